@@ -1,0 +1,2 @@
+//! The `foreshock` command.
+fn main() {}
