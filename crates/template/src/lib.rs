@@ -11,9 +11,11 @@
 
 mod format;
 mod level;
+mod miner;
 mod shape;
 mod timestamp;
 
 pub use format::{Format, Line, SourceFormat};
 pub use level::Level;
+pub use miner::{Learned, Miner, MinerLimits, Outcome, TemplateId};
 pub use shape::{MAX_CONTENT_BYTES, MAX_PARAMETERS, MAX_TOKENS, Parameter, ParameterKind, Shape, ShapeHash, Shaper};
