@@ -79,7 +79,7 @@ pub(super) fn token_end(s: &[u8], at: usize) -> usize {
 /// First byte after the bracketed group that opens at `at`, if it closes soon.
 pub(super) fn group_end(s: &[u8], at: usize) -> Option<usize> {
     let mut open = 0usize;
-    for (i, b) in s[at..].iter().take(160).enumerate() {
+    for (i, b) in s[at..].iter().take(320).enumerate() {
         match b {
             b'[' => open += 1,
             b']' => {
@@ -215,9 +215,26 @@ impl<'a> Header<'a> {
                 Spelling::Civil | Spelling::Named => true,
                 Spelling::Clock => token == 0,
                 // A bare count or date may be anything, unless the line begins with it.
-                Spelling::Epoch => token == 0 || (token == 1 && self.s.starts_with(b"- ")),
+                Spelling::Epoch => token == 0 || self.named_time_follows(stamp.end),
                 Spelling::Date => false,
             }
+    }
+
+    /// Whether a time in words stands behind a count of seconds, which then is one too.
+    fn named_time_follows(&self, mut at: usize) -> bool {
+        for _ in 0..3 {
+            at = blanks(self.s, at);
+            let stamp = timestamp::read(self.s, at, 0);
+            if stamp.is_some_and(|stamp| matches!(stamp.spelling, Spelling::Civil | Spelling::Named)) {
+                return true;
+            }
+            let end = token_end(self.s, at);
+            if end == at || is_plain(&self.s[at..end]) {
+                return false;
+            }
+            at = end;
+        }
+        false
     }
 
     /// Behind a count of seconds the same time may follow once more in words; that one is finer, or the same.

@@ -59,20 +59,10 @@ impl Evidence {
             if filed.len() < 2 {
                 continue;
             }
+            let members: Vec<&Pattern> = filed.iter().filter_map(|place| pattern_at(*place)).collect();
             let enough = match key.position {
-                None => needed_names(key.words),
-                Some(position) => {
-                    let words = filed
-                        .iter()
-                        .filter_map(|place| pattern_at(*place))
-                        .filter(|pattern| !pattern.is_open(position) && look(pattern.token(position)) == Look::Word)
-                        .count();
-                    let is_open = filed
-                        .iter()
-                        .filter_map(|place| pattern_at(*place))
-                        .any(|pattern| pattern.is_open(position));
-                    if is_open { 2 } else { needed_words(key.words, words, filed.len(), position) }
-                }
+                None => needed_names(key.words, &members),
+                Some(position) => needed_at(position, key.words, &members),
             };
             if filed.len() >= enough {
                 return Some(filed.clone());
@@ -83,22 +73,28 @@ impl Evidence {
 }
 
 /// How many templates that differ in names only become one.
-fn needed_names(words: usize) -> usize {
+fn needed_names(words: usize, members: &[&Pattern]) -> usize {
     match words {
         0 => 16,
         1 => 4,
-        _ => 2,
+        _ if (0..members[0].len()).any(|i| differs(i, members) && holds_parameter(i, members)) => 2,
+        _ => 3,
     }
 }
 
-/// How many templates that differ in one position become one: few where what differs are names, more where they
-/// are words, which programmers write too; more the less there is that holds them together.
-fn needed_words(fixed: usize, differing_words: usize, filed: usize, position: usize) -> usize {
+/// How many templates that differ at one position become one: few where a value was seen there, more where names
+/// were, still more where words were, which programmers write too; and more the less there is that holds the
+/// templates together.
+fn needed_at(position: usize, fixed: usize, members: &[&Pattern]) -> usize {
     if fixed == 0 {
         return 16;
     }
-    if differing_words * 2 <= filed {
-        return if fixed == 1 { 4 } else { 2 };
+    if fixed > 1 && holds_parameter(position, members) {
+        return 2;
+    }
+    let words = members.iter().filter(|member| look(member.token(position)) == Look::Word).count();
+    if words * 2 <= members.len() {
+        return if fixed == 1 { 4 } else { 3 };
     }
     let needed = match fixed {
         1 => 8,
@@ -107,6 +103,15 @@ fn needed_words(fixed: usize, differing_words: usize, filed: usize, position: us
     };
     // A sentence begins with the programmer's word.
     if position == 0 { needed + 2 } else { needed }
+}
+
+fn differs(position: usize, members: &[&Pattern]) -> bool {
+    members.iter().any(|member| member.token(position) != members[0].token(position))
+}
+
+/// Whether the position was opened, or holds nothing but a parameter in one of them.
+fn holds_parameter(position: usize, members: &[&Pattern]) -> bool {
+    members.iter().any(|member| look(member.token(position)) == Look::Parameter)
 }
 
 fn keys(pattern: &Pattern) -> Vec<Key> {

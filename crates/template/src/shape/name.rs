@@ -22,7 +22,7 @@ pub(super) fn ipv4(s: &[u8]) -> Option<usize> {
         }
         at += run;
     }
-    if s.get(at) == Some(&b'.') && s.get(at + 1).is_some_and(u8::is_ascii_digit) {
+    if s.get(at) == Some(&b'.') && s.get(at + 1).is_some_and(u8::is_ascii_alphanumeric) {
         return None;
     }
     if matches!(s.get(at), Some(b':' | b'/' | b'#')) {
@@ -180,7 +180,7 @@ fn extent(s: &[u8]) -> usize {
 
 /// Letters and digits so mixed that the whole is an identifier, not a word with a number.
 pub(super) fn is_id(piece: &[u8]) -> bool {
-    let (mut digits, mut groups, mut separators, mut switches) = (0usize, 0, 0, 0);
+    let (mut digits, mut groups, mut separators, mut switches, mut into_letter) = (0usize, 0, 0, 0, 0);
     let mut before = 0u8;
     for b in piece {
         let class = match b {
@@ -193,7 +193,8 @@ pub(super) fn is_id(piece: &[u8]) -> bool {
         groups += usize::from(class == b'0' && before != b'0');
         separators += usize::from(class == b'-' && before != b'-');
         switches += usize::from(class != before && class != b'-' && before != b'-' && before != 0);
+        into_letter += usize::from(before == b'0' && matches!(class, b'a' | b'A'));
         before = class;
     }
-    groups >= 3 || (groups >= 2 && separators >= 2) || (piece.len() >= 20 && digits >= 4 && switches >= 6)
+    groups >= 3 || (groups >= 2 && into_letter > 0) || (groups >= 2 && separators >= 2) || (piece.len() >= 20 && digits >= 4 && switches >= 6)
 }

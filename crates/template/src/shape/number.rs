@@ -52,6 +52,16 @@ fn unit_kind(unit: &[u8]) -> Option<ParameterKind> {
     }
 }
 
+/// The kind that a unit makes of the number before it, where it is a word of its own. Units that are words as well
+/// (`seconds`, `bytes`) stay: people read them.
+pub(super) fn unit_word(unit: &[u8]) -> Option<ParameterKind> {
+    match unit {
+        b"ns" | b"us" | b"ms" | b"s" | b"sec" | b"secs" => Some(ParameterKind::Duration),
+        b"B" | b"kB" | b"KB" | b"KiB" | b"MB" | b"MiB" | b"GB" | b"GiB" | b"TB" | b"TiB" => Some(ParameterKind::Size),
+        _ => None,
+    }
+}
+
 fn is_exponent(unit: &[u8]) -> bool {
     let [b'e' | b'E', rest @ ..] = unit else { return false };
     let digits = match rest {

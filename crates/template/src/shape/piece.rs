@@ -28,6 +28,15 @@ impl Walk<'_> {
                 }
                 continue;
             }
+            // `<1`: a bound is still a number.
+            if matches!(b, b'<' | b'>' | b'~')
+                && pos == start
+                && s.get(pos + 1).is_some_and(u8::is_ascii_digit)
+                && !s[pos + 1..end].contains(&b'>')
+            {
+                pos += 1;
+                continue;
+            }
             if b == b'=' && pos > start && is_key_end(s[pos - 1]) && !matches!(s.get(pos + 1), Some(b'=' | b'>' | b'~')) {
                 self.text.push(b'=');
                 pos = self.value(pos + 1, &mut end);
