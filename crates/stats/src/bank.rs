@@ -19,7 +19,7 @@ const QUICK_TREND_GAIN: f64 = 0.12;
 /// What is left of a trend after each window.
 const DAMPING: f64 = 0.98;
 /// Memory of the losses, in windows.
-const LOSS_MEMORY: f64 = 80.0;
+const LOSS_MEMORY: f64 = 150.0;
 /// How far an observation may pull, in scales.
 const PULL: f64 = 3.0;
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Memory of the overdispersion, in windows.
-const SPREAD_MEMORY: f64 = 300.0;
+const SPREAD_MEMORY: f64 = 500.0;
 /// Overdispersion (variance beyond Poisson's, in squared means) assumed at first, and its weight in windows.
 const PRIOR_OVERDISPERSION: f64 = 0.05;
 const PRIOR_WINDOWS: f64 = 5.0;
@@ -123,7 +123,7 @@ impl CountBaseline {
         }
         if self.bank.windows() >= 2 {
             let keep = (1.0 - 1.0 / SPREAD_MEMORY) as f32;
-            let limit = if known { 6.0 * prediction.variance().sqrt() } else { f64::INFINITY };
+            let limit = if known { 10.0 * prediction.variance().sqrt() } else { f64::INFINITY };
             let error = (value - prediction.mean).clamp(-limit, limit);
             // What the forecast itself contributes to the error is not the series' own spread.
             let own = prediction.mean * self.bank.own_variance();
@@ -143,8 +143,9 @@ impl CountBaseline {
         let prior = PRIOR_WINDOWS * mean * mean;
         let weight = f64::from(self.squared_means) + prior;
         let moment = ((f64::from(self.beyond_poisson) + PRIOR_OVERDISPERSION * prior) / weight).max(0.0);
-        // One standard error of that moment on top: underestimated spread is what makes false alarms.
-        let error = (2.0 / (windows + PRIOR_WINDOWS)).sqrt() * (moment + 1.0 / mean.max(1.0));
+        // One and a half standard errors of that moment on top: underestimated spread is what makes false alarms. Gamma
+        // rates of overdispersion d have an excess kurtosis of 6 d.
+        let error = 1.5 * ((2.0 + 6.0 * moment) / (windows + PRIOR_WINDOWS)).sqrt() * (moment + 1.0 / mean.max(1.0));
         let of_mean = 1.0 / (mean * memory);
         Prediction { level, mean, overdispersion: moment + error + of_mean }
     }

@@ -11,9 +11,11 @@ const SCALE_MEMORY: f64 = 200.0;
 /// How far one residual may raise the scale, in scales.
 const PULL: f64 = 4.0;
 /// The scale is at least this share of the level: smaller moves matter to nobody.
-const RELATIVE_FLOOR: f64 = 1e-3;
+const RELATIVE_FLOOR: f64 = 2e-4;
 /// And at least this share of the smallest step the series is known to make.
 const STEP_FLOOR: f64 = 0.4;
+/// A residual of so many scales is far out: once in thirty windows of normal noise.
+const FAR: f64 = 2.7;
 /// Above this surprise a value is taken for a fault and does not teach the level.
 const FAULT: f64 = 5.0;
 /// Windows of rejected values in a row that make the new level the normal one.
@@ -37,6 +39,9 @@ pub struct Level {
     accept_after: u16,
     /// Windows without a value since the last one.
     gap: u16,
+    /// A residual far out, in scales, that teaches the tails once the series has come back; 0 for none. If it does not
+    /// come back, it was no tail but another level.
+    pending: f32,
 }
 
 impl Default for Level {
@@ -57,6 +62,7 @@ impl Level {
             rejected: 0,
             accept_after: accept_after.max(1),
             gap: 0,
+            pending: 0.0,
         }
     }
 
@@ -112,14 +118,14 @@ impl Level {
     fn reject(&mut self, value: f64, mut verdict: Verdict) -> Verdict {
         if self.rejected == 0 {
             self.rejected_mean = 0.0;
-            // Only the first of a run speaks about the tails: a fault that lasts is one fault.
-            self.teach_tails(value);
         }
+        self.teach_tails(value);
         self.rejected += 1;
         self.rejected_mean += (value - self.rejected_mean) / f64::from(self.rejected);
         self.gap = 0;
         if self.rejected >= self.accept_after {
             self.rejected = 0;
+            self.pending = 0.0;
             self.bank.restart_at(self.rejected_mean);
             verdict.new_normal = true;
         }
@@ -151,9 +157,20 @@ impl Level {
 
     fn teach_tails(&mut self, value: f64) {
         let forecast = self.bank.forecast();
+        if self.bank.windows() < READY_AFTER {
+            return;
+        }
         let residual = (value - forecast).abs() / self.predictive_scale(value, forecast);
+        if residual > FAR {
+            self.pending = self.pending.max(residual as f32);
+            return;
+        }
+        if self.pending > 0.0 {
+            self.mixture.learn(f64::from(self.pending));
+            self.pending = 0.0;
+        }
         // A value met exactly is a constant's: it says nothing about tails.
-        if residual > 0.0 && self.bank.windows() >= READY_AFTER {
+        if residual > 0.0 {
             self.mixture.learn(residual);
         }
     }

@@ -14,9 +14,11 @@ const THRESHOLD: f64 = 2.995_732_273_553_991;
 const EXPECTED: f64 = 0.1;
 /// Memory, in windows.
 const MEMORY: f64 = 2_000.0;
-/// Weight of the prior: windows, and exceedances of mean excess 1.
+/// Weight of the prior in windows.
 const PRIOR_WINDOWS: f64 = 100.0;
-const PRIOR_EXCESSES: f64 = 10.0;
+/// Prior exceedances, and their mean excess: while little was seen a model is not believed far out.
+const PRIOR_EXCEEDED: f64 = 10.0;
+const PRIOR_MEAN_EXCESS: f64 = 2.0;
 /// No exceedance teaches more than this, in nats.
 const MOST: f64 = 12.0;
 
@@ -50,7 +52,7 @@ impl Overshoot {
         }
         let exceeded = f64::from(self.exceeded);
         let rate = (exceeded + EXPECTED * PRIOR_WINDOWS) / (f64::from(self.windows) + PRIOR_WINDOWS);
-        let mean_excess = (f64::from(self.excess) + PRIOR_EXCESSES) / (exceeded + PRIOR_EXCESSES);
+        let mean_excess = (f64::from(self.excess) + PRIOR_MEAN_EXCESS * PRIOR_EXCEEDED) / (exceeded + PRIOR_EXCEEDED);
         let often = libm::log((rate / EXPECTED).max(1.0));
         Tail::from_ln(often - THRESHOLD - excess / mean_excess.max(1.0)).max(tail)
     }
