@@ -17,6 +17,8 @@ const SPREAD_MEMORY: f64 = 500.0;
 /// Overdispersion (variance beyond Poisson's, in squared means) assumed at first, and its weight in windows.
 const PRIOR_OVERDISPERSION: f64 = 0.05;
 const PRIOR_WINDOWS: f64 = 5.0;
+/// Mean excess of the tails (1 is right) assumed at first: while little was seen no model is believed far out.
+const PRIOR_MEAN_EXCESS: f64 = 2.0;
 /// Above this surprise `observe` takes a count for a fault and learns nothing from it.
 const FAULT: f64 = 6.0;
 /// Windows of rejected counts in a row that make the new level the normal one.
@@ -74,8 +76,8 @@ impl CountBaseline {
         verdict.expected = prediction.interval();
         if verdict.learned.is_ready() {
             let (up, down) = prediction.tails(count);
-            verdict.up = self.overshoot.correct(up);
-            verdict.down = self.overshoot.correct(down);
+            (verdict.up, verdict.down) =
+                self.overshoot.correct(up, down, self.bank.windows() - READY_AFTER, PRIOR_MEAN_EXCESS);
         }
         verdict
     }
@@ -101,7 +103,8 @@ impl CountBaseline {
         if self.rejected == 0 {
             self.rejected_mean = 0.0;
             // Only the first of a run: a fault that lasts is one exceedance.
-            self.overshoot.learn(verdict.smaller());
+            let (up, down) = self.predict().tails(count);
+            self.overshoot.learn(up, down);
         }
         self.rejected += 1;
         self.rejected_mean += (count as f32 - self.rejected_mean) / f32::from(self.rejected);
@@ -119,7 +122,7 @@ impl CountBaseline {
         let known = self.bank.windows() >= READY_AFTER;
         if known {
             let (up, down) = prediction.tails(count);
-            self.overshoot.learn(up.min(down));
+            self.overshoot.learn(up, down);
         }
         if self.bank.windows() >= 2 {
             let keep = (1.0 - 1.0 / SPREAD_MEMORY) as f32;
@@ -145,8 +148,10 @@ impl CountBaseline {
         let moment = ((f64::from(self.beyond_poisson) + PRIOR_OVERDISPERSION * prior) / weight).max(0.0);
         // One and a half standard errors of that moment on top: underestimated spread is what makes false alarms. Gamma
         // rates of overdispersion d have an excess kurtosis of 6 d.
-        let error = 1.5 * ((2.0 + 6.0 * moment) / (windows + PRIOR_WINDOWS)).sqrt() * (moment + 1.0 / mean.max(1.0));
-        let of_mean = 1.0 / (mean * memory);
+        let error =
+            1.5 * ((2.0 + 6.0 * moment) / (windows + PRIOR_WINDOWS)).sqrt() * (moment + 1.0 / mean.max(1.0));
+        // And what the mean does not know, in squared means: a window's own variance over the windows it rests on.
+        let of_mean = (1.0 / mean + moment + error) / memory;
         Prediction { level, mean, overdispersion: moment + error + of_mean }
     }
 }

@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Confidence, Verdict, bank::Bank, mixture::Mixture, verdict::READY_AFTER};
+use crate::{
+    Confidence, Tail, Verdict, bank::Bank, mixture::Mixture, overshoot::Overshoot, verdict::READY_AFTER,
+};
 
 /// Memory of the scale, in windows.
 const SCALE_MEMORY: f64 = 200.0;
@@ -21,14 +23,15 @@ const FAULT: f64 = 5.0;
 /// Windows of rejected values in a row that make the new level the normal one.
 const ACCEPT_AFTER: u16 = 30;
 
-/// Baseline of a metric's value a window: forecast, scale and weight of the tails, all learned. 112 bytes.
+/// Baseline of a metric's value a window: forecast, scale and weight of the tails, all learned. 120 bytes.
 ///
 /// The forecast averages four exponential filters, the scale is the decayed mean absolute residual, the tail a mixture
-/// of Student's t whose weights the residuals themselves have set.
+/// of Student's t whose weights the residuals themselves have set, stretched on the side where they exceed it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Level {
     bank: Bank,
     mixture: Mixture,
+    overshoot: Overshoot,
     /// Decayed mean absolute residual.
     scale: f32,
     /// Smallest difference other than 0 between values in a row, 1 for integers; `f32::MAX` while there was none.
@@ -56,6 +59,7 @@ impl Level {
         Self {
             bank: Bank::new(),
             mixture: Mixture::default(),
+            overshoot: Overshoot::default(),
             scale: 0.0,
             step: f32::MAX,
             rejected_mean: 0.0,
@@ -83,9 +87,9 @@ impl Level {
         let half = scale * self.mixture.reach(self.known_windows());
         verdict.expected = (forecast - half, forecast + half);
         if value.is_finite() {
-            let residual = (value - forecast) / scale;
-            let tail = self.mixture.upper(residual.abs(), self.known_windows());
-            if residual >= 0.0 { verdict.up = tail } else { verdict.down = tail }
+            let (up, down) = self.tails((value - forecast) / scale);
+            (verdict.up, verdict.down) =
+                self.overshoot.correct(up, down, self.bank.windows() - READY_AFTER, 1.0);
         }
         verdict
     }
@@ -160,19 +164,33 @@ impl Level {
         if self.bank.windows() < READY_AFTER {
             return;
         }
-        let residual = (value - forecast).abs() / self.predictive_scale(value, forecast);
-        if residual > FAR {
-            self.pending = self.pending.max(residual as f32);
+        let residual = (value - forecast) / self.predictive_scale(value, forecast);
+        if residual.abs() > FAR {
+            if residual.abs() > f64::from(self.pending.abs()) {
+                self.pending = residual as f32;
+            }
             return;
         }
-        if self.pending > 0.0 {
-            self.mixture.learn(f64::from(self.pending));
+        if self.pending != 0.0 {
+            self.teach_residual(f64::from(self.pending));
             self.pending = 0.0;
         }
+        self.teach_residual(residual);
+    }
+
+    fn teach_residual(&mut self, residual: f64) {
+        let (up, down) = self.tails(residual);
+        self.overshoot.learn(up, down);
         // A value met exactly is a constant's: it says nothing about tails.
-        if residual > 0.0 {
-            self.mixture.learn(residual);
+        if residual != 0.0 {
+            self.mixture.learn(residual.abs());
         }
+    }
+
+    /// As the mixture has them, of a residual in scales.
+    fn tails(&self, residual: f64) -> (Tail, Tail) {
+        let tail = self.mixture.upper(residual.abs(), self.known_windows());
+        if residual >= 0.0 { (tail, Tail::ONE) } else { (Tail::ONE, tail) }
     }
 
     /// Windows the scale is known from.

@@ -27,11 +27,14 @@ const MOST_NATS: f64 = 3.0;
 /// Below this many mean absolute values the normal's tail stands for all: theirs are hardly different there.
 const NEAR: f64 = 2.2;
 
-/// Weights of the candidates. 20 bytes.
+/// Likelihoods are kept in steps of this share of a nat.
+const STEP: f64 = 1.0 / 256.0;
+
+/// Weights of the candidates. 10 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Mixture {
-    /// Decayed log likelihood of each candidate, the best at 0.
-    ln_likelihood: [f32; 5],
+    /// Decayed log likelihood of each candidate in [`STEP`]s, the best at 0.
+    ln_likelihood: [i16; 5],
 }
 
 impl Mixture {
@@ -48,13 +51,13 @@ impl Mixture {
             *slot = libm::log(MEAN_ABS[i]) + LN_PEAK[i] - fall;
         }
         let best = ln_density.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mut top = f32::NEG_INFINITY;
-        for (sum, ln_density) in self.ln_likelihood.iter_mut().zip(ln_density) {
-            let kept = (1.0 - 1.0 / MEMORY) * f64::from(*sum);
-            *sum = (kept + (ln_density - best).max(-MOST_NATS)) as f32;
-            top = top.max(*sum);
+        let mut sums = self.ln_likelihood.map(|sum| f64::from(sum) * STEP * (1.0 - 1.0 / MEMORY));
+        for (sum, ln_density) in sums.iter_mut().zip(ln_density) {
+            *sum += (ln_density - best).max(-MOST_NATS);
         }
-        self.ln_likelihood.iter_mut().for_each(|sum| *sum -= top);
+        let top = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // The cast saturates at -128 nats: as good as excluded, and soon back if it comes to that.
+        self.ln_likelihood = sums.map(|sum| ((sum - top) / STEP).round() as i16);
     }
 
     /// P(residual >= x), `x` at least 0 in units of its usual absolute value, that value known from `windows` windows.
@@ -87,7 +90,7 @@ impl Mixture {
     fn weights(&self) -> [f64; 5] {
         let mut weights = [0.0; 5];
         for ((weight, ln), prior) in weights.iter_mut().zip(self.ln_likelihood).zip(LN_PRIOR) {
-            *weight = libm::exp(f64::from(ln) + prior);
+            *weight = libm::exp(f64::from(ln) * STEP + prior);
         }
         let total: f64 = weights.iter().sum();
         weights.map(|w| w / total)
