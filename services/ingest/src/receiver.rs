@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use foreshock_journal::{Appended, Batch, Entry, Journal, JournalError, Partition, Payload, Pending, Stream};
-use foreshock_otlp::{CheckLimits, Checked, Signal, check, json};
+use foreshock_otlp::{CheckLimits, Checked, Signal, check};
 use http::HeaderMap;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
@@ -143,13 +143,8 @@ impl Receiver {
         admission: &mut Admission,
         text: Bytes,
     ) -> Result<Bytes, Refusal> {
-        let text_bytes = text.len() as u64;
-        let limits = self.check_limits.clone();
-        let reading = move || json::from_json(signal, &text, &limits);
-        let body =
-            offload(text_bytes, reading).await?.map_err(|error| Refusal::unreadable(error.to_string()))?;
-        admission.reservation.cover(body.len()).map_err(|_| over_budget(self.retry_after))?;
-        Ok(body.into())
+        let _ = (signal, admission, text);
+        Err(Refusal::for_good(Reason::Unsupported, "JSON is not spoken yet; send application/x-protobuf"))
     }
 
     /// Checks a request, makes it durable, and says what became of it.
