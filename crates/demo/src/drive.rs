@@ -139,15 +139,15 @@ async fn send_step(
     at: Timestamp,
     so_far: &mut Progress,
 ) -> Result<(), DriveError> {
-    let send = |request: Request| async move {
-        let sent = client.send(request.signal, request.body).await;
-        let source = |source| DriveError { signal: request.signal.name(), at, source };
-        sent.map(|accepted| (request.signal, request.records, accepted)).map_err(source)
-    };
-    for (signal, records, accepted) in
-        futures_util::future::try_join_all(requests.into_iter().map(send)).await?
-    {
-        note(so_far, signal, records, &accepted);
+    let sent = requests.iter().map(|request| async {
+        client.send(request.signal, request.body.clone()).await.map_err(|source| DriveError {
+            signal: request.signal.name(),
+            at,
+            source,
+        })
+    });
+    for (request, accepted) in requests.iter().zip(foreshock_shipper::all(sent).await?) {
+        note(so_far, request.signal, request.records, &accepted);
     }
     Ok(())
 }

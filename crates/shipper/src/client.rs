@@ -234,6 +234,13 @@ impl OtlpClient {
     }
 }
 
+/// Waits for sends side by side; the first failure ends them all.
+pub async fn all<T, E>(
+    sends: impl IntoIterator<Item = impl Future<Output = Result<T, E>>>,
+) -> Result<Vec<T>, E> {
+    futures_util::future::try_join_all(sends).await
+}
+
 fn accepted(response: ExportResponse) -> Accepted {
     let partial = response.partial_success.unwrap_or_default();
     Accepted { rejected: u64::try_from(partial.rejected).unwrap_or(0), message: partial.error_message }

@@ -8,7 +8,7 @@ mod retry;
 mod signal;
 mod tls;
 
-pub use client::{Accepted, ClientError, ClientOptions, Compression, OtlpClient, SendError};
+pub use client::{Accepted, ClientError, ClientOptions, Compression, OtlpClient, SendError, all};
 pub use retry::{Refusal, RetryPolicy, retry_info_details};
 pub use signal::Signal;
 pub use tls::TlsOptions;
