@@ -71,7 +71,8 @@ impl Shaper {
         if end > MAX_CONTENT_BYTES {
             end = content.floor_char_boundary(MAX_CONTENT_BYTES);
         }
-        let mut walk = Walk { s: &content.as_bytes()[..end], text: &mut self.text, parameters: &mut self.parameters };
+        let mut walk =
+            Walk { s: &content.as_bytes()[..end], text: &mut self.text, parameters: &mut self.parameters };
         let (tokens, parameter_tokens) = walk.tokens(end < content.len());
         Shape { hash: ShapeHash(xxh3_128(&self.text)), tokens, parameter_tokens }
     }
@@ -123,7 +124,11 @@ impl Walk<'_> {
                 classes |= class;
                 at += 1;
             }
-            let lifted = if classes & (DIGIT | ACTIVE) == 0 { self.word(start, &mut at) } else { self.chunk(start, &mut at) };
+            let lifted = if classes & (DIGIT | ACTIVE) == 0 {
+                self.word(start, &mut at)
+            } else {
+                self.chunk(start, &mut at)
+            };
             let end = at;
             at = self.skip_breaks(at);
             if !lifted && self.join_unit(text_end, start, end) {
@@ -245,11 +250,7 @@ impl Walk<'_> {
 
 /// Whether a token is the one before, or the one before but for its comma; `Some(true)` if that comma goes.
 fn is_same_but_comma(before: &[u8], this: &[u8]) -> Option<bool> {
-    if before == this {
-        Some(false)
-    } else {
-        (before.strip_suffix(b",") == Some(this)).then_some(true)
-    }
+    if before == this { Some(false) } else { (before.strip_suffix(b",") == Some(this)).then_some(true) }
 }
 
 #[cfg(test)]
