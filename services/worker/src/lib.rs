@@ -32,6 +32,6 @@ pub use latency::{Distribution, Latency};
 pub use metrics::{PartitionFigures, PartitionMetrics, WorkerMetrics};
 pub use report::{LagReport, PartitionLag, resident_bytes};
 pub use runner::Runner;
-pub use served::{Reading, Served};
+pub use served::{Reading, Served, Sizes};
 pub use service::run;
 pub use ticks::tick_quiet_partitions;

@@ -12,7 +12,7 @@ use std::{
 use foreshock_journal::{Offset, Partition};
 use foreshock_model::Timestamp;
 
-use crate::{Reading, latency::Latency};
+use crate::{Reading, Sizes, latency::Latency};
 
 /// Figures of every stage and partition, and of the whole.
 #[derive(Debug)]
@@ -122,8 +122,12 @@ figures! {
     holes,
     /// Messages of sources that came again and were passed over.
     repeats,
-    /// Records behind the watermark.
-    late,
+    /// Instances told apart.
+    instances,
+    /// Log patterns held.
+    patterns,
+    /// Metric series held.
+    series,
     /// Snapshots written.
     snapshots,
     /// Snapshots that could not be written.
@@ -244,7 +248,12 @@ impl PartitionMetrics {
         self.counters.latest.store(reading.latest.nanos(), Relaxed);
         self.counters.holes.store(reading.holes, Relaxed);
         self.counters.repeats.store(reading.repeats, Relaxed);
-        self.counters.late.store(reading.late, Relaxed);
+    }
+
+    pub(crate) fn holds(&self, sizes: Sizes) {
+        self.counters.instances.store(sizes.instances, Relaxed);
+        self.counters.patterns.store(sizes.patterns, Relaxed);
+        self.counters.series.store(sizes.series, Relaxed);
     }
 
     pub(crate) fn refused(&self) {

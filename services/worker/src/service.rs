@@ -1,6 +1,6 @@
 //! All partitions of all stages on a bounded number of threads.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use foreshock_detect::{DetectConfig, InputId, Stage, correlate::Correlate, detect::Detect, reduce::Reduce};
 use foreshock_journal::{Journal, Partition, Stream};
@@ -80,7 +80,9 @@ impl Crew {
         let telemetry = self.inputs(&Stream::TELEMETRY);
         let summaries = self.inputs(&[Stream::Summaries]);
         for stream in Stream::TELEMETRY {
-            self.stage(stream, Stream::Summaries, ("", &[]), Reduce::new);
+            self.stage(stream, Stream::Summaries, ("", &[]), |config, input, _, outputs| {
+                Reduce::new(config, input, outputs)
+            });
         }
         self.stage(Stream::Summaries, Stream::Findings, (Reduce::NAME, &telemetry), Detect::new);
         self.stage(Stream::Findings, Stream::Incidents, (Detect::NAME, &summaries), Correlate::new);
@@ -125,7 +127,7 @@ impl Crew {
                 Arc::clone(&self.metrics),
             );
             if !sources.is_empty() {
-                let hold_up = std::time::Duration::from_secs(self.detect.hold_up_seconds.into());
+                let hold_up = Duration::from_secs(self.detect.hold_up_seconds.into());
                 runner = runner.giving_up(before, sources, hold_up);
             }
             let task = runner.serve(self.stop.clone(), self.abandon.clone());

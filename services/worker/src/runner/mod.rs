@@ -146,7 +146,10 @@ impl<S: Served> Runner<S> {
                     self.settled(committed?);
                 }
                 saved = outcome(&mut self.saving) => self.saved(saved),
-                _ = every_second.tick() => self.give_up_sources(),
+                _ = every_second.tick() => {
+                    self.figures.holds(self.stage.sizes());
+                    self.give_up_sources();
+                }
                 fetched = reader.next(fetch_bytes), if may_fetch => match fetched {
                     Ok(fetched) => {
                         trouble = Backoff::default();
