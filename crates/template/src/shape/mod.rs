@@ -132,7 +132,11 @@ impl Walk<'_> {
             let end = at;
             at = self.skip_breaks(at);
             if !lifted && self.join_unit(text_end, start, end) {
-                self.drop_repeated_size(before.unwrap_or(0));
+                if self.drop_repeated_size(before.unwrap_or(0)) {
+                    tokens -= 1;
+                    parameter_tokens -= 1;
+                    before = None;
+                }
                 continue;
             }
             if !lifted {
@@ -180,11 +184,13 @@ impl Walk<'_> {
     }
 
     /// `2928 bytes (2.85 KB)` says one size twice, and only where it is large.
-    fn drop_repeated_size(&mut self, token: usize) {
+    fn drop_repeated_size(&mut self, token: usize) -> bool {
         const BYTES: &[u8] = b"<num> bytes ";
-        if self.text[..token].ends_with(BYTES) && &self.text[token..] == b"(<size>)" {
+        let repeats = self.text[..token].ends_with(BYTES) && &self.text[token..] == b"(<size>)";
+        if repeats {
             self.text.truncate(token - 1);
         }
+        repeats
     }
 
     /// First byte of the next token: behind blanks, control characters and terminal colour codes.

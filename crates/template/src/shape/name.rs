@@ -41,10 +41,12 @@ pub(super) fn ipv4(s: &[u8]) -> Option<usize> {
 
 /// IPv6 or MAC address: hexadecimal groups between colons.
 pub(super) fn is_colon_hex(piece: &[u8]) -> bool {
+    // The zone of a link-local address.
+    let piece = piece.split(|b| *b == b'%').next().unwrap_or(piece);
     let colons = piece.iter().filter(|b| **b == b':').count();
     colons >= 2
         && piece.len() >= 3
-        && piece.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%' | b'/'))
+        && piece.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'/'))
         && (colons >= 5 || memchr::memmem::find(piece, b"::").is_some())
         && piece.iter().any(u8::is_ascii_hexdigit)
 }
