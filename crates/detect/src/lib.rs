@@ -16,6 +16,7 @@ pub mod detect;
 mod origin;
 pub mod pipeline;
 pub mod reduce;
+mod shim;
 mod stage;
 mod watermark;
 
@@ -23,3 +24,6 @@ pub use config::{Budget, Clock, DetectConfig, Limits};
 pub use origin::{Holes, InputId, Origin};
 pub use stage::{Input, InputKind, Outputs, RestoreError, Stage};
 pub use watermark::Watermark;
+
+/// A hash table whose hashing does not change from run to run. Nothing is put out in its order.
+pub(crate) type Table<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;

@@ -19,7 +19,7 @@ const QUICK_TREND_GAIN: f64 = 0.12;
 /// What is left of a trend after each window.
 const DAMPING: f64 = 0.98;
 /// Memory of the losses, in windows.
-const LOSS_MEMORY: f64 = 80.0;
+const LOSS_MEMORY: f64 = 150.0;
 /// How far an observation may pull, in scales.
 const PULL: f64 = 3.0;
 
@@ -32,7 +32,8 @@ pub(crate) struct Bank {
     last: f64,
     steady_trend: f32,
     quick_trend: f32,
-    /// Mean absolute error in scales, held to [`PULL`]: slow, steady, quick, last.
+    /// Mean squared error in scales, each held to [`PULL`]: slow, steady, quick, last. Squares, because absolute errors
+    /// would favour the median, which for rare counts is 0.
     loss: [f32; 4],
     /// Values that taught.
     windows: u32,
@@ -48,7 +49,7 @@ impl Bank {
             steady_trend: 0.0,
             quick_trend: 0.0,
             // Before anything is known the long memory is the better guess.
-            loss: [0.8, 0.85, 0.95, 1.1],
+            loss: [0.64, 0.72, 0.9, 1.2],
             windows: 0,
         }
     }
@@ -98,14 +99,13 @@ impl Bank {
         ]
     }
 
-    /// Inverse twelfth power of the loss: the likelihood of about twelve independent windows.
+    /// Inverse sixth power of the loss: the likelihood of about twelve independent windows of normal noise.
     fn weights(&self) -> [f64; 4] {
         let loss = self.loss.map(|l| f64::from(l).max(1e-3));
         let best = loss.iter().copied().fold(f64::INFINITY, f64::min);
         let raw = loss.map(|l| {
             let r = best / l;
-            let r4 = (r * r) * (r * r);
-            r4 * r4 * r4
+            (r * r) * (r * r) * (r * r)
         });
         let total: f64 = raw.iter().sum();
         raw.map(|r| r / total)
@@ -127,7 +127,7 @@ impl Bank {
             let forecasts = self.forecasts();
             for (loss, f) in self.loss.iter_mut().zip(forecasts) {
                 let error = ((value - f).abs() / scale).min(PULL);
-                *loss += (gain * (error - f64::from(*loss))) as f32;
+                *loss += (gain * (error * error - f64::from(*loss))) as f32;
             }
         }
         self.slow += (1.0 / n).max(1.0 / SLOW_MEMORY) * (pulled - self.slow);

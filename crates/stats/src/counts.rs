@@ -13,10 +13,12 @@ use crate::{
 };
 
 /// Memory of the overdispersion, in windows.
-const SPREAD_MEMORY: f64 = 300.0;
+const SPREAD_MEMORY: f64 = 500.0;
 /// Overdispersion (variance beyond Poisson's, in squared means) assumed at first, and its weight in windows.
 const PRIOR_OVERDISPERSION: f64 = 0.05;
 const PRIOR_WINDOWS: f64 = 5.0;
+/// Mean excess of the tails (1 is right) assumed at first: while little was seen no model is believed far out.
+const PRIOR_MEAN_EXCESS: f64 = 2.0;
 /// Above this surprise `observe` takes a count for a fault and learns nothing from it.
 const FAULT: f64 = 6.0;
 /// Windows of rejected counts in a row that make the new level the normal one.
@@ -74,8 +76,8 @@ impl CountBaseline {
         verdict.expected = prediction.interval();
         if verdict.learned.is_ready() {
             let (up, down) = prediction.tails(count);
-            verdict.up = self.overshoot.correct(up);
-            verdict.down = self.overshoot.correct(down);
+            (verdict.up, verdict.down) =
+                self.overshoot.correct(up, down, self.bank.windows() - READY_AFTER, PRIOR_MEAN_EXCESS);
         }
         verdict
     }
@@ -101,7 +103,8 @@ impl CountBaseline {
         if self.rejected == 0 {
             self.rejected_mean = 0.0;
             // Only the first of a run: a fault that lasts is one exceedance.
-            self.overshoot.learn(verdict.smaller());
+            let (up, down) = self.predict().tails(count);
+            self.overshoot.learn(up, down);
         }
         self.rejected += 1;
         self.rejected_mean += (count as f32 - self.rejected_mean) / f32::from(self.rejected);
@@ -119,11 +122,11 @@ impl CountBaseline {
         let known = self.bank.windows() >= READY_AFTER;
         if known {
             let (up, down) = prediction.tails(count);
-            self.overshoot.learn(up.min(down));
+            self.overshoot.learn(up, down);
         }
         if self.bank.windows() >= 2 {
             let keep = (1.0 - 1.0 / SPREAD_MEMORY) as f32;
-            let limit = if known { 6.0 * prediction.variance().sqrt() } else { f64::INFINITY };
+            let limit = if known { 10.0 * prediction.variance().sqrt() } else { f64::INFINITY };
             let error = (value - prediction.mean).clamp(-limit, limit);
             // What the forecast itself contributes to the error is not the series' own spread.
             let own = prediction.mean * self.bank.own_variance();
@@ -143,9 +146,12 @@ impl CountBaseline {
         let prior = PRIOR_WINDOWS * mean * mean;
         let weight = f64::from(self.squared_means) + prior;
         let moment = ((f64::from(self.beyond_poisson) + PRIOR_OVERDISPERSION * prior) / weight).max(0.0);
-        // One standard error of that moment on top: underestimated spread is what makes false alarms.
-        let error = (2.0 / (windows + PRIOR_WINDOWS)).sqrt() * (moment + 1.0 / mean.max(1.0));
-        let of_mean = 1.0 / (mean * memory);
+        // One and a half standard errors of that moment on top: underestimated spread is what makes false alarms. Gamma
+        // rates of overdispersion d have an excess kurtosis of 6 d.
+        let error =
+            1.5 * ((2.0 + 6.0 * moment) / (windows + PRIOR_WINDOWS)).sqrt() * (moment + 1.0 / mean.max(1.0));
+        // And what the mean does not know, in squared means: a window's own variance over the windows it rests on.
+        let of_mean = (1.0 / mean + moment + error) / memory;
         Prediction { level, mean, overdispersion: moment + error + of_mean }
     }
 }

@@ -24,9 +24,10 @@ const IRREGULAR: f64 = 2.0;
 const NEEDED_IRREGULAR: u32 = 60;
 /// No clock on a busy machine is steadier than this share of its period.
 const STEADIEST: f64 = 0.02;
-/// Above this surprise an interval was a fault and does not teach, unless it comes again.
+/// Above this surprise an interval was a fault and does not teach.
 const FAULT: f64 = 5.0;
-const ACCEPT_AFTER: u8 = 3;
+/// Unless that many are remembered already: then such gaps are the thing's manner.
+const FAULTS: u8 = 2;
 
 /// What a silence is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ pub struct Regularity {
     variance: f64,
     longest: f64,
     intervals: u32,
-    rejected: u8,
+    faults: u8,
     started: bool,
 }
 
@@ -70,7 +71,7 @@ impl Regularity {
             variance: 0.0,
             longest: 0.0,
             intervals: 0,
-            rejected: 0,
+            faults: 0,
             started: false,
         }
     }
@@ -92,10 +93,9 @@ impl Regularity {
             return overdue;
         }
         self.last = t_secs;
-        if overdue.tail.surprise() >= FAULT && self.rejected < ACCEPT_AFTER {
-            self.rejected += 1;
+        if overdue.tail.surprise() >= FAULT && self.faults < FAULTS {
+            self.faults += 1;
         } else {
-            self.rejected = 0;
             self.learn(gap);
         }
         overdue
@@ -138,7 +138,8 @@ impl Regularity {
             let middle = 0.5 * (low + high);
             if self.tail(middle) > tail { low = middle } else { high = middle }
         }
-        Some(self.last + high)
+        // A microsecond for what the sum of times rounds away.
+        Some(self.last + high + 1e-6)
     }
 
     /// The usual gap in seconds.
@@ -165,6 +166,9 @@ impl Regularity {
         let from_mean = gap - self.mean;
         self.mean += gain * from_mean;
         self.variance = (1.0 - gain) * (self.variance + gain * from_mean * from_mean);
+        if self.intervals.is_multiple_of(MEMORY as u32) {
+            self.faults = self.faults.saturating_sub(1);
+        }
         self.longest = (self.longest * (1.0 - 0.1 / MEMORY)).max(gap);
     }
 

@@ -4,29 +4,34 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Confidence, Verdict, bank::Bank, mixture::Mixture, verdict::READY_AFTER};
+use crate::{
+    Confidence, Tail, Verdict, bank::Bank, mixture::Mixture, overshoot::Overshoot, verdict::READY_AFTER,
+};
 
 /// Memory of the scale, in windows.
 const SCALE_MEMORY: f64 = 200.0;
 /// How far one residual may raise the scale, in scales.
 const PULL: f64 = 4.0;
 /// The scale is at least this share of the level: smaller moves matter to nobody.
-const RELATIVE_FLOOR: f64 = 1e-3;
+const RELATIVE_FLOOR: f64 = 2e-4;
 /// And at least this share of the smallest step the series is known to make.
 const STEP_FLOOR: f64 = 0.4;
+/// A residual of so many scales is far out: once in thirty windows of normal noise.
+const FAR: f64 = 2.7;
 /// Above this surprise a value is taken for a fault and does not teach the level.
 const FAULT: f64 = 5.0;
 /// Windows of rejected values in a row that make the new level the normal one.
 const ACCEPT_AFTER: u16 = 30;
 
-/// Baseline of a metric's value a window: forecast, scale and weight of the tails, all learned. 112 bytes.
+/// Baseline of a metric's value a window: forecast, scale and weight of the tails, all learned. 120 bytes.
 ///
 /// The forecast averages four exponential filters, the scale is the decayed mean absolute residual, the tail a mixture
-/// of Student's t whose weights the residuals themselves have set.
+/// of Student's t whose weights the residuals themselves have set, stretched on the side where they exceed it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Level {
     bank: Bank,
     mixture: Mixture,
+    overshoot: Overshoot,
     /// Decayed mean absolute residual.
     scale: f32,
     /// Smallest difference other than 0 between values in a row, 1 for integers; `f32::MAX` while there was none.
@@ -37,6 +42,9 @@ pub struct Level {
     accept_after: u16,
     /// Windows without a value since the last one.
     gap: u16,
+    /// A residual far out, in scales, that teaches the tails once the series has come back; 0 for none. If it does not
+    /// come back, it was no tail but another level.
+    pending: f32,
 }
 
 impl Default for Level {
@@ -51,12 +59,14 @@ impl Level {
         Self {
             bank: Bank::new(),
             mixture: Mixture::default(),
+            overshoot: Overshoot::default(),
             scale: 0.0,
             step: f32::MAX,
             rejected_mean: 0.0,
             rejected: 0,
             accept_after: accept_after.max(1),
             gap: 0,
+            pending: 0.0,
         }
     }
 
@@ -77,9 +87,9 @@ impl Level {
         let half = scale * self.mixture.reach(self.known_windows());
         verdict.expected = (forecast - half, forecast + half);
         if value.is_finite() {
-            let residual = (value - forecast) / scale;
-            let tail = self.mixture.upper(residual.abs(), self.known_windows());
-            if residual >= 0.0 { verdict.up = tail } else { verdict.down = tail }
+            let (up, down) = self.tails((value - forecast) / scale);
+            (verdict.up, verdict.down) =
+                self.overshoot.correct(up, down, self.bank.windows() - READY_AFTER, 1.0);
         }
         verdict
     }
@@ -112,14 +122,14 @@ impl Level {
     fn reject(&mut self, value: f64, mut verdict: Verdict) -> Verdict {
         if self.rejected == 0 {
             self.rejected_mean = 0.0;
-            // Only the first of a run speaks about the tails: a fault that lasts is one fault.
-            self.teach_tails(value);
         }
+        self.teach_tails(value);
         self.rejected += 1;
         self.rejected_mean += (value - self.rejected_mean) / f64::from(self.rejected);
         self.gap = 0;
         if self.rejected >= self.accept_after {
             self.rejected = 0;
+            self.pending = 0.0;
             self.bank.restart_at(self.rejected_mean);
             verdict.new_normal = true;
         }
@@ -151,11 +161,36 @@ impl Level {
 
     fn teach_tails(&mut self, value: f64) {
         let forecast = self.bank.forecast();
-        let residual = (value - forecast).abs() / self.predictive_scale(value, forecast);
-        // A value met exactly is a constant's: it says nothing about tails.
-        if residual > 0.0 && self.bank.windows() >= READY_AFTER {
-            self.mixture.learn(residual);
+        if self.bank.windows() < READY_AFTER {
+            return;
         }
+        let residual = (value - forecast) / self.predictive_scale(value, forecast);
+        if residual.abs() > FAR {
+            if residual.abs() > f64::from(self.pending.abs()) {
+                self.pending = residual as f32;
+            }
+            return;
+        }
+        if self.pending != 0.0 {
+            self.teach_residual(f64::from(self.pending));
+            self.pending = 0.0;
+        }
+        self.teach_residual(residual);
+    }
+
+    fn teach_residual(&mut self, residual: f64) {
+        let (up, down) = self.tails(residual);
+        self.overshoot.learn(up, down);
+        // A value met exactly is a constant's: it says nothing about tails.
+        if residual != 0.0 {
+            self.mixture.learn(residual.abs());
+        }
+    }
+
+    /// As the mixture has them, of a residual in scales.
+    fn tails(&self, residual: f64) -> (Tail, Tail) {
+        let tail = self.mixture.upper(residual.abs(), self.known_windows());
+        if residual >= 0.0 { (tail, Tail::ONE) } else { (Tail::ONE, tail) }
     }
 
     /// Windows the scale is known from.

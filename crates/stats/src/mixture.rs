@@ -13,10 +13,11 @@ use crate::tail::{Tail, normal_upper, student_upper};
 const NORMAL: usize = 4;
 const DEGREES: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
 /// E|T| of each candidate.
-const MEAN_ABS: [f64; 5] = [1.414_213_562, 1.102_657_791, 0.949_022_253, 0.864_685_155, 0.797_884_561];
+const MEAN_ABS: [f64; 5] = [1.414_213_562, 1.102_657_791, 0.949_016_725, 0.864_685_298, 0.797_884_561];
 /// ln of each candidate's density at 0.
-const LN_PEAK: [f64; 5] = [-1.039_720_771, -1.000_888_850, -0.968_619_538, -0.943_908_430, -0.918_938_533];
-const LN_PRIOR: [f64; 5] = [-3.912_023_005, -2.995_732_274, -1.897_119_985, -1.386_294_361, -0.733_969_175];
+const LN_PEAK: [f64; 5] = [-1.039_720_771, -1.000_888_850, -0.968_619_589, -0.943_897_352, -0.918_938_533];
+/// 4, 10, 20, 26 and 40 %.
+const LN_PRIOR: [f64; 5] = [-3.218_875_825, -2.302_585_093, -1.609_437_912, -1.347_073_648, -0.916_290_732];
 /// 97.5 % quantile of each candidate, in its mean absolute value.
 const REACH: [f64; 5] = [3.042, 2.886, 2.709, 2.577, 2.456];
 /// Memory of the likelihoods, in windows.
@@ -26,11 +27,14 @@ const MOST_NATS: f64 = 3.0;
 /// Below this many mean absolute values the normal's tail stands for all: theirs are hardly different there.
 const NEAR: f64 = 2.2;
 
-/// Weights of the candidates. 20 bytes.
+/// Likelihoods are kept in steps of this share of a nat.
+const STEP: f64 = 1.0 / 256.0;
+
+/// Weights of the candidates. 10 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Mixture {
-    /// Decayed log likelihood of each candidate, the best at 0.
-    ln_likelihood: [f32; 5],
+    /// Decayed log likelihood of each candidate in [`STEP`]s, the best at 0.
+    ln_likelihood: [i16; 5],
 }
 
 impl Mixture {
@@ -47,13 +51,13 @@ impl Mixture {
             *slot = libm::log(MEAN_ABS[i]) + LN_PEAK[i] - fall;
         }
         let best = ln_density.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mut top = f32::NEG_INFINITY;
-        for (sum, ln_density) in self.ln_likelihood.iter_mut().zip(ln_density) {
-            let kept = (1.0 - 1.0 / MEMORY) * f64::from(*sum);
-            *sum = (kept + (ln_density - best).max(-MOST_NATS)) as f32;
-            top = top.max(*sum);
+        let mut sums = self.ln_likelihood.map(|sum| f64::from(sum) * STEP * (1.0 - 1.0 / MEMORY));
+        for (sum, ln_density) in sums.iter_mut().zip(ln_density) {
+            *sum += (ln_density - best).max(-MOST_NATS);
         }
-        self.ln_likelihood.iter_mut().for_each(|sum| *sum -= top);
+        let top = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // The cast saturates at -128 nats: as good as excluded, and soon back if it comes to that.
+        self.ln_likelihood = sums.map(|sum| ((sum - top) / STEP).round() as i16);
     }
 
     /// P(residual >= x), `x` at least 0 in units of its usual absolute value, that value known from `windows` windows.
@@ -86,7 +90,7 @@ impl Mixture {
     fn weights(&self) -> [f64; 5] {
         let mut weights = [0.0; 5];
         for ((weight, ln), prior) in weights.iter_mut().zip(self.ln_likelihood).zip(LN_PRIOR) {
-            *weight = libm::exp(f64::from(ln) + prior);
+            *weight = libm::exp(f64::from(ln) * STEP + prior);
         }
         let total: f64 = weights.iter().sum();
         weights.map(|w| w / total)

@@ -1,58 +1,75 @@
-//! How far tail probabilities of a count model overshoot in practice, and what they are worth after that.
+//! How far tail probabilities of a model overshoot in practice, side by side, and what they are worth after that.
 //!
-//! If a model is right, -ln p above any threshold is exponential with mean 1. Series whose counts come in other clumps
-//! than the model's exceed farther: the mean excess is learned and stretches the tail (peaks over threshold with an
-//! exponential tail: Pickands 1975; streaming: SPOT, Siffer et al. 2017). It only ever raises a probability.
+//! If a model is right, -ln p above any threshold is exponential with mean 1. Series that are more skewed, or whose counts
+//! clump in another way than the model's, exceed farther: the mean excess is learned and stretches the tail (peaks over
+//! threshold with an exponential tail: Pickands 1975; streaming: SPOT, Siffer et al. 2017). It only ever raises a
+//! probability.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Tail;
 
-/// -ln of the threshold probability, 0.05 a side.
+/// -ln of the threshold probability.
 const THRESHOLD: f64 = 2.995_732_273_553_991;
-/// Share of windows above it that is expected, both sides together.
-const EXPECTED: f64 = 0.1;
+/// That probability: the share of windows expected above it.
+const EXPECTED: f64 = 0.05;
 /// Memory, in windows.
 const MEMORY: f64 = 2_000.0;
-/// Weight of the prior: windows, and exceedances of mean excess 1.
-const PRIOR_WINDOWS: f64 = 100.0;
-const PRIOR_EXCESSES: f64 = 10.0;
+/// Weight of the prior in exceedances.
+const PRIOR_EXCEEDED: f64 = 10.0;
 /// No exceedance teaches more than this, in nats.
 const MOST: f64 = 12.0;
 
-/// Decayed exceedances. 12 bytes.
+/// Decayed exceedances of both sides. 16 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Overshoot {
-    windows: f32,
+    up: Excesses,
+    down: Excesses,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Excesses {
     exceeded: f32,
-    excess: f32,
+    sum: f32,
 }
 
 impl Overshoot {
-    /// Learns the smaller tail of one window as the model gave it.
-    pub(crate) fn learn(&mut self, tail: Tail) {
+    /// Learns both tails of one window as the model gave them.
+    pub(crate) fn learn(&mut self, up: Tail, down: Tail) {
+        self.up.learn(up);
+        self.down.learn(down);
+    }
+
+    /// What the tails of the model are worth after `windows` windows, if before any of them an excess is believed to be
+    /// `prior` on average: 1 for a model that is trusted.
+    pub(crate) fn correct(&self, up: Tail, down: Tail, windows: u32, prior: f64) -> (Tail, Tail) {
+        (self.up.correct(up, windows, prior), self.down.correct(down, windows, prior))
+    }
+}
+
+impl Excesses {
+    fn learn(&mut self, tail: Tail) {
         let excess = -tail.ln() - THRESHOLD;
         let keep = (1.0 - 1.0 / MEMORY) as f32;
-        self.windows = self.windows * keep + 1.0;
         self.exceeded *= keep;
-        self.excess *= keep;
+        self.sum *= keep;
         if excess > 0.0 {
             self.exceeded += 1.0;
-            self.excess += excess.min(MOST) as f32;
+            self.sum += excess.min(MOST) as f32;
         }
     }
 
-    /// What a tail of the model is worth.
-    pub(crate) fn correct(&self, tail: Tail) -> Tail {
+    fn correct(&self, tail: Tail, windows: u32, prior: f64) -> Tail {
         let excess = -tail.ln() - THRESHOLD;
         if excess <= 0.0 {
             return tail;
         }
         let exceeded = f64::from(self.exceeded);
-        let rate = (exceeded + EXPECTED * PRIOR_WINDOWS) / (f64::from(self.windows) + PRIOR_WINDOWS);
-        let mean_excess = (f64::from(self.excess) + PRIOR_EXCESSES) / (exceeded + PRIOR_EXCESSES);
-        let often = libm::log((rate / EXPECTED).max(1.0));
-        Tail::from_ln(often - THRESHOLD - excess / mean_excess.max(1.0)).max(tail)
+        let weight = -MEMORY * libm::expm1(-f64::from(windows) / MEMORY);
+        let expected = EXPECTED * weight + PRIOR_EXCEEDED;
+        let often = ((exceeded + PRIOR_EXCEEDED) / expected).max(1.0);
+        let mean_excess = (f64::from(self.sum) + prior * PRIOR_EXCEEDED) / (exceeded + PRIOR_EXCEEDED);
+        Tail::from_ln(libm::log(often) - THRESHOLD - excess / mean_excess.max(1.0)).max(tail)
     }
 }
 
@@ -61,15 +78,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_that_is_right_is_left_alone_and_one_that_is_not_is_stretched() {
-        let (mut right, mut wrong) = (Overshoot::default(), Overshoot::default());
+    fn a_model_that_is_right_is_left_alone_and_one_that_is_not_is_stretched_on_its_side() {
+        let mut overshoot = Overshoot::default();
         for i in 0..2_000_u32 {
             let p = (f64::from(i * 37 % 1_000) + 0.5) / 1_000.0;
-            right.learn(Tail::from_p(p.min(1.0 - p)));
-            wrong.learn(Tail::from_ln(2.0 * libm::log(p)));
+            overshoot.learn(Tail::from_ln(2.0 * libm::log(p)), Tail::from_p(1.0 - p));
         }
         let tail = Tail::from_surprise(12.0);
-        assert!(right.correct(tail).surprise() > 10.5);
-        assert!(wrong.correct(tail).surprise() < 7.0);
+        let (wrong, right) = overshoot.correct(tail, tail, 2_000, 1.0);
+        assert!(right.surprise() > 10.5, "{right:?}");
+        assert!(wrong.surprise() < 7.0, "{wrong:?}");
     }
 }

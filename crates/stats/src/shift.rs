@@ -15,6 +15,9 @@ use crate::{
 const RUN: usize = 5;
 /// Shortest run that is judged as one: a lone spike is not a shift.
 const SHORTEST: usize = 3;
+/// The joint tail and the cumulative sum. That the joint tail is the best of three lengths is more than made up for by
+/// holding the scores to their median, which leaves it several times too large (as the tests of calibration show).
+const LOOKS: f64 = 2.0;
 /// Memory of the correlation between neighbouring windows.
 const MEMORY: f64 = 300.0;
 /// Drift a window that the cumulative sum forgives, in standard deviations.
@@ -23,8 +26,8 @@ const SLACK: f64 = 0.5;
 const PULL: f64 = 3.0;
 /// Windows the drift must have lasted.
 const SHORTEST_DRIFT: u16 = 8;
-const NEEDED: u32 = 20;
-const WELL_AFTER: u32 = 100;
+const NEEDED: u16 = 20;
+const WELL_AFTER: u16 = 100;
 
 /// What the last windows are worth together.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,7 +54,7 @@ impl ShiftVerdict {
 /// Joint: the mean of the scores, each held to their median (so one spike can't carry it), against the normal with the
 /// variance that the mean of k values of a first-order autoregression has; its correlation is learned. Cumulative sum
 /// (Page 1954): the stationary chance of an excursion of height h with slack k is at most exp(-2 k h / v) for a walk of
-/// long-run variance v (Lundberg's inequality; Siegmund 1985). The smaller of all, corrected for the number of looks.
+/// long-run variance v (Lundberg's inequality; Siegmund 1985). The smaller of both, corrected for looking twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LevelShift {
     /// Scores before this window, newest first.
@@ -61,20 +64,22 @@ pub struct LevelShift {
     square: f32,
     rise: Excursion,
     fall: Excursion,
-    windows: u32,
+    windows: u16,
 }
 
+/// A cumulative sum since it was last 0, and its length: half-words keep the whole at 36 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Excursion {
-    sum: f32,
+    /// In hundredths of a standard deviation.
+    sum: u16,
     windows: u16,
 }
 
 impl Excursion {
     fn extend(&mut self, score: f64) {
-        let sum = f64::from(self.sum) + score.min(PULL) - SLACK;
+        let sum = f64::from(self.sum) + 100.0 * (score.min(PULL) - SLACK);
         *self = if sum > 0.0 {
-            Self { sum: sum as f32, windows: self.windows.saturating_add(1) }
+            Self { sum: sum.round() as u16, windows: self.windows.saturating_add(1) }
         } else {
             Self::default()
         };
@@ -84,7 +89,7 @@ impl Excursion {
         if self.windows < SHORTEST_DRIFT {
             return Tail::ONE;
         }
-        Tail::from_ln(-2.0 * SLACK * f64::from(self.sum) / long_run_variance)
+        Tail::from_ln(-2.0 * SLACK * f64::from(self.sum) / 100.0 / long_run_variance)
     }
 }
 
@@ -153,8 +158,6 @@ impl LevelShift {
         if !verdict.learned.is_ready() {
             return verdict;
         }
-        // Three lengths and the cumulative sum.
-        let looks = (RUN - SHORTEST + 2) as f64;
         let (rise, fall) = (self.rise.tail(long_run), self.fall.tail(long_run));
         if rise < verdict.up {
             (verdict.up, verdict.windows) = (rise, self.rise.windows);
@@ -165,8 +168,8 @@ impl LevelShift {
                 verdict.windows = self.fall.windows;
             }
         }
-        verdict.up = verdict.up.among(looks);
-        verdict.down = verdict.down.among(looks);
+        verdict.up = verdict.up.among(LOOKS);
+        verdict.down = verdict.down.among(LOOKS);
         verdict
     }
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::Tail;
 
 /// Windows a baseline must have seen before it says anything.
-pub const READY_AFTER: u32 = 8;
+pub(crate) const READY_AFTER: u32 = 8;
 /// Windows after which its own uncertainty hardly matters any more.
-pub const WELL_AFTER: u32 = 60;
+pub(crate) const WELL_AFTER: u32 = 60;
 
 /// How much a baseline has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

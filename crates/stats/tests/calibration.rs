@@ -8,7 +8,7 @@ use simulate::{CLEAN, CLEAN_COUNTS, Random, excess};
 
 /// Windows of a series that are not judged: what must hold holds after learning.
 const LEARNING: usize = 100;
-const SERIES: u64 = 20;
+const SERIES: u64 = 30;
 const WINDOWS: usize = 5_000;
 
 /// What an honest tail may show by chance at that many windows: three standard errors.
@@ -17,15 +17,17 @@ fn allowed(factor: f64, tests: usize, level: f64) -> f64 {
     factor + 3.0 * (factor / expected).sqrt()
 }
 
-fn check(kind: &str, factor: f64, surprises: &[f64]) -> Result<(), String> {
-    let ratios = excess(surprises);
-    println!("{kind:32} {:6.2} {:6.2} {:6.2}", ratios[0], ratios[1], ratios[2]);
-    for (ratio, level) in ratios.into_iter().zip([2.0, 3.0, 4.0]) {
-        let limit = allowed(factor, surprises.len(), level);
-        if ratio > limit {
-            return Err(format!(
-                "{kind}: tails of 1e-{level} come {ratio:.2} times too often, {limit:.2} is allowed"
-            ));
+fn check(kind: &str, factor: f64, up: &[f64], down: &[f64]) -> Result<(), String> {
+    let sides = [("up", excess(up)), ("down", excess(down))];
+    println!("{kind:26} up {:5.2?} down {:5.2?}", sides[0].1, sides[1].1);
+    for (side, ratios) in sides {
+        for (ratio, level) in ratios.into_iter().zip([2.0, 3.0, 4.0]) {
+            let limit = allowed(factor, up.len(), level);
+            if ratio > limit {
+                return Err(format!(
+                    "{kind}: 1e-{level} {side} comes {ratio:.2} times too often, {limit:.2} is allowed"
+                ));
+            }
         }
     }
     Ok(())
@@ -40,17 +42,18 @@ fn all_hold(results: Vec<Result<(), String>>) {
 fn levels_of_clean_metrics_are_no_more_surprising_than_they_say() {
     let mut results = Vec::new();
     for (kind, make) in CLEAN {
-        let mut surprises = Vec::new();
+        let (mut up, mut down) = (Vec::new(), Vec::new());
         for seed in 0..SERIES {
             let mut level = Level::default();
             for (window, value) in make(&mut Random::new(seed), WINDOWS).into_iter().enumerate() {
                 let verdict = level.observe(value);
                 if window >= LEARNING {
-                    surprises.extend([verdict.up.surprise(), verdict.down.surprise()]);
+                    up.push(verdict.up.surprise());
+                    down.push(verdict.down.surprise());
                 }
             }
         }
-        results.push(check(kind, 2.0, &surprises));
+        results.push(check(kind, 2.0, &up, &down));
     }
     all_hold(results);
 }
@@ -59,17 +62,18 @@ fn levels_of_clean_metrics_are_no_more_surprising_than_they_say() {
 fn counts_of_clean_patterns_are_no_more_surprising_than_they_say() {
     let mut results = Vec::new();
     for (kind, make) in CLEAN_COUNTS {
-        let mut surprises = Vec::new();
+        let (mut up, mut down) = (Vec::new(), Vec::new());
         for seed in 0..SERIES {
             let mut baseline = CountBaseline::default();
             for (window, count) in make(&mut Random::new(seed), WINDOWS).into_iter().enumerate() {
                 let verdict = baseline.observe(count);
                 if window >= LEARNING {
-                    surprises.extend([verdict.up.surprise(), verdict.down.surprise()]);
+                    up.push(verdict.up.surprise());
+                    down.push(verdict.down.surprise());
                 }
             }
         }
-        results.push(check(kind, 1.3, &surprises));
+        results.push(check(kind, 1.3, &up, &down));
     }
     all_hold(results);
 }
@@ -78,17 +82,18 @@ fn counts_of_clean_patterns_are_no_more_surprising_than_they_say() {
 fn shifts_of_clean_metrics_are_no_more_surprising_than_they_say() {
     let mut results = Vec::new();
     for (kind, make) in CLEAN {
-        let mut surprises = Vec::new();
+        let (mut up, mut down) = (Vec::new(), Vec::new());
         for seed in 0..SERIES {
             let (mut level, mut shift) = (Level::default(), LevelShift::default());
             for (window, value) in make(&mut Random::new(seed), WINDOWS).into_iter().enumerate() {
                 let verdict = shift.observe(level.observe(value).score());
                 if window >= LEARNING {
-                    surprises.extend([verdict.up.surprise(), verdict.down.surprise()]);
+                    up.push(verdict.up.surprise());
+                    down.push(verdict.down.surprise());
                 }
             }
         }
-        results.push(check(kind, 2.0, &surprises));
+        results.push(check(kind, 2.0, &up, &down));
     }
     all_hold(results);
 }
@@ -97,26 +102,28 @@ fn shifts_of_clean_metrics_are_no_more_surprising_than_they_say() {
 fn young_baselines_do_not_cry_wolf() {
     let mut results = Vec::new();
     for (kind, make) in CLEAN {
-        let mut surprises = Vec::new();
+        let (mut up, mut down) = (Vec::new(), Vec::new());
         for seed in 0..2_000 {
             let mut level = Level::default();
             for value in make(&mut Random::new(seed), 60) {
                 let verdict = level.observe(value);
-                surprises.extend([verdict.up.surprise(), verdict.down.surprise()]);
+                up.push(verdict.up.surprise());
+                down.push(verdict.down.surprise());
             }
         }
-        results.push(check(kind, 2.0, &surprises));
+        results.push(check(kind, 2.0, &up, &down));
     }
     for (kind, make) in CLEAN_COUNTS {
-        let mut surprises = Vec::new();
+        let (mut up, mut down) = (Vec::new(), Vec::new());
         for seed in 0..2_000 {
             let mut baseline = CountBaseline::default();
             for count in make(&mut Random::new(seed), 60) {
                 let verdict = baseline.observe(count);
-                surprises.extend([verdict.up.surprise(), verdict.down.surprise()]);
+                up.push(verdict.up.surprise());
+                down.push(verdict.down.surprise());
             }
         }
-        results.push(check(kind, 1.3, &surprises));
+        results.push(check(kind, 1.3, &up, &down));
     }
     all_hold(results);
 }

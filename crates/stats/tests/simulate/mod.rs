@@ -4,10 +4,10 @@
 use std::f64::consts::TAU;
 
 /// Xorshift64* (Vigna 2016): enough for tests, the same on every machine.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut random = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         (0..16).for_each(|_| {
             random.bits();
@@ -23,20 +23,20 @@ impl Random {
     }
 
     /// In (0, 1).
-    pub fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         ((self.bits() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (-2.0 * self.uniform().ln()).sqrt() * (TAU * self.uniform()).cos()
     }
 
-    pub fn exponential(&mut self) -> f64 {
+    pub(crate) fn exponential(&mut self) -> f64 {
         -self.uniform().ln()
     }
 
     /// Marsaglia and Tsang 2000.
-    pub fn gamma(&mut self, shape: f64) -> f64 {
+    pub(crate) fn gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
             return self.gamma(shape + 1.0) * self.uniform().powf(1.0 / shape);
         }
@@ -51,11 +51,11 @@ impl Random {
         }
     }
 
-    pub fn student(&mut self, df: f64) -> f64 {
+    pub(crate) fn student(&mut self, df: f64) -> f64 {
         self.normal() / (2.0 * self.gamma(df / 2.0) / df).sqrt()
     }
 
-    pub fn poisson(&mut self, mean: f64) -> u64 {
+    pub(crate) fn poisson(&mut self, mean: f64) -> u64 {
         if mean <= 0.0 {
             return 0;
         }
@@ -77,7 +77,7 @@ impl Random {
         k
     }
 
-    pub fn binomial(&mut self, n: u64, p: f64) -> u64 {
+    pub(crate) fn binomial(&mut self, n: u64, p: f64) -> u64 {
         let mut n = n;
         let mut p = p;
         let mut k = 0;
@@ -98,14 +98,14 @@ impl Random {
         k + (0..n).filter(|_| self.uniform() < p).count() as u64
     }
 
-    pub fn negative_binomial(&mut self, mean: f64, size: f64) -> u64 {
+    pub(crate) fn negative_binomial(&mut self, mean: f64, size: f64) -> u64 {
         let rate = self.gamma(size) * mean / size;
         self.poisson(rate)
     }
 }
 
 /// Kinds of metric without a fault in it.
-pub const CLEAN: &[(&str, fn(&mut Random, usize) -> Vec<f64>)] = &[
+pub(crate) const CLEAN: &[(&str, fn(&mut Random, usize) -> Vec<f64>)] = &[
     ("white noise", |r, n| (0..n).map(|_| 100.0 + 5.0 * r.normal()).collect()),
     ("autoregressive, 0.5", |r, n| {
         let mut x = 0.0;
@@ -147,7 +147,7 @@ pub const CLEAN: &[(&str, fn(&mut Random, usize) -> Vec<f64>)] = &[
 ];
 
 /// Kinds of count without a fault in it.
-pub const CLEAN_COUNTS: &[(&str, fn(&mut Random, usize) -> Vec<u64>)] = &[
+pub(crate) const CLEAN_COUNTS: &[(&str, fn(&mut Random, usize) -> Vec<u64>)] = &[
     ("Poisson, 0.05", |r, n| (0..n).map(|_| r.poisson(0.05)).collect()),
     ("Poisson, 1", |r, n| (0..n).map(|_| r.poisson(1.0)).collect()),
     ("Poisson, 20", |r, n| (0..n).map(|_| r.poisson(20.0)).collect()),
@@ -180,7 +180,7 @@ pub const CLEAN_COUNTS: &[(&str, fn(&mut Random, usize) -> Vec<u64>)] = &[
 ];
 
 /// Shares of `tails` at or below 1e-2, 1e-3, 1e-4, over what those levels allow.
-pub fn excess(surprises: &[f64]) -> [f64; 3] {
+pub(crate) fn excess(surprises: &[f64]) -> [f64; 3] {
     [2.0, 3.0, 4.0].map(|level| {
         let hits = surprises.iter().filter(|s| **s >= level).count() as f64;
         hits / (surprises.len() as f64 * 10.0_f64.powf(-level))

@@ -71,7 +71,8 @@ impl Shaper {
         if end > MAX_CONTENT_BYTES {
             end = content.floor_char_boundary(MAX_CONTENT_BYTES);
         }
-        let mut walk = Walk { s: &content.as_bytes()[..end], text: &mut self.text, parameters: &mut self.parameters };
+        let mut walk =
+            Walk { s: &content.as_bytes()[..end], text: &mut self.text, parameters: &mut self.parameters };
         let (tokens, parameter_tokens) = walk.tokens(end < content.len());
         Shape { hash: ShapeHash(xxh3_128(&self.text)), tokens, parameter_tokens }
     }
@@ -123,8 +124,17 @@ impl Walk<'_> {
                 classes |= class;
                 at += 1;
             }
-            let lifted = if classes & (DIGIT | ACTIVE) == 0 { self.word(start, &mut at) } else { self.chunk(start, &mut at) };
+            let lifted = if classes & (DIGIT | ACTIVE) == 0 {
+                self.word(start, &mut at)
+            } else {
+                self.chunk(start, &mut at)
+            };
+            let end = at;
             at = self.skip_breaks(at);
+            if !lifted && self.join_unit(text_end, start, end) {
+                self.drop_repeated_size(before.unwrap_or(0));
+                continue;
+            }
             if !lifted {
                 before = None;
             } else if let Some(first) = before
@@ -144,6 +154,37 @@ impl Walk<'_> {
             return (tokens + 1, parameter_tokens + 1);
         }
         (tokens, parameter_tokens)
+    }
+
+    /// A unit behind a number belongs to it: `2.85 KB`, `12 ms`.
+    fn join_unit(&mut self, text_end: usize, start: usize, end: usize) -> bool {
+        const NUMBER: &[u8] = b"<num>";
+        if end - start > 5 || !self.text[..text_end].ends_with(NUMBER) {
+            return false;
+        }
+        let word = &self.s[start..end];
+        let letters = word.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        let Some(kind) = number::unit_word(&word[..letters]) else { return false };
+        if !word[letters..].iter().all(|b| matches!(b, b')' | b']' | b',' | b'.' | b';' | b':')) {
+            return false;
+        }
+        self.text.truncate(text_end - NUMBER.len());
+        self.text.extend_from_slice(kind.mark().as_bytes());
+        self.text.extend_from_slice(&word[letters..]);
+        if let Some(number) = self.parameters.last_mut()
+            && number.kind == ParameterKind::Number
+        {
+            *number = Parameter { kind, end: (start + letters) as u32, ..*number };
+        }
+        true
+    }
+
+    /// `2928 bytes (2.85 KB)` says one size twice, and only where it is large.
+    fn drop_repeated_size(&mut self, token: usize) {
+        const BYTES: &[u8] = b"<num> bytes ";
+        if self.text[..token].ends_with(BYTES) && &self.text[token..] == b"(<size>)" {
+            self.text.truncate(token - 1);
+        }
     }
 
     /// First byte of the next token: behind blanks, control characters and terminal colour codes.
@@ -178,7 +219,16 @@ impl Walk<'_> {
             self.lift(ParameterKind::Id, start, *at);
             return true;
         }
-        self.text.extend_from_slice(&self.s[start..*at]);
+        let word = &self.s[start..*at];
+        // Brackets with nothing in them: the value is not known.
+        if let [open @ (b'(' | b'[' | b'{'), close @ (b')' | b']' | b'}'), rest @ ..] = word {
+            self.text.push(*open);
+            self.lift(ParameterKind::Value, start + 1, start + 1);
+            self.text.push(*close);
+            self.text.extend_from_slice(rest);
+            return true;
+        }
+        self.text.extend_from_slice(word);
         false
     }
 
@@ -200,11 +250,7 @@ impl Walk<'_> {
 
 /// Whether a token is the one before, or the one before but for its comma; `Some(true)` if that comma goes.
 fn is_same_but_comma(before: &[u8], this: &[u8]) -> Option<bool> {
-    if before == this {
-        Some(false)
-    } else {
-        (before.strip_suffix(b",") == Some(this)).then_some(true)
-    }
+    if before == this { Some(false) } else { (before.strip_suffix(b",") == Some(this)).then_some(true) }
 }
 
 #[cfg(test)]
