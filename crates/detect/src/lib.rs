@@ -1,1 +1,29 @@
-//! To come.
+//! The three stages as plain state machines: reduce, detect, correlate.
+//!
+//! A stage is a pure function of the entries of its partition, in order: no clock, no randomness, no threads, no
+//! journal. The same entries give the same outputs, byte for byte, whatever the batch sizes, the partitioning of the
+//! telemetry and the points at which the state was saved and restored.
+//!
+//! Invariants, each with a test that catches its breach:
+//! - what is merged is merged exactly, in any order ([`detect`] adds integers; a metric series has one source);
+//! - nothing that is put out follows from the order of a hash map;
+//! - every map has a limit in [`Limits`]; what is over it is counted and reported;
+//! - provisional findings teach nothing and change no final one.
+
+mod config;
+pub mod correlate;
+pub mod detect;
+mod origin;
+pub mod pipeline;
+pub mod reduce;
+mod shim;
+mod stage;
+mod watermark;
+
+pub use config::{Budget, Clock, DetectConfig, Limits};
+pub use origin::{Holes, InputId, Origin};
+pub use stage::{Input, InputKind, Outputs, RestoreError, Stage};
+pub use watermark::Watermark;
+
+/// A hash table whose hashing does not change from run to run. Nothing is put out in its order.
+pub(crate) type Table<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;

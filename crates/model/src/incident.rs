@@ -113,6 +113,7 @@ impl From<&Incident> for proto::Incident {
                     time: c.time.nanos(),
                     service: c.service.to_string(),
                     what: c.what.clone(),
+                    tenant: String::new(),
                 })
                 .collect(),
             runbook_url: incident.runbook_url.clone(),

@@ -1,0 +1,113 @@
+//! What can be set about detection. Every value has a default that works unconfigured.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Where time comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// The watermark follows the receive times and the owner's ticks; a record ahead of its receive time is held to it.
+    #[default]
+    Live,
+    /// The watermark follows the records' own times. For files, backfills and simulations at speed.
+    Event,
+}
+
+/// How the stages are set. Part of what determines the findings: a replay with the same configuration gives the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DetectConfig {
+    /// Where time comes from: `live` or `event`.
+    pub clock: Clock,
+    /// How long a window waits for records that come late, in seconds.
+    pub allowed_lateness_seconds: u32,
+    /// How far a record may be ahead of its receive time before it is held to it, in seconds.
+    pub ahead_tolerance_seconds: u32,
+    /// After how many seconds without a word from an input partition windows close without it.
+    pub hold_up_seconds: u32,
+    /// What bounds memory.
+    pub limits: Limits,
+    /// How many pages are wanted.
+    pub budget: Budget,
+}
+
+impl Default for DetectConfig {
+    fn default() -> Self {
+        Self {
+            clock: Clock::Live,
+            allowed_lateness_seconds: 5,
+            ahead_tolerance_seconds: 2,
+            hold_up_seconds: 120,
+            limits: Limits::default(),
+            budget: Budget::default(),
+        }
+    }
+}
+
+impl DetectConfig {
+    /// How long a window waits for records that come late.
+    pub fn lateness(&self) -> Duration {
+        Duration::from_secs(self.allowed_lateness_seconds.into())
+    }
+
+    /// How far a record may be ahead of its receive time.
+    pub fn ahead_tolerance(&self) -> Duration {
+        Duration::from_secs(self.ahead_tolerance_seconds.into())
+    }
+}
+
+/// What bounds memory. What goes over a limit is folded into "other", counted and reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Instances (resources) an input partition tells apart.
+    pub sources: u32,
+    /// Services a stage partition tells apart.
+    pub services: u32,
+    /// Line shapes an input partition tells apart.
+    pub shapes: u32,
+    /// Patterns a service has.
+    pub patterns: u32,
+    /// Metric series a partition tells apart.
+    pub series: u32,
+    /// Span operations an input partition tells apart.
+    pub operations: u32,
+    /// Base windows that may be open at once in an input partition.
+    pub open_windows: u32,
+    /// Incidents open at once in a tenant.
+    pub open_incidents: u32,
+    /// Findings kept with an incident.
+    pub findings_an_incident: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sources: 50_000,
+            services: 10_000,
+            shapes: 100_000,
+            patterns: 2_000,
+            series: 1_000_000,
+            operations: 20_000,
+            open_windows: 64,
+            open_incidents: 500,
+            findings_an_incident: 40,
+        }
+    }
+}
+
+/// The alert budget.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// Expected number of false pages a week and tenant; thresholds follow from it.
+    pub pages_a_week: f64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { pages_a_week: 2.0 }
+    }
+}

@@ -1,0 +1,170 @@
+//! One incident that stands, and how findings change it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use foreshock_model::{
+    BASE_WINDOW, Change, Finding, Id, Incident, IncidentStatus, ServiceName, Severity, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{ServiceMap, causes};
+
+/// An incident is over when this many windows of the length its findings are judged on brought nothing.
+const QUIET_WINDOWS: u32 = 3;
+/// And never before this.
+const QUIET_AT_LEAST: Duration = Duration::from_secs(300);
+/// Findings this near in time can belong together.
+pub(super) const NEAR: Duration = Duration::from_secs(900);
+/// Calls between services that can belong together.
+pub(super) const HOPS: usize = 2;
+
+/// An incident that stands. Everything in it follows from final findings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Standing {
+    pub(super) incident: Incident,
+    /// When the last finding's window ended.
+    pub(super) last: Timestamp,
+    /// How long it must be quiet to be over.
+    quiet: Duration,
+    /// Something worth telling changed since it was last put out.
+    news: bool,
+}
+
+impl Standing {
+    /// Opens one for a finding.
+    pub(super) fn open(finding: &Finding) -> Self {
+        let began = finding.window_end.minus(BASE_WINDOW);
+        let incident = Incident {
+            id: Id::incident(&finding.tenant, &finding.service, began),
+            tenant: finding.tenant.clone(),
+            status: IncidentStatus::Open,
+            severity: Severity::Info,
+            title: String::new(),
+            started_at: finding.window_start,
+            updated_at: finding.window_end,
+            resolved_at: None,
+            services: Vec::new(),
+            findings: Vec::new(),
+            causes: Vec::new(),
+            changes: Vec::new(),
+            runbook_url: String::new(),
+            links: BTreeMap::new(),
+            revision: 0,
+            provisional: false,
+        };
+        Self { incident, last: finding.window_end, quiet: QUIET_AT_LEAST, news: true }
+    }
+
+    /// Whether a finding of `service` belongs here, and how far away it is on the map.
+    pub(super) fn link(&self, service: &ServiceName, at: Timestamp, map: &ServiceMap) -> Option<usize> {
+        if at.since(self.last) > NEAR {
+            return None;
+        }
+        self.incident.services.iter().filter_map(|own| map.distance(own, service, HOPS)).min()
+    }
+
+    /// Takes a finding. Of the same series and kind the most surprising one is kept; `limit` are kept in all.
+    pub(super) fn add(&mut self, finding: Finding, limit: usize) {
+        let incident = &mut self.incident;
+        self.last = self.last.max(finding.window_end);
+        let judged = finding.window_end.since(finding.window_start);
+        self.quiet = self.quiet.max(judged * QUIET_WINDOWS);
+        incident.updated_at = incident.updated_at.max(finding.window_end);
+        incident.started_at = incident.started_at.min(finding.window_start);
+        if finding.severity > incident.severity {
+            incident.severity = finding.severity;
+            self.news = true;
+        }
+        if !incident.services.contains(&finding.service) {
+            incident.services.push(finding.service.clone());
+            self.news = true;
+        }
+        let same = |known: &&mut Finding| {
+            known.kind == finding.kind && known.service == finding.service && known.series == finding.series
+        };
+        match incident.findings.iter_mut().find(same) {
+            Some(known) if known.severity >= finding.severity && known.surprise >= finding.surprise => {}
+            Some(known) => *known = finding,
+            None => {
+                self.news |= finding.severity > Severity::Info;
+                incident.findings.push(finding);
+            }
+        }
+        incident.findings.sort_by(|a, b| {
+            b.severity
+                .cmp(&a.severity)
+                .then_with(|| b.surprise.total_cmp(&a.surprise))
+                .then_with(|| a.id.cmp(&b.id))
+        });
+        incident.findings.truncate(limit.max(1));
+    }
+
+    /// Takes a finding that is not worth telling by itself: shown, but it neither keeps the incident open nor makes
+    /// it grow over other services.
+    pub(super) fn add_bystander(&mut self, finding: Finding, limit: usize) {
+        let findings = &mut self.incident.findings;
+        let known = findings.iter().any(|known| {
+            known.kind == finding.kind && known.service == finding.service && known.series == finding.series
+        });
+        if !known && findings.len() < limit {
+            findings.push(finding);
+        }
+    }
+
+    /// At the end of a window: what to tell, if there is something.
+    pub(super) fn settle(&mut self, end: Timestamp, changes: &[Change], map: &ServiceMap) -> Option<Incident> {
+        let incident = &mut self.incident;
+        if incident.status != IncidentStatus::Resolved && end.since(self.last) >= self.quiet {
+            incident.status = IncidentStatus::Resolved;
+            incident.resolved_at = Some(end);
+            incident.updated_at = end;
+            self.news = true;
+        }
+        if !std::mem::take(&mut self.news) {
+            return None;
+        }
+        let from = incident.started_at.minus(NEAR);
+        incident.changes = changes
+            .iter()
+            .filter(|change| change.time >= from && incident.services.contains(&change.service))
+            .cloned()
+            .collect();
+        incident.causes = causes::rank(&telling(&incident.findings), &incident.changes, map);
+        let order: Vec<ServiceName> = incident.causes.iter().map(|cause| cause.service.clone()).collect();
+        incident.services.sort_by_key(|service| {
+            (order.iter().position(|known| known == service).unwrap_or(order.len()), service.clone())
+        });
+        incident.title = title(incident);
+        incident.revision += 1;
+        Some(incident.clone())
+    }
+
+    /// Goes on after it was resolved: the same trouble came back.
+    pub(super) fn reopen(&mut self) {
+        if self.incident.status == IncidentStatus::Resolved {
+            self.incident.status = IncidentStatus::Open;
+            self.incident.resolved_at = None;
+            self.news = true;
+        }
+    }
+}
+
+/// The findings that an incident stands on.
+fn telling(findings: &[Finding]) -> Vec<Finding> {
+    findings.iter().filter(|finding| finding.severity > Severity::Info).cloned().collect()
+}
+
+/// One sentence: the leading finding of the likeliest cause, and how far it reaches.
+fn title(incident: &Incident) -> String {
+    let lead = incident
+        .causes
+        .first()
+        .and_then(|cause| incident.findings.iter().find(|finding| finding.service == cause.service))
+        .or(incident.findings.first());
+    let Some(lead) = lead else { return String::new() };
+    match incident.services.len() {
+        0 | 1 => lead.title.clone(),
+        2 => format!("{}; also affects {}", lead.title, incident.services[1]),
+        more => format!("{}; also affects {} and {} more", lead.title, incident.services[1], more - 2),
+    }
+}

@@ -1,0 +1,271 @@
+//! correlate: makes incidents of a tenant's findings.
+//!
+//! Final findings wait until every source has closed their window, then they are taken window by window in an order
+//! that arrival can't change; only they open, change and resolve incidents. Provisional findings may raise a
+//! provisional incident at once. It carries the id that the final one will have, and no later output follows from it
+//! but its own withdrawal.
+
+mod budget;
+mod causes;
+mod incident;
+mod provisional;
+mod service_map;
+mod tenant;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read, Write},
+    sync::Arc,
+};
+
+use foreshock_model::{BASE_WINDOW, Finding, Tenant, Timestamp, fingerprint64, proto};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+
+use self::tenant::TenantState;
+pub use self::{budget::Thresholds, service_map::ServiceMap};
+use crate::{
+    DetectConfig, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage,
+    origin::Arrival,
+    stage::{restore_state, save_state},
+};
+
+/// The stage correlate over one partition of the findings stream.
+pub struct Correlate {
+    state: State,
+    config: Arc<DetectConfig>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct State {
+    origin: Origin,
+    holes: Holes,
+    /// How far each partition of detect has come.
+    sources: BTreeMap<InputId, Timestamp>,
+    closed: Timestamp,
+    /// What waits for its window to be closed everywhere, by the window's end.
+    pending: BTreeMap<Timestamp, Pending>,
+    tenants: BTreeMap<Tenant, TenantState>,
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Pending {
+    findings: Vec<Finding>,
+    tests: Vec<TestCount>,
+    news: Vec<News>,
+}
+
+/// How many tests of windows of one length a window held.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct TestCount {
+    tenant: Tenant,
+    kind: String,
+    window_seconds: u32,
+    count: u64,
+}
+
+/// What was learned of a tenant's services.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum News {
+    Edge { tenant: Tenant, caller: String, callee: String },
+    Changed { tenant: Tenant, time: Timestamp, service: String, what: String },
+}
+
+impl Correlate {
+    /// Empty state over `input`, a partition of the findings stream, fed by detect's partitions `sources`; `outputs`
+    /// partitions of the incidents stream.
+    pub fn new(config: Arc<DetectConfig>, input: InputId, sources: Vec<InputId>, outputs: u16) -> Self {
+        let state = State {
+            origin: Origin::new(Self::NAME, input, outputs),
+            holes: Holes::default(),
+            sources: sources.into_iter().map(|source| (source, Timestamp::default())).collect(),
+            closed: Timestamp::default(),
+            pending: BTreeMap::new(),
+            tenants: BTreeMap::new(),
+        };
+        Self { state, config }
+    }
+
+    /// Whether each message came once and without a hole.
+    pub fn holes(&self) -> &Holes {
+        &self.state.holes
+    }
+
+    /// How far each source has come.
+    pub fn source_watermarks(&self) -> &BTreeMap<InputId, Timestamp> {
+        &self.state.sources
+    }
+
+    /// The thresholds that follow from each tenant's budget at present.
+    pub fn thresholds(&self) -> impl Iterator<Item = (&Tenant, Thresholds)> {
+        self.state.tenants.iter().map(|(tenant, state)| (tenant, state.thresholds(&self.config)))
+    }
+
+    fn take(&mut self, message: proto::Findings, offset: u64, out: &mut Outputs<proto::Incidents>) -> Result<(), String> {
+        let source = message.source.as_ref().ok_or("it names no source")?;
+        if self.state.holes.arrive(source) == Arrival::Repeat {
+            return Ok(());
+        }
+        let source = InputId::of(source);
+        let watermark = Timestamp(message.watermark);
+        for finding in &message.findings {
+            let finding = Finding::try_from(finding).map_err(|error| error.to_string())?;
+            if finding.provisional {
+                self.provisional(finding, offset, out);
+            } else {
+                self.pending_at(finding.window_end).findings.push(finding);
+            }
+        }
+        let tests = message.tests.into_iter().filter_map(|tests| {
+            let tenant = Tenant::new(&tests.tenant).ok()?;
+            Some(TestCount { tenant, kind: tests.kind, window_seconds: tests.window_seconds, count: tests.count })
+        });
+        let edges = message.edges.into_iter().filter_map(|edge| {
+            let tenant = Tenant::new(&edge.tenant).ok()?;
+            Some(News::Edge { tenant, caller: edge.caller, callee: edge.callee })
+        });
+        let changes = message.changes.into_iter().filter_map(|change| {
+            let (tenant, time) = (Tenant::new(&change.tenant).ok()?, Timestamp(change.time));
+            Some(News::Changed { tenant, time, service: change.service, what: change.what })
+        });
+        let news: Vec<News> = edges.chain(changes).collect();
+        let tests: Vec<TestCount> = tests.collect();
+        if !tests.is_empty() || !news.is_empty() {
+            let pending = self.pending_at(watermark);
+            pending.tests.extend(tests);
+            pending.news.extend(news);
+        }
+        if watermark != Timestamp::default() {
+            let known = self.state.sources.entry(source).or_default();
+            *known = watermark.max(*known);
+        }
+        Ok(())
+    }
+
+    /// Where something waits for `window_end` to be closed; what comes too late is taken with the next window.
+    fn pending_at(&mut self, window_end: Timestamp) -> &mut Pending {
+        let at = if window_end > self.state.closed { window_end } else { self.state.closed.plus(BASE_WINDOW) };
+        self.state.pending.entry(at).or_default()
+    }
+
+    fn provisional(&mut self, finding: Finding, offset: u64, out: &mut Outputs<proto::Incidents>) {
+        let state = self.state.tenants.entry(finding.tenant.clone()).or_default();
+        let tenant = finding.tenant.clone();
+        if let Some(incident) = state.provisional(finding, &self.config) {
+            self.emit(&tenant, vec![incident], Timestamp::default(), offset, out);
+        }
+    }
+
+    /// Takes every window that is closed everywhere.
+    fn close_due(&mut self, offset: u64, out: &mut Outputs<proto::Incidents>) {
+        let Some(due) = self.state.sources.values().min().copied() else { return };
+        if due <= self.state.closed {
+            return;
+        }
+        while let Some(end) = self.next_end(due) {
+            let pending = self.state.pending.remove(&end).unwrap_or_default();
+            self.close(end, pending, offset, out);
+            self.state.closed = end;
+        }
+        self.state.closed = due;
+    }
+
+    /// The end of the next window to be taken, up to `due`: every base window while an incident stands, for it may
+    /// be over, otherwise only those that something waits for.
+    fn next_end(&self, due: Timestamp) -> Option<Timestamp> {
+        let pending = self.state.pending.keys().next().copied().filter(|end| *end <= due);
+        let standing = self.state.tenants.values().any(TenantState::stands);
+        if !standing || due == Timestamp::MAX {
+            return pending;
+        }
+        let step = self.state.closed.plus(BASE_WINDOW);
+        let step = (step <= due).then_some(step);
+        pending.into_iter().chain(step).min()
+    }
+
+    fn close(&mut self, end: Timestamp, pending: Pending, offset: u64, out: &mut Outputs<proto::Incidents>) {
+        let mut by_tenant: BTreeMap<Tenant, Pending> = BTreeMap::new();
+        for finding in pending.findings {
+            by_tenant.entry(finding.tenant.clone()).or_default().findings.push(finding);
+        }
+        for tests in pending.tests {
+            by_tenant.entry(tests.tenant.clone()).or_default().tests.push(tests);
+        }
+        for news in pending.news {
+            let (News::Edge { tenant, .. } | News::Changed { tenant, .. }) = &news;
+            by_tenant.entry(tenant.clone()).or_default().news.push(news);
+        }
+        for tenant in by_tenant.keys() {
+            if !self.state.tenants.contains_key(tenant) {
+                self.state.tenants.insert(tenant.clone(), TenantState::default());
+            }
+        }
+        let tenants: Vec<Tenant> = self.state.tenants.keys().cloned().collect();
+        for tenant in tenants {
+            let mut pending = by_tenant.remove(&tenant).unwrap_or_default();
+            pending.findings.sort_by(|a, b| a.id.cmp(&b.id));
+            pending.findings.dedup_by_key(|finding| finding.id);
+            pending.tests.sort();
+            pending.news.sort();
+            let Some(state) = self.state.tenants.get_mut(&tenant) else { continue };
+            let incidents = state.close(&tenant, end, pending, &self.config);
+            if !incidents.is_empty() {
+                self.emit(&tenant, incidents, end, offset, out);
+            }
+        }
+    }
+
+    fn emit(
+        &mut self,
+        tenant: &Tenant,
+        incidents: Vec<foreshock_model::Incident>,
+        watermark: Timestamp,
+        offset: u64,
+        out: &mut Outputs<proto::Incidents>,
+    ) {
+        let outputs = u64::from(self.state.origin.outputs());
+        let output = u16::try_from(fingerprint64(tenant.as_str().as_bytes()) % outputs).unwrap_or(0);
+        let message = proto::Incidents {
+            source: Some(self.state.origin.stamp(output, offset)),
+            watermark: watermark.nanos(),
+            incidents: incidents.iter().map(Into::into).collect(),
+        };
+        out.messages.push((output, message));
+    }
+}
+
+impl Stage for Correlate {
+    const NAME: &'static str = "correlate";
+    const STATE_VERSION: u32 = 1;
+    type Output = proto::Incidents;
+
+    fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Incidents>) {
+        match input.kind {
+            InputKind::Data => {
+                let taken = proto::Findings::decode(input.payload.clone())
+                    .map_err(|error| error.to_string())
+                    .and_then(|message| self.take(message, input.offset, out));
+                if let Err(reason) = taken {
+                    out.poison.push((input.offset, reason));
+                }
+            }
+            InputKind::Skip => {
+                if let Ok(source) = proto::Source::decode(input.payload.clone()) {
+                    let others = self.state.sources.values().max().copied().unwrap_or_default();
+                    self.state.sources.insert(InputId::of(&source), others);
+                }
+            }
+            InputKind::Tick | InputKind::Marker => {}
+        }
+        self.close_due(input.offset, out);
+    }
+
+    fn save(&self, to: &mut dyn Write) -> io::Result<()> {
+        save_state(Self::STATE_VERSION, &self.state, to)
+    }
+
+    fn restore(&mut self, from: &mut dyn Read) -> Result<(), RestoreError> {
+        self.state = restore_state(Self::STATE_VERSION, from)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The incidents of one tenant.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use foreshock_model::{Change, Finding, Incident, IncidentId, IncidentStatus, Severity, Tenant, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    News, Pending, ServiceMap, Thresholds,
+    budget::TestRates,
+    incident::{NEAR, Standing},
+    provisional::Provisionals,
+};
+use crate::DetectConfig;
+
+/// Changes remembered a tenant.
+const CHANGES: usize = 200;
+/// Findings below a warning remembered, to be shown beside an incident that they turn out to belong to.
+const BYSTANDERS: usize = 200;
+
+/// What correlate keeps of one tenant.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct TenantState {
+    rates: TestRates,
+    map: ServiceMap,
+    changes: VecDeque<Change>,
+    /// Open ones, and resolved ones that may still come back.
+    standing: BTreeMap<IncidentId, Standing>,
+    bystanders: VecDeque<Finding>,
+    provisionals: Provisionals,
+}
+
+impl TenantState {
+    pub(super) fn thresholds(&self, config: &DetectConfig) -> Thresholds {
+        self.rates.thresholds(&config.budget)
+    }
+
+    /// Whether time alone may change something here.
+    pub(super) fn stands(&self) -> bool {
+        !self.standing.is_empty() || !self.provisionals.is_empty()
+    }
+
+    /// Raises a provisional incident where a finding would be told and no incident holds it already.
+    pub(super) fn provisional(&mut self, finding: Finding, config: &DetectConfig) -> Option<Incident> {
+        let severity = self.severity(&finding, self.thresholds(config));
+        let held = self.standing.values().any(|standing| {
+            standing.incident.status != IncidentStatus::Resolved
+                && standing.link(&finding.service, finding.window_end, &self.map).is_some()
+        });
+        if severity < Severity::Warning || held {
+            return None;
+        }
+        self.provisionals.raise(finding, severity)
+    }
+
+    /// Takes one window, closed everywhere, with everything sorted. Returns the incidents to tell of.
+    pub(super) fn close(
+        &mut self,
+        _tenant: &Tenant,
+        end: Timestamp,
+        pending: Pending,
+        config: &DetectConfig,
+    ) -> Vec<Incident> {
+        self.learn(&pending);
+        let thresholds = self.thresholds(config);
+        let mut findings = pending.findings;
+        for finding in &mut findings {
+            finding.severity = self.severity(finding, thresholds);
+        }
+        // The most telling first, so that it opens the incident that the others join.
+        findings.sort_by(|a, b| {
+            b.severity
+                .cmp(&a.severity)
+                .then_with(|| b.surprise.total_cmp(&a.surprise))
+                .then_with(|| a.id.cmp(&b.id))
+        });
+        for finding in findings {
+            self.place(finding, end, config);
+        }
+        let changes: Vec<Change> = self.changes.iter().cloned().collect();
+        let mut told: Vec<Incident> = self
+            .standing
+            .values_mut()
+            .filter_map(|standing| standing.settle(end, &changes, &self.map))
+            .collect();
+        let standing = &self.standing;
+        let taken_over = |id: &IncidentId| standing.contains_key(id);
+        told.extend(self.provisionals.settle(end, taken_over));
+        self.standing.retain(|_, standing| {
+            standing.incident.status != IncidentStatus::Resolved || end.since(standing.last) <= NEAR
+        });
+        while self.bystanders.front().is_some_and(|finding| end.since(finding.window_end) > NEAR) {
+            self.bystanders.pop_front();
+        }
+        told
+    }
+
+    fn learn(&mut self, pending: &Pending) {
+        self.rates.take(&pending.tests);
+        for news in &pending.news {
+            match news {
+                News::Edge { caller, callee, .. } => self.map.note(caller, callee),
+                News::Changed { time, service, what, .. } => {
+                    let change = Change { time: *time, service: service.as_str().into(), what: what.clone() };
+                    self.changes.push_back(change);
+                    if self.changes.len() > CHANGES {
+                        self.changes.pop_front();
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the budget grants, never more than the finding's own practical significance.
+    fn severity(&self, finding: &Finding, thresholds: Thresholds) -> Severity {
+        let granted = if finding.surprise >= thresholds.page {
+            Severity::Critical
+        } else if finding.surprise >= thresholds.warn {
+            Severity::Warning
+        } else {
+            Severity::Info
+        };
+        granted.min(finding.severity)
+    }
+
+    /// Puts a finding into the nearest incident, or opens one for it.
+    fn place(&mut self, finding: Finding, end: Timestamp, config: &DetectConfig) {
+        let limit = config.limits.findings_an_incident as usize;
+        let nearest = self
+            .standing
+            .iter()
+            .filter(|(_, standing)| {
+                standing.incident.status != IncidentStatus::Resolved || finding.severity > Severity::Info
+            })
+            .filter_map(|(id, standing)| Some((standing.link(&finding.service, end, &self.map)?, *id)))
+            .min();
+        if let Some(standing) = nearest.and_then(|(_, id)| self.standing.get_mut(&id)) {
+            if finding.severity > Severity::Info {
+                standing.reopen();
+                standing.add(finding, limit);
+            } else {
+                standing.add_bystander(finding, limit);
+            }
+            return;
+        }
+        if finding.severity == Severity::Info || self.standing.len() >= config.limits.open_incidents as usize {
+            self.bystanders.push_back(finding);
+            if self.bystanders.len() > BYSTANDERS {
+                self.bystanders.pop_front();
+            }
+            return;
+        }
+        let mut standing = Standing::open(&finding);
+        let (service, id) = (finding.service.clone(), standing.incident.id);
+        standing.add(finding, limit);
+        let (near, rest) = self.bystanders.drain(..).partition(|other| {
+            end.since(other.window_end) <= NEAR / 3 && self.map.distance(&other.service, &service, 1).is_some()
+        });
+        self.bystanders = rest;
+        let near: VecDeque<Finding> = near;
+        near.into_iter().for_each(|other| standing.add_bystander(other, limit));
+        self.standing.insert(id, standing);
+    }
+}

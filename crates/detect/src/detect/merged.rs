@@ -1,0 +1,165 @@
+//! What all partitions together saw of a service in one base window.
+//!
+//! Merging is exact and does not depend on order: integers are added, times are compared, examples are the least
+//! of their kind. A metric series comes from one source, so its values are never merged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use foreshock_model::{Timestamp, proto};
+use serde::{Deserialize, Serialize};
+
+/// The merged summaries of one service and base window.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Merged {
+    pub(super) lines: u64,
+    pub(super) errors: u64,
+    pub(super) late: u64,
+    pub(super) ahead: u64,
+    pub(super) shapes: BTreeMap<u64, MergedShape>,
+    pub(super) instances: BTreeMap<String, MergedInstance>,
+    pub(super) new_series: Vec<NewSeries>,
+    /// Id, value, samples.
+    pub(super) series: Vec<(u64, f64, u32)>,
+    pub(super) spans: BTreeMap<String, MergedSpans>,
+    pub(super) callees: BTreeSet<String>,
+    pub(super) folded_shapes: u64,
+    pub(super) folded_series: u64,
+    pub(super) folded_sources: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct MergedShape {
+    pub(super) count: u64,
+    pub(super) errors: u64,
+    pub(super) late: u64,
+    pub(super) level: u32,
+    pub(super) trace: u64,
+    /// Canonical text, where a partition met the shape for the first time.
+    pub(super) text: String,
+    pub(super) example: Example,
+    pub(super) last: Timestamp,
+}
+
+/// The first line of a shape in the window; of lines with the same time the least.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Example {
+    pub(super) time: Timestamp,
+    pub(super) line: String,
+    pub(super) instance: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct MergedInstance {
+    pub(super) records: u64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) version: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct NewSeries {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) instance: String,
+    pub(super) unit: String,
+    pub(super) kind: i32,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct MergedSpans {
+    pub(super) count: u64,
+    pub(super) errors: u64,
+    pub(super) buckets: BTreeMap<u32, u64>,
+}
+
+impl Merged {
+    /// Adds what one input partition saw.
+    pub(super) fn add(&mut self, summary: proto::WindowSummary) {
+        if let Some(logs) = summary.logs {
+            self.lines += logs.lines;
+            self.errors += logs.errors;
+            self.late += logs.late;
+            self.ahead += logs.ahead;
+        }
+        for shape in summary.shapes {
+            self.shapes.entry(shape.shape).or_default().add(shape);
+        }
+        for instance in summary.instances {
+            self.add_instance(instance);
+        }
+        self.new_series.extend(summary.new_series.into_iter().map(|info| NewSeries {
+            id: info.id,
+            name: info.name,
+            instance: info.instance,
+            unit: info.unit,
+            kind: info.kind,
+        }));
+        if let Some(columns) = summary.series {
+            let rows = columns.id.into_iter().zip(columns.value).zip(columns.samples);
+            self.series.extend(rows.map(|((id, value), samples)| (id, value, samples)));
+        }
+        for spans in summary.spans {
+            let merged = self.spans.entry(spans.operation).or_default();
+            merged.count += spans.count;
+            merged.errors += spans.errors;
+            for (bucket, count) in spans.bucket.into_iter().zip(spans.bucket_count) {
+                *merged.buckets.entry(bucket).or_default() += count;
+            }
+        }
+        self.callees.extend(summary.edges.into_iter().map(|edge| edge.callee));
+        if let Some(folded) = summary.folded {
+            self.folded_shapes += folded.shapes;
+            self.folded_series += folded.series;
+            self.folded_sources += folded.sources;
+        }
+    }
+
+    fn add_instance(&mut self, instance: proto::InstanceWindow) {
+        let first = Timestamp(instance.first);
+        let merged = self.instances.entry(instance.instance).or_insert_with(|| MergedInstance {
+            first,
+            ..MergedInstance::default()
+        });
+        merged.records += instance.records;
+        merged.first = merged.first.min(first);
+        merged.last = merged.last.max(Timestamp(instance.last));
+        if instance.version > merged.version {
+            merged.version = instance.version;
+        }
+    }
+}
+
+impl MergedShape {
+    fn add(&mut self, shape: proto::ShapeWindow) {
+        let example = Example { time: Timestamp(shape.first), line: shape.line, instance: shape.instance };
+        let untouched = self.count + self.late == 0;
+        if untouched || example < self.example {
+            self.example = example;
+        }
+        self.count += shape.count;
+        self.errors += shape.errors;
+        self.late += shape.late;
+        self.level = self.level.max(shape.level);
+        self.trace = self.trace.max(shape.trace);
+        self.last = self.last.max(Timestamp(shape.last));
+        if self.text.is_empty() {
+            self.text = shape.text;
+        }
+    }
+}
+
+impl MergedSpans {
+    /// The `q` quantile of the latency in seconds: the upper bound of its bucket, base 2^(1/8) nanoseconds.
+    pub(super) fn quantile(&self, q: f64) -> Option<f64> {
+        let count: u64 = self.buckets.values().sum();
+        let rank = ((q * count as f64).ceil() as u64).max(1);
+        let mut below = 0;
+        for (bucket, count) in &self.buckets {
+            below += count;
+            if below >= rank {
+                return Some((f64::from(*bucket + 1) / 8.0).exp2() / 1e9);
+            }
+        }
+        None
+    }
+}

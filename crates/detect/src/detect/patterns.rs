@@ -1,0 +1,323 @@
+//! How often a pattern comes: far more or far fewer lines than expected.
+
+use foreshock_model::{Finding, Kind, ServiceName, Severity, Timestamp, Window};
+use foreshock_stats::{CountBaseline, Regularity, Tail};
+use foreshock_template::{Miner, TemplateId};
+use serde::{Deserialize, Serialize};
+
+use crate::shim::mask_secrets;
+use super::{
+    ServiceKey,
+    draft::{Draft, LEAST_SURPRISE, TEN_MINUTES, evidence, number, span},
+    harm::speaks_of_harm,
+    merged::{Example, MergedShape},
+    report::Report,
+};
+
+/// A rise matters from this many times the expected count, and this many lines.
+const RISE: f64 = 2.0;
+const RISE_LINES: f64 = 10.0;
+/// A fall matters from an expected count of this, to this share of it.
+const FALL_FROM: f64 = 20.0;
+const FALL: f64 = 0.34;
+/// Arrivals of a pattern nearer than this are one, in seconds.
+const BURST_SECONDS: f32 = 15.0;
+/// A pattern that comes more often than this is missed by its count, not by its silence, in seconds.
+const RARE_ENOUGH: f64 = 90.0;
+/// Examples and templates in titles are cut at this many characters.
+const SHOWN: usize = 120;
+
+/// A pattern of a service: its counts and when it comes.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Pattern {
+    first: Timestamp,
+    last: Timestamp,
+    total: u64,
+    errors: u64,
+    level: u32,
+    minute: u64,
+    ten_minutes: u64,
+    per_minute: CountBaseline,
+    per_ten_minutes: CountBaseline,
+    regularity: Regularity,
+    /// First line of the roll-ups that are open.
+    example: Option<Example>,
+    /// It came for the second time since it was last asked.
+    second: bool,
+}
+
+/// A pattern as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternView {
+    /// Its id.
+    pub id: String,
+    /// Its text, variable parts as `<*>`.
+    pub template: String,
+    /// Whose it is.
+    pub service: ServiceName,
+    /// Lines seen.
+    pub count: u64,
+    /// Lines of the service seen.
+    pub of: u64,
+    /// When it was first seen.
+    pub first: Timestamp,
+    /// When it was last seen.
+    pub last: Timestamp,
+    /// A line of it, secrets masked.
+    pub example: String,
+}
+
+/// A finding about a pattern, still without the pattern's text.
+pub(super) struct PatternDraft {
+    id: TemplateId,
+    finding: Finding,
+    harm_by_level: bool,
+}
+
+impl Pattern {
+    pub(super) fn new(first: Timestamp) -> Self {
+        Self {
+            first,
+            last: first,
+            total: 0,
+            errors: 0,
+            level: 0,
+            minute: 0,
+            ten_minutes: 0,
+            per_minute: CountBaseline::default(),
+            per_ten_minutes: CountBaseline::default(),
+            regularity: Regularity::new(BURST_SECONDS),
+            example: None,
+            second: false,
+        }
+    }
+
+    /// Adds what one base window held of it.
+    pub(super) fn add(&mut self, shape: &MergedShape) {
+        let before = self.total;
+        self.total += shape.count + shape.late;
+        self.second |= before <= 1 && self.total > 1;
+        self.errors += shape.errors;
+        self.minute += shape.count;
+        self.ten_minutes += shape.count;
+        self.level = self.level.max(shape.level);
+        self.last = self.last.max(shape.last);
+        if shape.count > 0 {
+            self.regularity.arrival(shape.example.time.as_secs_f64());
+            self.regularity.arrival(shape.last.as_secs_f64());
+        }
+        if self.example.as_ref().is_none_or(|example| shape.example < *example) {
+            self.example = Some(shape.example.clone());
+        }
+    }
+
+    /// Takes up another pattern whose template became one with this one's. The baselines of the busier one stay.
+    pub(super) fn absorb(&mut self, other: Self) {
+        let mut kept = other;
+        if kept.total > self.total {
+            std::mem::swap(self, &mut kept);
+        }
+        self.first = self.first.min(kept.first);
+        self.last = self.last.max(kept.last);
+        self.total += kept.total;
+        self.errors += kept.errors;
+        self.level = self.level.max(kept.level);
+        self.minute += kept.minute;
+        self.ten_minutes += kept.ten_minutes;
+        self.example = self.example.take().into_iter().chain(kept.example).min();
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Whether it came for the second time since this was last asked.
+    pub(super) fn take_second(&mut self) -> bool {
+        std::mem::take(&mut self.second)
+    }
+
+    pub(super) fn view(&self, id: TemplateId, service: &ServiceName, template: String, of: u64) -> PatternView {
+        let example = self.example.as_ref().map_or("", |example| example.line.as_str());
+        PatternView {
+            id: pattern_id(id),
+            template,
+            service: service.clone(),
+            count: self.total,
+            of,
+            first: self.first,
+            last: self.last,
+            example: mask_secrets(example).into_owned(),
+        }
+    }
+
+    pub(super) fn close_minute(
+        &mut self,
+        key: &ServiceKey,
+        id: TemplateId,
+        minute: Window,
+        report: &mut Report,
+    ) -> Option<PatternDraft> {
+        let count = std::mem::take(&mut self.minute);
+        let silent = self.judge_silence(key, id, minute, report);
+        let rate = if minute.start >= self.first {
+            let verdict = self.per_minute.observe(count);
+            self.judge_rate(key, id, minute, count, verdict, report)
+        } else {
+            None
+        };
+        rate.or(silent)
+    }
+
+    pub(super) fn close_ten_minutes(
+        &mut self,
+        key: &ServiceKey,
+        id: TemplateId,
+        ten: Window,
+        report: &mut Report,
+    ) -> Option<PatternDraft> {
+        let count = std::mem::take(&mut self.ten_minutes);
+        if ten.start < self.first {
+            return None;
+        }
+        let verdict = self.per_ten_minutes.observe(count);
+        let draft = self.judge_rate(key, id, ten, count, verdict, report);
+        if count > 0 {
+            self.example = self.example.take().filter(|example| example.time >= ten.start);
+        }
+        draft
+    }
+
+    fn judge_rate(
+        &self,
+        key: &ServiceKey,
+        id: TemplateId,
+        window: Window,
+        count: u64,
+        verdict: foreshock_stats::Verdict,
+        report: &mut Report,
+    ) -> Option<PatternDraft> {
+        if !verdict.learned.is_ready() {
+            return None;
+        }
+        let seconds = u32::try_from(window.length.as_secs()).unwrap_or(u32::MAX);
+        report.tested(&key.0, Kind::PatternRateUp, seconds, 1);
+        report.tested(&key.0, Kind::PatternRateDown, seconds, 1);
+        let (observed, mean) = (count as f64, verdict.mean);
+        let rose = observed >= RISE * mean && observed - mean >= RISE_LINES;
+        let fell = mean >= FALL_FROM && observed <= FALL * mean;
+        let (kind, tail, word) = if rose && verdict.up.surprise() >= LEAST_SURPRISE {
+            (Kind::PatternRateUp, verdict.up, "more")
+        } else if fell && verdict.down.surprise() >= LEAST_SURPRISE {
+            (Kind::PatternRateDown, verdict.down, "fewer")
+        } else {
+            return None;
+        };
+        let sustained = window.length == TEN_MINUTES || kind == Kind::PatternRateUp;
+        let title = format!(
+            "{} writes {word} lines than usual in {}: {} instead of about {}",
+            key.1,
+            span(window.length.as_secs_f64()),
+            number(observed),
+            number(mean),
+        );
+        let severity = if sustained { Severity::Critical } else { Severity::Warning };
+        let effect = observed.max(0.5) / mean.max(0.5);
+        Some(self.draft(key, id, kind, window, tail, effect, observed, verdict.expected, severity, title))
+    }
+
+    /// A pattern that comes regularly and did not.
+    fn judge_silence(
+        &self,
+        key: &ServiceKey,
+        id: TemplateId,
+        minute: Window,
+        report: &mut Report,
+    ) -> Option<PatternDraft> {
+        if self.regularity.period_secs() < RARE_ENOUGH {
+            return None;
+        }
+        let overdue = self.regularity.overdue(minute.end().as_secs_f64());
+        if !overdue.learned.is_ready() {
+            return None;
+        }
+        let seconds = overdue.mean_secs.clamp(60.0, 1e9) as u32;
+        report.tested(&key.0, Kind::Silence, seconds, 1);
+        if overdue.tail.surprise() < LEAST_SURPRISE {
+            return None;
+        }
+        let title = format!(
+            "{} is overdue: a line that comes every {} is missing for {}",
+            key.1,
+            span(overdue.mean_secs),
+            span(overdue.silence_secs),
+        );
+        let effect = overdue.silence_secs / overdue.mean_secs.max(1.0);
+        let draft = self.draft(
+            key,
+            id,
+            Kind::Silence,
+            minute,
+            overdue.tail,
+            effect,
+            overdue.silence_secs,
+            overdue.expected_secs,
+            Severity::Critical,
+            title,
+        );
+        Some(PatternDraft { harm_by_level: true, ..draft })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one finding, each of another meaning")]
+    fn draft(
+        &self,
+        key: &ServiceKey,
+        id: TemplateId,
+        kind: Kind,
+        window: Window,
+        tail: Tail,
+        effect: f64,
+        observed: f64,
+        expected: (f64, f64),
+        severity: Severity,
+        title: String,
+    ) -> PatternDraft {
+        let series = pattern_id(id);
+        let draft = Draft { key, kind, series: &series, window, tail, effect, observed, expected, severity, title };
+        let mut finding = draft.finish();
+        finding.evidence.extend(self.example.iter().map(|example| evidence(key, example)));
+        PatternDraft { id, finding, harm_by_level: self.level >= 13 }
+    }
+}
+
+impl PatternDraft {
+    /// Adds the pattern's text, and limits what it may matter to what harms.
+    pub(super) fn finish(self, key: &ServiceKey, miner: &Miner) -> Finding {
+        let mut finding = self.finding;
+        finding.template = miner.render(self.id);
+        let harms = match finding.kind {
+            Kind::PatternRateUp => self.harm_by_level || speaks_of_harm(&finding.template),
+            _ => true,
+        };
+        if !harms {
+            finding.severity = finding.severity.min(Severity::Warning);
+        }
+        finding.title = format!("{} ({})", finding.title, shown(&finding.template));
+        debug_assert_eq!(finding.service, key.1);
+        finding
+    }
+}
+
+/// A template's id as people and findings have it: 16 hexadecimal digits.
+pub(super) fn pattern_id(id: TemplateId) -> String {
+    format!("{:016x}", id.0)
+}
+
+/// The start of a text for a title.
+pub(super) fn shown(text: &str) -> String {
+    let masked = mask_secrets(text);
+    match masked.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("\"{}…\"", &masked[..end]),
+        None => format!("\"{masked}\""),
+    }
+}
+

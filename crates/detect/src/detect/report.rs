@@ -1,0 +1,97 @@
+//! What a window's close has to say, on its way to the findings stream.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use foreshock_model::{Change, Finding, Kind, ServiceName, Tenant, Timestamp, fingerprint64, proto};
+
+use crate::{Origin, Outputs};
+
+/// Findings in one message.
+const FINDINGS_A_MESSAGE: usize = 500;
+
+/// Findings, how many tests they stand out of, and news of services.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) findings: Vec<Finding>,
+    /// Tests made, by tenant, kind and seconds a window.
+    tests: BTreeMap<(Tenant, Kind, u32), u64>,
+    pub(super) edges: BTreeSet<(Tenant, ServiceName, String)>,
+    pub(super) changes: Vec<(Tenant, Change)>,
+}
+
+impl Report {
+    /// Counts tests, so that the budget can be divided by them.
+    pub(super) fn tested(&mut self, tenant: &Tenant, kind: Kind, window_seconds: u32, count: u64) {
+        if count > 0 {
+            *self.tests.entry((tenant.clone(), kind, window_seconds)).or_default() += count;
+        }
+    }
+
+    /// Puts out provisional findings, each to its tenant's partition.
+    pub(super) fn emit_now(self, origin: &mut Origin, offset: u64, out: &mut Outputs<proto::Findings>) {
+        for finding in self.findings {
+            let output = output_of(&finding.tenant, origin.outputs());
+            let message = proto::Findings {
+                source: Some(origin.stamp(output, offset)),
+                findings: vec![(&finding).into()],
+                ..Default::default()
+            };
+            out.messages.push((output, message));
+        }
+    }
+
+    /// Puts out a closed window: to every partition, so that each knows how far this source has come.
+    pub(super) fn emit_closed(
+        mut self,
+        origin: &mut Origin,
+        watermark: Timestamp,
+        offset: u64,
+        out: &mut Outputs<proto::Findings>,
+    ) {
+        let outputs = origin.outputs();
+        self.findings.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut last: Vec<proto::Findings> = vec![proto::Findings::default(); usize::from(outputs)];
+        for finding in &self.findings {
+            let output = output_of(&finding.tenant, outputs);
+            let message = &mut last[usize::from(output)];
+            message.findings.push(finding.into());
+            if message.findings.len() >= FINDINGS_A_MESSAGE {
+                let mut full = std::mem::take(message);
+                full.source = Some(origin.stamp(output, offset));
+                out.messages.push((output, full));
+            }
+        }
+        for ((tenant, kind, window_seconds), count) in self.tests {
+            last[usize::from(output_of(&tenant, outputs))].tests.push(proto::Tests {
+                tenant: tenant.to_string(),
+                kind: kind.to_string(),
+                count,
+                window_seconds,
+            });
+        }
+        for (tenant, caller, callee) in self.edges {
+            last[usize::from(output_of(&tenant, outputs))].edges.push(proto::Edge {
+                caller: caller.to_string(),
+                callee,
+                tenant: tenant.to_string(),
+            });
+        }
+        for (tenant, change) in self.changes {
+            last[usize::from(output_of(&tenant, outputs))].changes.push(proto::Change {
+                time: change.time.nanos(),
+                service: change.service.to_string(),
+                what: change.what,
+                tenant: tenant.to_string(),
+            });
+        }
+        for (output, mut message) in (0u16..).zip(last) {
+            message.source = Some(origin.stamp(output, offset));
+            message.watermark = watermark.nanos();
+            out.messages.push((output, message));
+        }
+    }
+}
+
+fn output_of(tenant: &Tenant, outputs: u16) -> u16 {
+    u16::try_from(fingerprint64(tenant.as_str().as_bytes()) % u64::from(outputs.max(1))).unwrap_or(0)
+}

@@ -1,0 +1,295 @@
+//! What detect keeps of one service.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use foreshock_model::{
+    Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, fingerprint64, proto,
+};
+use foreshock_stats::Novelty;
+use foreshock_template::{Miner, MinerLimits, Outcome, TemplateId};
+use crate::Table;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ServiceKey,
+    draft::{Draft, evidence},
+    errors::ErrorWatch,
+    merged::{Example, Merged, MergedShape},
+    operations::Operations,
+    patterns::{Pattern, PatternView, pattern_id, shown},
+    report::Report,
+    silence::Sources,
+};
+use crate::Limits;
+
+/// OTLP severity numbers from here on are errors.
+const ERROR_LEVEL: u32 = 17;
+/// OTLP severity numbers from here on are warnings.
+const WARN_LEVEL: u32 = 13;
+/// New patterns of one window that become findings of their own.
+const NEW_PATTERNS: usize = 10;
+
+/// The baselines of one service.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ServiceState {
+    /// Start of the first window it was seen in.
+    since: Timestamp,
+    miner: Miner,
+    /// Template of each shape met.
+    templates: Table<u64, TemplateId>,
+    patterns: BTreeMap<TemplateId, Pattern>,
+    novelty: Novelty,
+    lines: ErrorWatch,
+    operations: Operations,
+    sources: Sources,
+    versions: BTreeMap<String, Timestamp>,
+}
+
+impl ServiceState {
+    pub(super) fn new(since: Timestamp, limits: &Limits) -> Self {
+        let limits = MinerLimits { templates: limits.patterns as usize, ..MinerLimits::default() };
+        Self {
+            since,
+            miner: Miner::new(limits),
+            templates: Table::default(),
+            patterns: BTreeMap::new(),
+            novelty: Novelty::default(),
+            lines: ErrorWatch::default(),
+            operations: Operations::default(),
+            sources: Sources::default(),
+            versions: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn pattern_count(&self) -> usize {
+        self.patterns.len()
+    }
+
+    pub(super) fn pattern_views(&self, service: &ServiceName) -> Vec<PatternView> {
+        let total: u64 = self.patterns.values().map(Pattern::total).sum();
+        self.patterns
+            .iter()
+            .map(|(id, pattern)| pattern.view(*id, service, self.miner.render(*id), total))
+            .collect()
+    }
+
+    /// A shape that reduce has never met in the service: a provisional finding, if detect knows no template for it
+    /// and new ones are rare. `lines` of the window are known so far.
+    pub(super) fn judge_now(
+        &self,
+        key: &ServiceKey,
+        urgent: &proto::NewShape,
+        window: Window,
+        lines: u64,
+    ) -> Option<Finding> {
+        let known = self.templates.contains_key(&urgent.shape) || self.miner.lookup(&urgent.text).is_some();
+        let tail = self.novelty.judge(1, lines.max(1));
+        if known || tail.surprise() < super::draft::LEAST_SURPRISE.min(2.0) {
+            return None;
+        }
+        let template = first_id(&urgent.text);
+        let example = Example {
+            time: Timestamp(urgent.time),
+            line: urgent.line.clone(),
+            instance: urgent.instance.clone(),
+        };
+        let mut finding =
+            new_pattern(key, template, &urgent.text, urgent.level, &example, window, tail, 1);
+        finding.provisional = true;
+        finding.id = provisional_id(key, template, window);
+        finding.replaces.clear();
+        Some(finding)
+    }
+
+    /// Takes one base window.
+    pub(super) fn take(
+        &mut self,
+        key: &ServiceKey,
+        merged: Merged,
+        window: Window,
+        limits: &Limits,
+        report: &mut Report,
+    ) {
+        let new = self.learn_shapes(&merged, limits);
+        self.judge_new(key, &merged, new, window, report);
+        self.lines.add(merged.lines, merged.errors, merged.shapes.values());
+        self.note_versions(key, &merged, report);
+        self.sources.take(&merged, window);
+        self.operations.take(merged.spans, window.start, limits);
+        let edges = merged.callees.into_iter().map(|callee| (key.0.clone(), key.1.clone(), callee));
+        report.edges.extend(edges);
+    }
+
+    /// Learns the templates of shapes met for the first time, in the order of their first lines, and counts all.
+    /// Returns the templates that are new, with the shape that made them.
+    fn learn_shapes(&mut self, merged: &Merged, limits: &Limits) -> Vec<(TemplateId, u64)> {
+        let mut unknown: Vec<(&u64, &MergedShape)> =
+            merged.shapes.iter().filter(|(hash, _)| !self.templates.contains_key(*hash)).collect();
+        unknown.sort_by_key(|(hash, shape)| (shape.example.time, **hash));
+        let mut new = Vec::new();
+        let mut merged_templates = false;
+        for (hash, shape) in unknown {
+            let learned = self.miner.learn(&shape.text);
+            merged_templates |= learned.outcome == Outcome::Generalised;
+            if learned.outcome == Outcome::New {
+                new.push((learned.template, *hash));
+            }
+            if self.templates.len() < limits.shapes as usize {
+                self.templates.insert(*hash, learned.template);
+            }
+        }
+        if merged_templates {
+            self.follow_merged_templates();
+            // What was new and became part of a template that was there already is not new.
+            new.retain(|(template, _)| self.miner.resolve(*template) == *template);
+        }
+        for (hash, shape) in &merged.shapes {
+            let template = self.templates.get(hash).copied().unwrap_or(TemplateId::OTHER);
+            let pattern = self.patterns.entry(template).or_insert_with(|| Pattern::new(shape.example.time));
+            pattern.add(shape);
+        }
+        new
+    }
+
+    /// Patterns whose templates became one become one.
+    fn follow_merged_templates(&mut self) {
+        self.templates.values_mut().for_each(|template| *template = self.miner.resolve(*template));
+        let moved: Vec<TemplateId> =
+            self.patterns.keys().copied().filter(|id| self.miner.resolve(*id) != *id).collect();
+        for id in moved {
+            let Some(pattern) = self.patterns.remove(&id) else { continue };
+            match self.patterns.entry(self.miner.resolve(id)) {
+                Entry::Occupied(mut other) => other.get_mut().absorb(pattern),
+                Entry::Vacant(free) => drop(free.insert(pattern)),
+            }
+        }
+    }
+
+    fn judge_new(
+        &mut self,
+        key: &ServiceKey,
+        merged: &Merged,
+        new: Vec<(TemplateId, u64)>,
+        window: Window,
+        report: &mut Report,
+    ) {
+        let second = self.patterns.values_mut().map(Pattern::take_second).filter(|second| *second).count();
+        if merged.lines == 0 {
+            return;
+        }
+        let count = new.len() as u64;
+        let ready = self.novelty.learned().is_ready();
+        let tail = self.novelty.observe(merged.lines, count, second as u64);
+        report.tested(&key.0, Kind::NewPattern, 10, u64::from(ready));
+        if tail.surprise() < 2.0 {
+            return;
+        }
+        for (template, hash) in new.into_iter().take(NEW_PATTERNS) {
+            let Some(shape) = merged.shapes.get(&hash) else { continue };
+            let text = self.miner.render(template);
+            let finding =
+                new_pattern(key, template, &text, shape.level, &shape.example, window, tail, shape.count);
+            report.findings.push(finding);
+        }
+    }
+
+    /// A version never seen beside one that was: a release.
+    fn note_versions(&mut self, key: &ServiceKey, merged: &Merged, report: &mut Report) {
+        let versions = merged.instances.values().filter(|instance| !instance.version.is_empty());
+        for instance in versions {
+            if self.versions.contains_key(&instance.version) || self.versions.len() >= 100 {
+                continue;
+            }
+            if let Some(last) = self.versions.iter().max_by_key(|(_, since)| **since).map(|(name, _)| name) {
+                let change = Change {
+                    time: instance.first,
+                    service: key.1.clone(),
+                    what: format!("version {} began to run (before: {last})", instance.version),
+                };
+                report.changes.push((key.0.clone(), change));
+            }
+            self.versions.insert(instance.version.clone(), instance.first);
+        }
+    }
+
+    /// Judges what is judged a minute. The service's first minute is only a part of one.
+    pub(super) fn close_minute(&mut self, key: &ServiceKey, minute: Window, report: &mut Report) {
+        let whole = minute.start >= self.since;
+        for (id, pattern) in &mut self.patterns {
+            if let Some(draft) = pattern.close_minute(key, *id, minute, report) {
+                report.findings.push(draft.finish(key, &self.miner));
+            }
+        }
+        if whole {
+            self.lines.close_minute(key, minute, "logs", report);
+            self.operations.close_minute(key, minute, report);
+        }
+        self.sources.close_minute(key, minute, report);
+    }
+
+    /// Judges what is judged in ten minutes.
+    pub(super) fn close_ten_minutes(&mut self, key: &ServiceKey, ten: Window, report: &mut Report) {
+        for (id, pattern) in &mut self.patterns {
+            if let Some(draft) = pattern.close_ten_minutes(key, *id, ten, report) {
+                report.findings.push(draft.finish(key, &self.miner));
+            }
+        }
+    }
+}
+
+/// The id of the template that a shape makes if it is the first of one.
+fn first_id(text: &str) -> TemplateId {
+    TemplateId(fingerprint64(text.as_bytes()).max(1))
+}
+
+/// The id of the provisional finding that a final new pattern takes the place of, if there was one.
+fn provisional_id(key: &ServiceKey, template: TemplateId, window: Window) -> Id {
+    Id::finding(&key.0, &key.1, &pattern_id(template), window, Kind::NewPattern, true)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the parts of one finding, each of another type")]
+fn new_pattern(
+    key: &ServiceKey,
+    template: TemplateId,
+    text: &str,
+    level: u32,
+    example: &Example,
+    window: Window,
+    tail: foreshock_stats::Tail,
+    count: u64,
+) -> Finding {
+    let (severity, word) = match level {
+        ERROR_LEVEL.. => (Severity::Critical, "error "),
+        WARN_LEVEL.. => (Severity::Warning, "warning "),
+        _ => (Severity::Info, ""),
+    };
+    let draft = Draft {
+        key,
+        kind: Kind::NewPattern,
+        series: &pattern_id(template),
+        window,
+        tail,
+        effect: count as f64,
+        observed: count as f64,
+        expected: (0.0, 0.0),
+        severity,
+        title: format!("{} writes a new {word}line: {}", key.1, shown(text)),
+    };
+    let mut finding = draft.finish();
+    finding.template = text.to_owned();
+    finding.evidence.push(evidence(key, example));
+    finding.replaces.push(provisional_id(key, template, window));
+    finding
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provisional_finding_names_the_template_that_its_shape_will_make() {
+        let text = "connection to <ip> refused";
+        assert_eq!(Miner::new(MinerLimits::default()).learn(text).template, first_id(text));
+    }
+}

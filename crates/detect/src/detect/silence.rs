@@ -1,0 +1,136 @@
+//! A service or an instance that regularly says something and stopped.
+
+use std::collections::BTreeMap;
+
+use foreshock_model::{Kind, Severity, Timestamp, Window};
+use foreshock_stats::{Overdue, Regularity};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ServiceKey,
+    draft::{Draft, LEAST_SURPRISE, span},
+    merged::Merged,
+    report::Report,
+};
+
+/// Arrivals nearer than this are one run of a job, in seconds.
+const BURST_SECONDS: f32 = 45.0;
+/// A silence shorter than this does not matter, in seconds: a restart takes as long.
+const SHORTEST_SECONDS: f64 = 120.0;
+/// Instances watched a service. Those beyond are not missed one by one, the service still is.
+const INSTANCES: usize = 1_000;
+/// An instance that was silent for this many of its periods is gone: scaled down or replaced.
+const GONE_PERIODS: f64 = 50.0;
+/// And for this long at least, in seconds.
+const GONE_SECONDS: f64 = 3_600.0;
+
+/// When a service and its instances were heard.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Sources {
+    service: Heard,
+    instances: BTreeMap<String, Heard>,
+}
+
+/// When one of them was heard, looked at in two ways: one that speaks all the time is missed after some windows, one
+/// that speaks in bursts, as a job does, when the next burst does not come.
+#[derive(Serialize, Deserialize)]
+struct Heard {
+    windows: Regularity,
+    bursts: Regularity,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self { windows: Regularity::new(0.0), bursts: Regularity::new(BURST_SECONDS) }
+    }
+}
+
+impl Heard {
+    fn note(&mut self, window: Window, first: Timestamp, last: Timestamp) {
+        self.windows.arrival(window.end().as_secs_f64());
+        self.bursts.arrival(first.as_secs_f64());
+        self.bursts.arrival(last.as_secs_f64());
+    }
+
+    /// The more surprising of both ways, corrected for looking twice.
+    fn overdue(&self, now_secs: f64) -> Overdue {
+        let (windows, bursts) = (self.windows.overdue(now_secs), self.bursts.overdue(now_secs));
+        let mut overdue = if bursts.learned.is_ready() && bursts.tail < windows.tail || !windows.learned.is_ready() {
+            bursts
+        } else {
+            windows
+        };
+        overdue.tail = overdue.tail.among(2.0);
+        overdue
+    }
+}
+
+impl Sources {
+    /// Takes note of who was heard in a base window.
+    pub(super) fn take(&mut self, merged: &Merged, window: Window) {
+        let first = merged.instances.values().map(|instance| instance.first).min();
+        let last = merged.instances.values().map(|instance| instance.last).max();
+        if let (Some(first), Some(last)) = (first, last) {
+            self.service.note(window, first, last);
+        }
+        for (name, instance) in &merged.instances {
+            if self.instances.len() < INSTANCES || self.instances.contains_key(name) {
+                self.instances.entry(name.clone()).or_default().note(window, instance.first, instance.last);
+            }
+        }
+    }
+
+    /// Judges who is overdue.
+    pub(super) fn close_minute(&mut self, key: &ServiceKey, minute: Window, report: &mut Report) {
+        let silent = judge(&self.service, key, "", minute, Severity::Critical, report);
+        let now = minute.end().as_secs_f64();
+        self.instances.retain(|_, heard| {
+            let overdue = heard.overdue(now);
+            overdue.silence_secs < (GONE_PERIODS * overdue.mean_secs).max(GONE_SECONDS)
+        });
+        if silent || self.instances.len() < 2 {
+            return;
+        }
+        for (instance, heard) in &self.instances {
+            judge(heard, key, instance, minute, Severity::Warning, report);
+        }
+    }
+}
+
+/// Reports a silence. Returns whether there is one.
+fn judge(
+    heard: &Heard,
+    key: &ServiceKey,
+    instance: &str,
+    minute: Window,
+    severity: Severity,
+    report: &mut Report,
+) -> bool {
+    let overdue = heard.overdue(minute.end().as_secs_f64());
+    if !overdue.learned.is_ready() {
+        return false;
+    }
+    report.tested(&key.0, Kind::Silence, overdue.mean_secs.clamp(60.0, 1e9) as u32, 1);
+    if overdue.tail.surprise() < LEAST_SURPRISE || overdue.silence_secs < SHORTEST_SECONDS {
+        return false;
+    }
+    let who = if instance.is_empty() { key.1.to_string() } else { format!("{} on {instance}", key.1) };
+    let draft = Draft {
+        key,
+        kind: Kind::Silence,
+        series: if instance.is_empty() { "service" } else { instance },
+        window: minute,
+        tail: overdue.tail,
+        effect: overdue.silence_secs / overdue.mean_secs.max(1.0),
+        observed: overdue.silence_secs,
+        expected: overdue.expected_secs,
+        severity,
+        title: format!(
+            "{who} is silent for {}; it usually says something every {}",
+            span(overdue.silence_secs),
+            span(overdue.mean_secs),
+        ),
+    };
+    report.findings.push(draft.finish());
+    true
+}

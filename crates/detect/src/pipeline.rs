@@ -1,0 +1,1 @@
+//! All three stages in one process, without a journal.

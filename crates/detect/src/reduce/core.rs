@@ -1,0 +1,126 @@
+//! What every fold needs besides its own tables: time, sources, and the way out.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use foreshock_model::{Tenant, Timestamp, proto};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+
+use super::sources::{ServiceId, Sources};
+use crate::{Clock, DetectConfig, Origin, Outputs, Watermark};
+
+/// A message of the summaries stream is split above this.
+const MESSAGE_BYTES: usize = 1 << 20;
+
+/// Times before this are no times: 2000-01-01.
+const YEAR_2000: Timestamp = Timestamp::from_secs(946_684_800);
+
+/// State that all folds share.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Core {
+    #[serde(skip)]
+    pub(super) config: Arc<DetectConfig>,
+    pub(super) origin: Origin,
+    pub(super) watermark: Watermark,
+    pub(super) sources: Sources,
+}
+
+/// A record's time and whether it had to be held to the receive time.
+pub(super) struct Timed {
+    pub(super) time: Timestamp,
+    pub(super) ahead: bool,
+}
+
+impl Core {
+    pub(super) fn new(config: Arc<DetectConfig>, origin: Origin) -> Self {
+        Self { config, origin, watermark: Watermark::default(), sources: Sources::default() }
+    }
+
+    /// The time that places a record: the first of `candidates` that is a time at all, held to the receive time on
+    /// the live clock.
+    pub(super) fn time_of(&self, candidates: [u64; 3], received: Timestamp) -> Timed {
+        let day_ahead = received.nanos().saturating_add(86_400_000_000_000);
+        let sane = |nanos: &u64| {
+            *nanos >= YEAR_2000.nanos() && (self.config.clock == Clock::Event || *nanos <= day_ahead)
+        };
+        let time = candidates.into_iter().find(|nanos| sane(nanos)).map_or(received, Timestamp);
+        let ahead = self.config.clock == Clock::Live && time > received.plus(self.config.ahead_tolerance());
+        Timed { time: if ahead { received } else { time }, ahead }
+    }
+
+    /// On the event clock a record moves time by itself. Returns what is due then.
+    pub(super) fn record_passed(&mut self, time: Timestamp) -> Option<Timestamp> {
+        if self.config.clock == Clock::Live {
+            return None;
+        }
+        self.watermark.tell(time);
+        self.watermark.advance(self.config.lateness())
+    }
+
+    /// The interned source of a resource.
+    pub(super) fn source(&mut self, tenant: &Tenant, resource: &foreshock_otlp::views::Resource<'_>) -> u32 {
+        self.sources.intern(tenant, resource, self.config.limits.sources, self.origin.outputs())
+    }
+
+    /// An empty summary of a service's window.
+    pub(super) fn summary(&self, service: ServiceId, window: Timestamp) -> proto::WindowSummary {
+        let service = self.sources.get_service(service);
+        proto::WindowSummary {
+            tenant: service.tenant.to_string(),
+            service: service.name.to_string(),
+            window_start: window.nanos(),
+            ..Default::default()
+        }
+    }
+
+    /// Passes on closed windows and the watermark to every output partition, in messages of bounded size.
+    pub(super) fn emit(
+        &mut self,
+        closed: Timestamp,
+        windows: Vec<BTreeMap<ServiceId, proto::WindowSummary>>,
+        offset: u64,
+        out: &mut Outputs<proto::Summaries>,
+    ) {
+        let mut by_output: Vec<Vec<proto::WindowSummary>> = vec![Vec::new(); self.origin.outputs().into()];
+        for (service, summary) in windows.into_iter().flatten() {
+            by_output[usize::from(self.sources.get_service(service).output)].push(summary);
+        }
+        for (output, summaries) in (0u16..).zip(by_output) {
+            let mut message = proto::Summaries::default();
+            let mut bytes = 0;
+            for summary in summaries {
+                bytes += summary.encoded_len();
+                message.windows.push(summary);
+                if bytes > MESSAGE_BYTES {
+                    self.send(output, std::mem::take(&mut message), offset, out);
+                    bytes = 0;
+                }
+            }
+            message.watermark = closed.nanos();
+            self.send(output, message, offset, out);
+        }
+    }
+
+    /// Passes on what can't wait.
+    pub(super) fn emit_urgent(
+        &mut self,
+        service: ServiceId,
+        urgent: proto::NewShape,
+        offset: u64,
+        out: &mut Outputs<proto::Summaries>,
+    ) {
+        let output = self.sources.get_service(service).output;
+        self.send(output, proto::Summaries { urgent: vec![urgent], ..Default::default() }, offset, out);
+    }
+
+    fn send(
+        &mut self,
+        output: u16,
+        mut message: proto::Summaries,
+        offset: u64,
+        out: &mut Outputs<proto::Summaries>,
+    ) {
+        message.source = Some(self.origin.stamp(output, offset));
+        out.messages.push((output, message));
+    }
+}

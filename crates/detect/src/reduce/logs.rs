@@ -1,0 +1,362 @@
+//! Folds log records: each line to its shape, each shape to a count a window.
+
+use std::collections::BTreeMap;
+
+use foreshock_model::{Timestamp, proto};
+use foreshock_otlp::views::{self, LogRecord};
+use foreshock_template::{Level, Shaper, SourceFormat};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Fold,
+    bad::BadRecords,
+    continuation::Continuation,
+    core::{Core, Timed},
+    shapes::{Met, ShapeId, Shapes},
+    sources::{ServiceId, SourceId},
+    windows::{OpenWindows, Place},
+};
+use crate::{Input, Outputs};
+
+/// Longest line kept as an example, in bytes.
+const EXAMPLE_BYTES: usize = 600;
+
+/// The fold of the logs stream.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct LogFold {
+    shapes: Shapes,
+    /// By source: what its lines taught.
+    lines: Vec<SourceLines>,
+    windows: OpenWindows<LogWindow>,
+    folded: BTreeMap<ServiceId, u64>,
+    #[serde(skip)]
+    shaper: Shaper,
+}
+
+/// What one source's lines taught.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct SourceLines {
+    format: SourceFormat,
+    continuation: Continuation,
+    /// The shape that continuation lines belong to, and the window it was counted in.
+    head: Option<(ShapeId, Timestamp)>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct LogWindow {
+    /// By shape: place in `counts` and 1, or 0.
+    slots: Vec<u32>,
+    counts: Vec<ShapeCount>,
+    totals: BTreeMap<SourceId, SourceTotals>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ShapeCount {
+    shape: ShapeId,
+    count: u64,
+    errors: u64,
+    late: u64,
+    first: Timestamp,
+    last: Timestamp,
+    source: SourceId,
+    level: u8,
+    trace: u64,
+    line: Box<str>,
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct SourceTotals {
+    lines: u64,
+    errors: u64,
+    bytes: u64,
+    late: u64,
+    ahead: u64,
+    continuations: u64,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// A line that was read, ready to be counted.
+struct Read<'a> {
+    source: SourceId,
+    place: Place,
+    timed: Timed,
+    level: Option<Level>,
+    line: &'a str,
+}
+
+impl Fold for LogFold {
+    fn fold(
+        &mut self,
+        core: &mut Core,
+        input: &Input<'_>,
+        out: &mut Outputs<proto::Summaries>,
+    ) -> Result<(), String> {
+        let mut bad = BadRecords::default();
+        for resource in views::logs(input.payload) {
+            let Some(resource) = bad.sift(resource) else { continue };
+            let source = core.source(input.tenant, &resource.resource);
+            if self.lines.len() <= source as usize {
+                self.lines.resize_with(source as usize + 1, SourceLines::default);
+            }
+            for scope in resource.scopes() {
+                let Some(scope) = bad.sift(scope) else { continue };
+                for record in scope.records() {
+                    let Some(record) = bad.sift(record) else { continue };
+                    self.record(core, input, source, &record, out);
+                }
+            }
+        }
+        bad.verdict()
+    }
+
+    fn close(&mut self, core: &mut Core, due: Timestamp, offset: u64, out: &mut Outputs<proto::Summaries>) {
+        let mut summaries = Vec::new();
+        while let Some((start, window)) = self.windows.take_due(due) {
+            summaries.push(self.summarise(core, start, window));
+        }
+        core.emit(due, summaries, offset, out);
+    }
+}
+
+impl LogFold {
+    fn record(
+        &mut self,
+        core: &mut Core,
+        input: &Input<'_>,
+        source: SourceId,
+        record: &LogRecord<'_>,
+        out: &mut Outputs<proto::Summaries>,
+    ) {
+        // Borrowed where the body is text, as it mostly is.
+        let text = record.body.to_text();
+        let line: &str = &text;
+        let nanos = |time: Option<Timestamp>| time.map_or(0, Timestamp::nanos);
+        let (own, observed) = (nanos(record.time), nanos(record.observed));
+        let lines = &mut self.lines[source as usize];
+        let continues = lines.continuation.continues(line);
+        let hint = if own != 0 { own } else { input.received.nanos() };
+        let parsed = lines.format.parse(line, hint);
+        let timed = core.time_of([own, observed, parsed.time.unwrap_or(0)], input.received);
+        let time = timed.time;
+        let place = self.windows.place(time, &core.watermark, core.config.limits.open_windows);
+        let level = Level::from_severity_number(record.severity_number)
+            .or_else(|| Level::from_word(record.severity_text))
+            .or(parsed.level);
+        let read = Read { source, place, timed, level, line };
+        if continues && lines.head.is_some() {
+            self.count_continuation(&read);
+        } else {
+            self.count_line(core, input, &read, parsed.content, out);
+        }
+        if let Some(due) = core.record_passed(time) {
+            self.close(core, due, input.offset, out);
+        }
+    }
+
+    fn count_continuation(&mut self, read: &Read<'_>) {
+        let lines = &self.lines[read.source as usize];
+        let trace = lines.continuation.fingerprint();
+        let window = self.windows.at(read.place.window);
+        let totals = window.totals.entry(read.source).or_default();
+        totals.continuations += 1;
+        totals.bytes += read.line.len() as u64;
+        totals.seen(read.timed.time);
+        if let Some((shape, head_window)) = lines.head
+            && head_window == read.place.window
+            && let Some(count) = window.count_of(shape)
+        {
+            count.trace = trace;
+        }
+    }
+
+    fn count_line(
+        &mut self,
+        core: &mut Core,
+        input: &Input<'_>,
+        read: &Read<'_>,
+        content: &str,
+        out: &mut Outputs<proto::Summaries>,
+    ) {
+        let service = core.sources.source(read.source).service;
+        let hash = self.shaper.shape(content).hash.0 as u64;
+        let met = self.shapes.meet(service, hash.max(1), core.config.limits.shapes, || {
+            let mut text = String::new();
+            self.shaper.write_tokens(&mut text);
+            text.into()
+        });
+        self.shapes.count_lines(service, 1);
+        let id = match met {
+            Met::Known(id) => id,
+            Met::Folded(id) => {
+                *self.folded.entry(service).or_default() += 1;
+                id
+            }
+            Met::New(id) => {
+                if self.shapes.note_new(service) && !read.place.late {
+                    let urgent = self.new_shape(core, id, read);
+                    core.emit_urgent(service, urgent, input.offset, out);
+                }
+                id
+            }
+        };
+        let error = read.level.is_some_and(|level| level >= Level::Error);
+        let window = self.windows.at(read.place.window);
+        let totals = window.totals.entry(read.source).or_default();
+        totals.bytes += read.line.len() as u64;
+        totals.ahead += u64::from(read.timed.ahead);
+        window.count(id, read, error, core.sources.source(read.source).identity, core);
+        self.lines[read.source as usize].head = Some((id, read.place.window));
+    }
+
+    fn new_shape(&self, core: &Core, id: ShapeId, read: &Read<'_>) -> proto::NewShape {
+        let shape = self.shapes.get(id);
+        let service = core.sources.get_service(shape.service);
+        proto::NewShape {
+            tenant: service.tenant.to_string(),
+            service: service.name.to_string(),
+            shape: shape.hash,
+            text: shape.text.as_deref().unwrap_or("").to_owned(),
+            line: example(read.line).into(),
+            instance: core.sources.source(read.source).instance.to_string(),
+            time: read.timed.time.nanos(),
+            level: read.level.map_or(0, severity_number),
+        }
+    }
+
+    fn summarise(
+        &mut self,
+        core: &Core,
+        start: Timestamp,
+        window: LogWindow,
+    ) -> BTreeMap<ServiceId, proto::WindowSummary> {
+        let mut summaries: BTreeMap<ServiceId, proto::WindowSummary> = BTreeMap::new();
+        for (source, totals) in window.totals {
+            let source = core.sources.source(source);
+            let summary =
+                summaries.entry(source.service).or_insert_with(|| core.summary(source.service, start));
+            let logs = summary.logs.get_or_insert_default();
+            logs.lines += totals.lines;
+            logs.errors += totals.errors;
+            logs.bytes += totals.bytes;
+            logs.late += totals.late;
+            logs.ahead += totals.ahead;
+            logs.continuations += totals.continuations;
+            summary.instances.push(proto::InstanceWindow {
+                instance: source.instance.to_string(),
+                records: totals.lines,
+                first: totals.first.nanos(),
+                last: totals.last.nanos(),
+                version: source.version.to_string(),
+            });
+        }
+        for count in window.counts {
+            let text = self.shapes.take_text(count.shape);
+            let shape = self.shapes.get(count.shape);
+            let summary =
+                summaries.entry(shape.service).or_insert_with(|| core.summary(shape.service, start));
+            summary.shapes.push(proto::ShapeWindow {
+                shape: shape.hash,
+                count: count.count,
+                errors: count.errors,
+                late: count.late,
+                first: count.first.nanos(),
+                last: count.last.nanos(),
+                text: text.map(String::from).unwrap_or_default(),
+                line: count.line.into(),
+                instance: core.sources.source(count.source).instance.to_string(),
+                level: count.level.into(),
+                trace: count.trace,
+            });
+        }
+        for (service, folded) in std::mem::take(&mut self.folded) {
+            let summary = summaries.entry(service).or_insert_with(|| core.summary(service, start));
+            summary.folded.get_or_insert_default().shapes += folded;
+        }
+        summaries
+    }
+}
+
+impl LogWindow {
+    fn count_of(&mut self, shape: ShapeId) -> Option<&mut ShapeCount> {
+        let slot = *self.slots.get(shape as usize)?;
+        self.counts.get_mut((slot as usize).checked_sub(1)?)
+    }
+
+    /// Counts a line. Of lines with the same time the example is the least, so that it does not follow from the
+    /// order of arrival.
+    fn count(&mut self, shape: ShapeId, read: &Read<'_>, error: bool, identity: u64, core: &Core) {
+        let time = read.timed.time;
+        let totals = self.totals.entry(read.source).or_default();
+        if read.place.late {
+            totals.late += 1;
+        } else {
+            totals.lines += 1;
+            totals.errors += u64::from(error);
+        }
+        totals.seen(time);
+        if self.slots.len() <= shape as usize {
+            self.slots.resize(shape as usize + 1, 0);
+        }
+        let slot = &mut self.slots[shape as usize];
+        if *slot == 0 {
+            self.counts.push(ShapeCount {
+                shape,
+                count: 0,
+                errors: 0,
+                late: 0,
+                first: time,
+                last: time,
+                source: read.source,
+                level: 0,
+                trace: 0,
+                line: example(read.line).into(),
+            });
+            *slot = u32::try_from(self.counts.len()).unwrap_or(u32::MAX);
+        }
+        let count = &mut self.counts[*slot as usize - 1];
+        if read.place.late {
+            count.late += 1;
+        } else {
+            count.count += 1;
+            count.errors += u64::from(error);
+        }
+        let earlier = time < count.first
+            || (time == count.first
+                && (example(read.line), identity)
+                    < (&*count.line, core.sources.source(count.source).identity));
+        if earlier {
+            count.first = time;
+            count.source = read.source;
+            count.line = example(read.line).into();
+        }
+        count.last = count.last.max(time);
+        count.level = count.level.max(read.level.map_or(0, |level| severity_number(level) as u8));
+    }
+}
+
+impl SourceTotals {
+    fn seen(&mut self, time: Timestamp) {
+        if self.first == Timestamp::default() || time < self.first {
+            self.first = time;
+        }
+        self.last = self.last.max(time);
+    }
+}
+
+/// The start of a line, cut at a character's boundary.
+fn example(line: &str) -> &str {
+    &line[..line.floor_char_boundary(EXAMPLE_BYTES)]
+}
+
+/// A level as OTLP severity number.
+fn severity_number(level: Level) -> u32 {
+    match level {
+        Level::Trace => 1,
+        Level::Debug => 5,
+        Level::Info => 9,
+        Level::Warn => 13,
+        Level::Error => 17,
+        Level::Fatal => 21,
+    }
+}

@@ -1,0 +1,126 @@
+//! reduce: folds the telemetry of one input partition into one summary a service and window.
+//!
+//! Knows nothing of baselines. What it learns is the format of each source's lines, which shapes and series it has
+//! met, and the last values of counters; all of that is a matter of the source alone, so it does not depend on how
+//! the telemetry is partitioned.
+
+mod bad;
+mod continuation;
+mod core;
+mod distribution;
+mod logs;
+mod metrics;
+mod series;
+mod shapes;
+mod sources;
+mod spans;
+mod windows;
+
+use std::{
+    io::{self, Read, Write},
+    sync::Arc,
+};
+
+use foreshock_model::{Timestamp, proto};
+use serde::{Deserialize, Serialize};
+
+use self::{core::Core, logs::LogFold, metrics::MetricFold, spans::SpanFold};
+use crate::{
+    Clock, DetectConfig, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage, Watermark,
+    stage::{restore_state, save_state},
+};
+
+/// The stage reduce over one partition of a telemetry stream.
+pub struct Reduce {
+    state: State,
+    config: Arc<DetectConfig>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    core: Core,
+    fold: AnyFold,
+}
+
+#[derive(Serialize, Deserialize)]
+enum AnyFold {
+    Logs(LogFold),
+    Metrics(MetricFold),
+    Spans(SpanFold),
+}
+
+/// Folds one signal's records into open windows and closes them.
+trait Fold {
+    /// Folds an entry. An error says why it can't be read; what was folded before stays.
+    fn fold(
+        &mut self,
+        core: &mut Core,
+        input: &Input<'_>,
+        out: &mut Outputs<proto::Summaries>,
+    ) -> Result<(), String>;
+
+    /// Passes on every window that ends at or before `due`.
+    fn close(&mut self, core: &mut Core, due: Timestamp, offset: u64, out: &mut Outputs<proto::Summaries>);
+}
+
+impl Reduce {
+    /// Empty state over `input`, a partition of a telemetry stream; `outputs` partitions of the summaries stream.
+    pub fn new(config: Arc<DetectConfig>, input: InputId, outputs: u16) -> Self {
+        let fold = match input.stream.as_str() {
+            "otlp_metrics" => AnyFold::Metrics(MetricFold::default()),
+            "otlp_spans" => AnyFold::Spans(SpanFold::default()),
+            _ => AnyFold::Logs(LogFold::default()),
+        };
+        let core = Core::new(config.clone(), Origin::new(Self::NAME, input, outputs));
+        Self { state: State { core, fold }, config }
+    }
+
+    /// How far time has come here.
+    pub fn watermark(&self) -> &Watermark {
+        &self.state.core.watermark
+    }
+
+    /// Instances met.
+    pub fn sources(&self) -> usize {
+        self.state.core.sources.len()
+    }
+}
+
+impl Stage for Reduce {
+    const NAME: &'static str = "reduce";
+    const STATE_VERSION: u32 = 1;
+    type Output = proto::Summaries;
+
+    fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Summaries>) {
+        let State { core, fold } = &mut self.state;
+        let fold: &mut dyn Fold = match fold {
+            AnyFold::Logs(fold) => fold,
+            AnyFold::Metrics(fold) => fold,
+            AnyFold::Spans(fold) => fold,
+        };
+        if input.kind == InputKind::Data {
+            if let Err(reason) = fold.fold(core, &input, out) {
+                out.poison.push((input.offset, reason));
+            }
+            if core.config.clock == Clock::Live {
+                core.watermark.tell(input.received);
+            }
+        } else if input.kind == InputKind::Tick {
+            core.watermark.tell(input.received);
+        }
+        if let Some(due) = core.watermark.advance(core.config.lateness()) {
+            fold.close(core, due, input.offset, out);
+        }
+    }
+
+    fn save(&self, to: &mut dyn Write) -> io::Result<()> {
+        save_state(Self::STATE_VERSION, &self.state, to)
+    }
+
+    fn restore(&mut self, from: &mut dyn Read) -> Result<(), RestoreError> {
+        let mut state: State = restore_state(Self::STATE_VERSION, from)?;
+        state.core.config = self.config.clone();
+        self.state = state;
+        Ok(())
+    }
+}

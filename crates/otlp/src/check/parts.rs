@@ -1,0 +1,105 @@
+//! Gathers what goes to each partition: slices of the request, as few as can be.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use foreshock_model::{Identity, PartitionKey, Tenant, partition_of};
+
+use super::Part;
+
+/// The parts of one request as they grow.
+pub(crate) struct Parts<'t> {
+    tenant: &'t Tenant,
+    partitions: u16,
+    parts: Vec<Growing>,
+    /// Where in `parts` a partition is, made when a second partition comes: entry `p` is the index and one.
+    by_partition: Vec<u16>,
+}
+
+struct Growing {
+    partition: u16,
+    key: PartitionKey,
+    records: u64,
+    pieces: Vec<Piece>,
+}
+
+enum Piece {
+    /// Of the request's body.
+    Slice(Range<usize>),
+    Rewritten(Vec<u8>),
+}
+
+impl<'t> Parts<'t> {
+    pub(crate) fn new(tenant: &'t Tenant, partitions: u16) -> Self {
+        Self { tenant, partitions: partitions.max(1), parts: Vec::new(), by_partition: Vec::new() }
+    }
+
+    /// A resource that is kept as it is. Joins the piece before it where both lie side by side.
+    pub(crate) fn keep(&mut self, identity: &Identity<'_>, records: u64, range: Range<usize>) {
+        let part = self.part(identity);
+        part.records += records;
+        match part.pieces.last_mut() {
+            Some(Piece::Slice(before)) if before.end == range.start => before.end = range.end,
+            _ => part.pieces.push(Piece::Slice(range)),
+        }
+    }
+
+    /// A resource that was written again, its tag and length in front.
+    pub(crate) fn replace(&mut self, identity: &Identity<'_>, records: u64, bytes: Vec<u8>) {
+        let part = self.part(identity);
+        part.records += records;
+        part.pieces.push(Piece::Rewritten(bytes));
+    }
+
+    fn part(&mut self, identity: &Identity<'_>) -> &mut Growing {
+        let key = identity.key(self.tenant);
+        let partition = partition_of(&key.0, self.partitions);
+        let at = match self.parts.last() {
+            Some(last) if last.partition == partition => self.parts.len() - 1,
+            _ => self.find(partition, key),
+        };
+        &mut self.parts[at]
+    }
+
+    fn find(&mut self, partition: u16, key: PartitionKey) -> usize {
+        if self.by_partition.is_empty() && !self.parts.is_empty() {
+            self.by_partition = vec![0; usize::from(self.partitions)];
+            self.by_partition[usize::from(self.parts[0].partition)] = 1;
+        }
+        match self.by_partition.get(usize::from(partition)) {
+            Some(index @ 1..) => usize::from(*index) - 1,
+            _ => {
+                self.parts.push(Growing { partition, key, records: 0, pieces: Vec::new() });
+                if let Some(slot) = self.by_partition.get_mut(usize::from(partition)) {
+                    *slot = u16::try_from(self.parts.len()).unwrap_or(u16::MAX);
+                }
+                self.parts.len() - 1
+            }
+        }
+    }
+
+    /// The parts that hold records, by partition.
+    pub(crate) fn finish(self, body: &Bytes) -> Vec<Part> {
+        let mut parts: Vec<Part> = self
+            .parts
+            .into_iter()
+            .filter(|part| part.records > 0)
+            .map(|part| Part {
+                partition: part.partition,
+                key: part.key,
+                // A record takes two bytes of a body, whose size is limited far below.
+                records: u32::try_from(part.records).unwrap_or(u32::MAX),
+                payload: part
+                    .pieces
+                    .into_iter()
+                    .map(|piece| match piece {
+                        Piece::Slice(range) => body.slice(range),
+                        Piece::Rewritten(bytes) => bytes.into(),
+                    })
+                    .collect(),
+            })
+            .collect();
+        parts.sort_by_key(|part| part.partition);
+        parts
+    }
+}

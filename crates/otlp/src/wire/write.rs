@@ -1,0 +1,30 @@
+//! Writing: the little that rewriting and JSON need. Appends to a vector.
+
+/// Appends a varint.
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Appends a tag.
+pub(crate) fn put_tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
+    put_varint(out, u64::from(number) << 3 | u64::from(wire_type));
+}
+
+/// Appends a length-delimited field.
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+    put_tag(out, number, 2);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Puts the length of what was appended from `start` on in front of it: so a nested message is written
+/// without knowing its length beforehand.
+pub(crate) fn close_length(out: &mut Vec<u8>, start: usize) {
+    let mut prefix = Vec::with_capacity(10);
+    put_varint(&mut prefix, (out.len() - start) as u64);
+    out.splice(start..start, prefix);
+}

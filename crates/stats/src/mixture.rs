@@ -1,0 +1,133 @@
+//! How heavy the tails of a series' residuals are, learned while it runs.
+//!
+//! Five candidates: Student's t with 2, 3, 5 and 10 degrees of freedom and the normal, each scaled to the same mean
+//! absolute value. Their posterior weights follow from the decayed likelihood of the residuals seen (Bayesian model
+//! averaging: Hoeting, Madigan, Raftery and Volinsky 1999; forgetting: Raftery, Kárný and Ettler 2010). The tail is the
+//! weighted mean of theirs, so a heavy one counts until enough quiet windows have spoken against it. The uncertainty of
+//! the scale goes into the degrees of freedom.
+
+use serde::{Deserialize, Serialize};
+
+use crate::tail::{Tail, normal_upper, student_upper};
+
+const NORMAL: usize = 4;
+const DEGREES: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
+/// E|T| of each candidate.
+const MEAN_ABS: [f64; 5] = [1.414_213_562, 1.102_657_791, 0.949_016_725, 0.864_685_298, 0.797_884_561];
+/// ln of each candidate's density at 0.
+const LN_PEAK: [f64; 5] = [-1.039_720_771, -1.000_888_850, -0.968_619_589, -0.943_897_352, -0.918_938_533];
+/// 4, 10, 20, 26 and 40 %.
+const LN_PRIOR: [f64; 5] = [-3.218_875_825, -2.302_585_093, -1.609_437_912, -1.347_073_648, -0.916_290_732];
+/// 97.5 % quantile of each candidate, in its mean absolute value.
+const REACH: [f64; 5] = [3.042, 2.886, 2.709, 2.577, 2.456];
+/// Memory of the likelihoods, in windows.
+const MEMORY: f64 = 500.0;
+/// The most that one residual can speak against a candidate, in nats: a lone fault does not make a series heavy-tailed.
+const MOST_NATS: f64 = 3.0;
+/// Below this many mean absolute values the normal's tail stands for all: theirs are hardly different there.
+const NEAR: f64 = 2.2;
+
+/// Likelihoods are kept in steps of this share of a nat.
+const STEP: f64 = 1.0 / 256.0;
+
+/// Weights of the candidates. 10 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mixture {
+    /// Decayed log likelihood of each candidate in [`STEP`]s, the best at 0.
+    ln_likelihood: [i16; 5],
+}
+
+impl Mixture {
+    /// Learns a residual in units of its usual absolute value.
+    pub(crate) fn learn(&mut self, residual: f64) {
+        let mut ln_density = [0.0; 5];
+        for (i, slot) in ln_density.iter_mut().enumerate() {
+            let z = residual * MEAN_ABS[i];
+            let fall = if i == NORMAL {
+                0.5 * z * z
+            } else {
+                0.5 * (DEGREES[i] + 1.0) * libm::log1p(z * z / DEGREES[i])
+            };
+            *slot = libm::log(MEAN_ABS[i]) + LN_PEAK[i] - fall;
+        }
+        let best = ln_density.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut sums = self.ln_likelihood.map(|sum| f64::from(sum) * STEP * (1.0 - 1.0 / MEMORY));
+        for (sum, ln_density) in sums.iter_mut().zip(ln_density) {
+            *sum += (ln_density - best).max(-MOST_NATS);
+        }
+        let top = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // The cast saturates at -128 nats: as good as excluded, and soon back if it comes to that.
+        self.ln_likelihood = sums.map(|sum| ((sum - top) / STEP).round() as i16);
+    }
+
+    /// P(residual >= x), `x` at least 0 in units of its usual absolute value, that value known from `windows` windows.
+    pub(crate) fn upper(&self, x: f64, windows: f64) -> Tail {
+        if x < NEAR {
+            return normal_upper(x * MEAN_ABS[NORMAL]);
+        }
+        let weights = self.weights();
+        let mut p = 0.0;
+        let mut most_likely = Tail::from_surprise(Tail::MOST);
+        for (i, weight) in weights.into_iter().enumerate() {
+            if weight < 1e-30 {
+                continue;
+            }
+            let df = if i == NORMAL { windows } else { 1.0 / (1.0 / DEGREES[i] + 1.0 / windows) };
+            let tail = student_upper(x * MEAN_ABS[i], df.max(1.0));
+            p += weight * tail.p();
+            most_likely = most_likely.max(Tail::from_ln(tail.ln() + libm::log(weight)));
+        }
+        if p > 1e-290 { Tail::from_p(p) } else { most_likely }
+    }
+
+    /// Half the width of the interval that holds 95 %, in usual absolute values.
+    pub(crate) fn reach(&self, windows: f64) -> f64 {
+        let wide: f64 = self.weights().iter().zip(REACH).map(|(w, r)| w * r).sum();
+        // The first term of the Cornish-Fisher expansion of t's quantile (Abramowitz and Stegun 26.7.5).
+        wide * (1.0 + 1.21 / windows.max(2.0))
+    }
+
+    fn weights(&self) -> [f64; 5] {
+        let mut weights = [0.0; 5];
+        for ((weight, ln), prior) in weights.iter_mut().zip(self.ln_likelihood).zip(LN_PRIOR) {
+            *weight = libm::exp(f64::from(ln) * STEP + prior);
+        }
+        let total: f64 = weights.iter().sum();
+        weights.map(|w| w / total)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_those_of_students_t() {
+        for (i, df) in DEGREES.into_iter().enumerate() {
+            let half = libm::lgamma((df + 1.0) / 2.0) - libm::lgamma(df / 2.0);
+            let ln_peak = half - 0.5 * libm::log(df * std::f64::consts::PI);
+            assert!((LN_PEAK[i] - ln_peak).abs() < 1e-8, "peak of {df}: {ln_peak}");
+            let mean_abs = 2.0 * libm::exp(ln_peak) * df / (df - 1.0);
+            assert!((MEAN_ABS[i] - mean_abs).abs() < 1e-8, "mean absolute value of {df}: {mean_abs}");
+            assert!((student_upper(REACH[i] * MEAN_ABS[i], df).p() - 0.025).abs() < 5e-5, "reach of {df}");
+        }
+        let total: f64 = LN_PRIOR.iter().map(|p| libm::exp(*p)).sum();
+        assert!((total - 1.0).abs() < 1e-6, "{total}");
+    }
+
+    #[test]
+    fn quiet_windows_make_the_tail_light_and_one_fault_does_not_make_it_heavy() {
+        let mut mixture = Mixture::default();
+        let early = mixture.upper(8.0, 10.0).surprise();
+        // Normal quantiles in turn, in mean absolute values.
+        for i in 0..500_u32 {
+            let p = (f64::from(i * 37 % 100) + 0.5) / 100.0;
+            let z = Tail::from_p(p.min(1.0 - p)).normal_score();
+            mixture.learn(z / MEAN_ABS[NORMAL]);
+        }
+        let late = mixture.upper(8.0, 200.0).surprise();
+        assert!(early < 4.0 && late > 5.0, "{early} {late}");
+        mixture.learn(40.0);
+        assert!(mixture.upper(8.0, 200.0).surprise() > late - 2.0);
+    }
+}

@@ -1,0 +1,312 @@
+//! Faults must be seen: how much each kind is worth, after learning a series without them.
+
+#[path = "simulate/mod.rs"]
+mod simulate;
+
+use foreshock_stats::{Confidence, CountBaseline, ErrorShare, FlatLine, Level, LevelShift, Regularity, Tail};
+use simulate::Random;
+
+/// What nine of ten runs reach.
+fn usual(runs: u64, run: impl Fn(&mut Random) -> f64) -> f64 {
+    let mut results: Vec<f64> = (0..runs).map(|seed| run(&mut Random::new(seed))).collect();
+    results.sort_by(f64::total_cmp);
+    println!(
+        "worst {:.2}, tenth {:.2}, median {:.2}",
+        results[0],
+        results[results.len() / 10],
+        results[results.len() / 2]
+    );
+    results[results.len() / 10]
+}
+
+fn learned_level(r: &mut Random, windows: usize) -> (Level, LevelShift) {
+    let (mut level, mut shift) = (Level::default(), LevelShift::default());
+    for _ in 0..windows {
+        shift.observe(level.observe(100.0 + 5.0 * r.normal()).score());
+    }
+    (level, shift)
+}
+
+#[test]
+fn a_step_of_six_sigma_is_a_shift_within_three_windows() {
+    let surprise = usual(50, |r| {
+        let (mut level, mut shift) = learned_level(r, 300);
+        (0..3)
+            .map(|_| shift.observe(level.observe(130.0 + 5.0 * r.normal()).score()))
+            .map(|v| v.up.surprise())
+            .fold(0.0, f64::max)
+    });
+    println!("step of 6 sigma: {surprise}");
+    assert!(surprise >= 9.0, "{surprise}");
+}
+
+#[test]
+fn a_step_after_ten_minutes_of_ten_second_windows_is_seen() {
+    let surprise = usual(50, |r| {
+        let (mut level, mut shift) = learned_level(r, 60);
+        (0..3)
+            .map(|_| shift.observe(level.observe(150.0 + 5.0 * r.normal()).score()))
+            .map(|v| v.up.surprise())
+            .fold(0.0, f64::max)
+    });
+    println!("step of 10 sigma after 60 windows: {surprise}");
+    assert!(surprise >= 6.0, "{surprise}");
+}
+
+#[test]
+fn a_lone_spike_is_a_spike_and_not_a_shift() {
+    for seed in 0..50 {
+        let r = &mut Random::new(seed);
+        let (mut level, mut shift) = learned_level(r, 300);
+        let spike = level.observe(200.0);
+        assert!(spike.up.surprise() >= 5.0, "{}", spike.up.surprise());
+        let mut lasting = shift.observe(spike.score()).surprise();
+        for _ in 0..5 {
+            lasting = lasting.max(shift.observe(level.observe(100.0 + 5.0 * r.normal()).score()).surprise());
+        }
+        assert!(lasting < 4.0, "{lasting}");
+    }
+}
+
+#[test]
+fn a_moderate_shift_is_worth_more_together_than_each_window_alone() {
+    let mut gained = 0;
+    for seed in 0..50 {
+        let r = &mut Random::new(seed);
+        let (mut level, mut shift) = learned_level(r, 500);
+        let (mut alone, mut together) = (0.0_f64, 0.0_f64);
+        for _ in 0..8 {
+            let verdict = level.observe(115.0 + 5.0 * r.normal());
+            alone = alone.max(verdict.up.surprise());
+            together = together.max(shift.observe(verdict.score()).up.surprise());
+        }
+        gained += u32::from(together > alone && together > 4.0);
+    }
+    println!("shifts of 3 sigma worth more together: {gained} of 50");
+    assert!(gained >= 40, "{gained}");
+}
+
+#[test]
+fn a_level_that_lasts_is_accepted_once() {
+    let r = &mut Random::new(1);
+    let (mut level, _) = learned_level(r, 300);
+    let verdicts: Vec<_> = (0..200).map(|_| level.observe(500.0 + 5.0 * r.normal())).collect();
+    assert_eq!(verdicts.iter().filter(|v| v.new_normal).count(), 1);
+    assert!(verdicts[29].new_normal);
+    assert!(verdicts[60..].iter().all(|v| v.surprise() < 5.0));
+}
+
+#[test]
+fn a_gap_teaches_nothing() {
+    let r = &mut Random::new(2);
+    let (mut level, _) = learned_level(r, 300);
+    let before = level.judge(130.0);
+    (0..5).for_each(|_| {
+        level.observe(f64::NAN);
+    });
+    let after = level.judge(130.0);
+    assert_eq!(before.mean, after.mean);
+    assert!(after.up >= before.up);
+}
+
+#[test]
+fn four_times_the_lines_are_seen_in_one_window() {
+    for (windows, needed) in [(300, 9.0), (60, 6.0), (12, 3.5)] {
+        let surprise = usual(50, |r| {
+            let mut baseline = CountBaseline::default();
+            (0..windows).for_each(|_| {
+                baseline.observe(r.poisson(20.0));
+            });
+            baseline.observe(80).up.surprise()
+        });
+        println!("count x4 at mean 20 after {windows} windows: {surprise}");
+        assert!(surprise >= needed, "{surprise} after {windows} windows");
+    }
+}
+
+#[test]
+fn lines_that_stop_are_seen() {
+    let surprise = usual(50, |r| {
+        let mut baseline = CountBaseline::default();
+        (0..300).for_each(|_| {
+            baseline.observe(r.poisson(60.0));
+        });
+        baseline.observe(0).down.surprise()
+    });
+    println!("count to 0 at mean 60: {surprise}");
+    assert!(surprise >= 9.0, "{surprise}");
+}
+
+#[test]
+fn a_count_whose_new_rate_lasts_is_accepted_once() {
+    let r = &mut Random::new(3);
+    let mut baseline = CountBaseline::new(12);
+    (0..200).for_each(|_| {
+        baseline.observe(r.poisson(20.0));
+    });
+    let verdicts: Vec<_> = (0..100).map(|_| baseline.observe(r.poisson(200.0))).collect();
+    assert_eq!(verdicts.iter().position(|v| v.new_normal), Some(11));
+    assert_eq!(verdicts.iter().filter(|v| v.new_normal).count(), 1);
+    assert!(verdicts[13..].iter().all(|v| v.surprise() < 4.0));
+}
+
+#[test]
+fn errors_that_climb_from_one_to_fifteen_percent_are_seen() {
+    let surprise = usual(50, |r| {
+        let mut share = ErrorShare::default();
+        (0..100).for_each(|_| {
+            share.observe(r.binomial(500, 0.01), 500);
+        });
+        share.observe(r.binomial(500, 0.15), 500).up.surprise()
+    });
+    println!("errors from 1 to 15 %: {surprise}");
+    assert!(surprise >= 9.0, "{surprise}");
+}
+
+#[test]
+fn a_rise_of_no_consequence_is_not_a_finding() {
+    let mut share = ErrorShare::default();
+    (0..300).for_each(|_| {
+        share.observe(1_000, 1_000_000);
+    });
+    assert_eq!(share.judge(5_000, 1_000_000).up, Tail::ONE);
+    assert!(share.judge(50_000, 1_000_000).up.surprise() > 9.0);
+}
+
+#[test]
+fn clean_error_shares_are_no_more_surprising_than_they_say() {
+    // Plain, and with errors that come together.
+    for (kind, clumped) in [("binomial", false), ("beta-binomial", true)] {
+        for (n, chance) in [(500, 0.01), (20, 0.3), (3_000, 0.1)] {
+            let mut surprises = Vec::new();
+            for seed in 0..20 {
+                let r = &mut Random::new(seed);
+                let mut share = ErrorShare::new(0.0, 30);
+                for window in 0..5_000 {
+                    let p = if clumped {
+                        let (a, b) = (r.gamma(chance * 30.0), r.gamma((1.0 - chance) * 30.0));
+                        a / (a + b)
+                    } else {
+                        chance
+                    };
+                    let verdict = share.observe(r.binomial(n, p), n);
+                    if window >= 30 {
+                        surprises.extend([verdict.up.surprise(), verdict.down.surprise()]);
+                    }
+                }
+            }
+            let ratios = simulate::excess(&surprises);
+            println!("{kind} {chance} of {n}: {ratios:?}");
+            assert!(
+                ratios[0] < 1.3 && ratios[1] < 1.4 && ratios[2] < 2.2,
+                "{kind} {chance} of {n}: {ratios:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_silent_job_is_overdue_by_its_second_period() {
+    for (intervals, needed) in [(60, 6.0), (20, 6.0), (9, 3.5)] {
+        let surprise = usual(50, |r| {
+            let mut regularity = Regularity::new(0.0);
+            let mut t = 0.0;
+            for _ in 0..=intervals {
+                regularity.arrival(t);
+                t += 600.0 * (1.0 + 0.1 * r.normal());
+            }
+            regularity.arrival(t);
+            let last = t;
+            let deadline = regularity.deadline(Tail::from_surprise(3.0)).unwrap();
+            assert!(deadline > last + 600.0 && deadline < last + 1_200.0);
+            assert!(regularity.overdue(deadline).tail.surprise() > 2.999);
+            assert!(regularity.overdue(deadline - 1.0).tail.surprise() < 3.0);
+            regularity.overdue(t + 1_200.0).tail.surprise()
+        });
+        println!("silent for two periods after {intervals} intervals: {surprise}");
+        assert!(surprise >= needed, "{surprise} after {intervals} intervals");
+    }
+}
+
+#[test]
+fn silences_of_regular_and_bursty_sources_are_no_more_surprising_than_they_say() {
+    let kinds: [(&str, fn(&mut Random) -> f64); 4] = [
+        ("steady", |r| 60.0 * (1.0 + 0.1 * r.normal()).max(0.1)),
+        ("gamma, 4", |r| 15.0 * r.gamma(4.0)),
+        ("Poisson", |r| 60.0 * r.exponential()),
+        ("one missed in ten", |r| {
+            60.0 * (1.0 + 0.05 * r.normal()) * if r.uniform() < 0.1 { 2.0 } else { 1.0 }
+        }),
+    ];
+    for (kind, gap) in kinds {
+        let mut surprises = Vec::new();
+        for seed in 0..50 {
+            let r = &mut Random::new(seed);
+            let mut regularity = Regularity::new(0.0);
+            let mut t = 0.0;
+            for interval in 0..2_000 {
+                t += gap(r);
+                let overdue = regularity.arrival(t);
+                // A gap of two kinds can't be known before the second kind came.
+                if overdue.learned.is_ready() && interval > 60 {
+                    surprises.push(overdue.tail.surprise());
+                }
+            }
+        }
+        let ratios = simulate::excess(&surprises);
+        println!("silences, {kind}: {} judged, {ratios:?}", surprises.len());
+        assert!(ratios[0] < 2.0 && ratios[1] < 2.6 && ratios[2] < 4.0, "{kind}: {ratios:?}");
+    }
+}
+
+#[test]
+fn what_is_not_regular_is_not_missed() {
+    let r = &mut Random::new(5);
+    let mut regularity = Regularity::new(0.0);
+    let mut t = 0.0;
+    for _ in 0..50 {
+        regularity.arrival(t);
+        // Clumps of arrivals an hour apart.
+        t += if r.uniform() < 0.9 { 1.0 } else { 3_600.0 };
+    }
+    assert_eq!(regularity.learned(), Confidence::NotYet);
+    assert_eq!(regularity.deadline(Tail::from_surprise(6.0)), None);
+    assert_eq!(regularity.overdue(t + 1e6).tail, Tail::ONE);
+}
+
+#[test]
+fn a_series_that_varied_and_stands_still_is_flat() {
+    let r = &mut Random::new(6);
+    let mut flat = FlatLine::default();
+    (0..200).for_each(|_| {
+        assert!(flat.observe(r.normal()).tail == Tail::ONE);
+    });
+    let surprises: Vec<f64> = (0..10).map(|_| flat.observe(7.25).tail.surprise()).collect();
+    println!("flat: {surprises:?}");
+    assert!(surprises[9] > 4.0);
+
+    let mut integers = FlatLine::default();
+    let worst =
+        (0..5_000).map(|_| integers.observe(r.poisson(0.7) as f64).tail.surprise()).fold(0.0, f64::max);
+    println!("integers, worst: {worst}");
+    assert!(worst < 5.0, "{worst}");
+
+    let mut constant = FlatLine::default();
+    (0..2_000).for_each(|_| assert_eq!(constant.observe(3.0).tail, Tail::ONE));
+}
+
+#[test]
+fn baselines_stay_small() {
+    let plain = size_of::<Level>() + size_of::<LevelShift>();
+    println!(
+        "level {} shift {} flat {} counts {} share {} gaps {}",
+        size_of::<Level>(),
+        size_of::<LevelShift>(),
+        size_of::<FlatLine>(),
+        size_of::<CountBaseline>(),
+        size_of::<ErrorShare>(),
+        size_of::<Regularity>()
+    );
+    assert!(plain <= 160, "{plain}");
+    assert!(size_of::<CountBaseline>() + size_of::<LevelShift>() <= 160);
+}

@@ -1,0 +1,34 @@
+//! Access logs in the common and combined format: `host ident user [dd/Mon/yyyy:hh:mm:ss zone] "request" status ...`.
+
+use super::{Format, Line};
+use crate::{Level, timestamp};
+
+pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
+    let s = text.as_bytes();
+    let head = &s[..s.len().min(160)];
+    let open = memchr::memchr(b'[', head)?;
+    // `dd/Mon/yyyy:`
+    if open < 4 || s.get(open + 3) != Some(&b'/') || s.get(open + 7) != Some(&b'/') {
+        return None;
+    }
+    let stamp = timestamp::read(s, open + 1, hint)?;
+    if s.get(stamp.end) != Some(&b']') {
+        return None;
+    }
+    let content = text.get(stamp.end + 1..)?.trim_start();
+    let host = text[..open].split(' ').next();
+    Some(Line { time: stamp.ns, level: level(content), host, logger: None, content, format: Format::Access })
+}
+
+/// By the status after the quoted request: 5xx is an error of the server, 4xx one of the client.
+fn level(content: &str) -> Option<Level> {
+    let after = content.strip_prefix('"')?;
+    let after = &after[after.find("\" ")? + 2..];
+    let status = after.split(' ').next()?;
+    match (status.len(), status.as_bytes().first()?) {
+        (3, b'5') => Some(Level::Error),
+        (3, b'4') => Some(Level::Warn),
+        (3, b'1'..=b'3') => Some(Level::Info),
+        _ => None,
+    }
+}

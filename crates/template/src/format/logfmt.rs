@@ -1,0 +1,75 @@
+//! logfmt: `time=... level=info msg="..." key=value`.
+
+use super::{Format, Line, STRUCTURED_BYTES};
+use crate::{Level, timestamp};
+
+/// Pairs looked at in one line.
+const PAIRS: usize = 64;
+
+/// Reads a line that begins with `key=` and holds a message or a level among its pairs.
+pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
+    let s = text.as_bytes();
+    let s = &s[..s.len().min(STRUCTURED_BYTES)];
+    if !s.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'@' | b'_')) {
+        return None;
+    }
+    let mut at = 0;
+    let mut line = Line { content: text, format: Format::Logfmt, ..Line::default() };
+    let mut found_message = false;
+    for pair in 0..PAIRS {
+        let Some((key, value, end)) = pair_at(s, at) else {
+            if pair == 0 {
+                return None;
+            }
+            break;
+        };
+        let value = text.get(value.0..value.1).unwrap_or("");
+        match key {
+            b"msg" | b"message" | b"event" if !found_message => {
+                line.content = value;
+                found_message = true;
+            }
+            b"time" | b"ts" | b"t" | b"timestamp" | b"@timestamp" | b"at" if line.time.is_none() => {
+                line.time = timestamp::read(value.as_bytes(), 0, hint).and_then(|stamp| stamp.ns);
+            }
+            b"level" | b"lvl" | b"severity" | b"loglevel" if line.level.is_none() => {
+                line.level = Level::from_word(value)
+            }
+            b"logger" | b"component" | b"caller" | b"module" if line.logger.is_none() => {
+                line.logger = Some(value)
+            }
+            b"host" | b"hostname" if line.host.is_none() => line.host = Some(value),
+            _ => {}
+        }
+        at = end;
+        while at < s.len() && matches!(s[at], b' ' | b'\t') {
+            at += 1;
+        }
+        if at >= s.len() {
+            break;
+        }
+    }
+    (found_message || (line.level.is_some() && line.time.is_some())).then_some(line)
+}
+
+/// One pair: key, range of the value without its quotes, first byte after it.
+fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], (usize, usize), usize)> {
+    let key_length =
+        s[at..].iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || b"_.-@/".contains(b)).count();
+    let equals = at + key_length;
+    if key_length == 0 || s.get(equals) != Some(&b'=') {
+        return None;
+    }
+    let key = &s[at..equals];
+    let start = equals + 1;
+    if s.get(start) == Some(&b'"') {
+        let mut end = start + 1;
+        while end < s.len() && s[end] != b'"' {
+            end += if s[end] == b'\\' { 2 } else { 1 };
+        }
+        let end = end.min(s.len());
+        return Some((key, (start + 1, end), (end + 1).min(s.len())));
+    }
+    let end = s[start..].iter().position(|b| matches!(b, b' ' | b'\t')).map_or(s.len(), |n| start + n);
+    Some((key, (start, end), end))
+}

@@ -1,0 +1,169 @@
+//! Raw line -> time, level, host, logger, content. Formats are found, not configured.
+//!
+//! The reading of a line depends on the line and the hint alone; what is learnt of a source only says where to look
+//! first. So the same line always gives the same content, wherever it stands.
+
+mod access;
+mod header;
+mod json;
+mod klog;
+mod logfmt;
+mod tail;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Level;
+
+/// Longest stretch of a line that is searched for a header, in bytes.
+const HEADER_BYTES: usize = 512;
+/// A structured line is read up to here, in bytes.
+const STRUCTURED_BYTES: usize = 32 * 1024;
+
+/// What a line is, borrowed from its text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Unix nanoseconds, as the line says; a time without zone is taken as UTC.
+    pub time: Option<u64>,
+    /// From a word or number in the header, never from free text.
+    pub level: Option<Level>,
+    /// Host that the header names.
+    pub host: Option<&'a str>,
+    /// Logger, program or component that the header names.
+    pub logger: Option<&'a str>,
+    /// The message: what the shape is taken from. Of JSON and logfmt the value of the message key as it is
+    /// written (escapes stay).
+    pub content: &'a str,
+    /// What the line was read as.
+    pub format: Format,
+}
+
+/// Families of formats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Format {
+    /// No header was found: the whole line is content.
+    #[default]
+    Plain,
+    /// RFC 3164, with or without priority, and rsyslog's variant with an ISO time.
+    Syslog,
+    /// RFC 5424.
+    Syslog5424,
+    /// A JSON object with a message key.
+    Json,
+    /// key=value pairs.
+    Logfmt,
+    /// klog and glog.
+    Klog,
+    /// Common and combined log of Apache, nginx and others.
+    Access,
+    /// A time, and perhaps host, process, thread, level and logger before the message.
+    Header,
+    /// No time but a level first: `ERROR: ...`, `INFO:root:...`.
+    LevelFirst,
+}
+
+/// What was learnt of one source's lines. Small: one lives in every source's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFormat {
+    /// Of the line before.
+    last: Format,
+    lines: u64,
+    timed: u64,
+    levelled: u64,
+}
+
+impl SourceFormat {
+    /// Reads one line. `now_hint` is about now in Unix nanoseconds (receive time, or the time of the line before):
+    /// it completes times without year or day; 0 where unknown.
+    pub fn parse<'a>(&mut self, line: &'a str, now_hint: u64) -> Line<'a> {
+        let read = read(line, now_hint, 0);
+        self.last = read.format;
+        self.lines += 1;
+        self.timed += u64::from(read.time.is_some());
+        self.levelled += u64::from(read.level.is_some());
+        read
+    }
+
+    /// How the last line was read.
+    pub fn format(&self) -> Format {
+        self.last
+    }
+
+    /// Share of lines so far whose time was found; 0 before the first.
+    pub fn timed_share(&self) -> f64 {
+        self.timed as f64 / self.lines.max(1) as f64
+    }
+
+    /// Share of lines so far whose level was found; 0 before the first.
+    pub fn levelled_share(&self) -> f64 {
+        self.levelled as f64 / self.lines.max(1) as f64
+    }
+}
+
+/// Reads a line; `depth` counts the envelopes around it (a container's JSON, a syslog header).
+fn read(line: &str, hint: u64, depth: u8) -> Line<'_> {
+    let text = trim(line);
+    let s = text.as_bytes();
+    let Some(first) = s.first() else {
+        return Line { content: text, ..Line::default() };
+    };
+    match first {
+        b'{' => {
+            if let Some(line) = json::read(text, hint, depth) {
+                return line;
+            }
+        }
+        b'I' | b'W' | b'E' | b'F' => {
+            if let Some(line) = klog::read(text, hint) {
+                return line;
+            }
+        }
+        _ => {}
+    }
+    if let Some(line) = logfmt::read(text, hint) {
+        return line;
+    }
+    if let Some(line) = access::read(text, hint) {
+        return line;
+    }
+    let line = header::read(text, hint);
+    if depth < 2 && line.format != Format::Plain && line.content.len() < text.len() {
+        return unwrap_envelope(line, hint, depth);
+    }
+    line
+}
+
+/// A header may carry a whole line of another format: JSON or logfmt behind syslog, anything behind a container
+/// runtime's `stdout F`. The outer time is kept, the inner level counts.
+fn unwrap_envelope<'a>(outer: Line<'a>, hint: u64, depth: u8) -> Line<'a> {
+    let content = outer.content;
+    let container =
+        ["stdout F ", "stderr F ", "stdout P ", "stderr P "].iter().find(|p| content.starts_with(**p));
+    let inner = match container {
+        Some(prefix) => read(&content[prefix.len()..], hint, depth + 1),
+        None if content.starts_with("{\"") || looks_like_logfmt(content) => {
+            let inner = read(content, hint, depth + 1);
+            if !matches!(inner.format, Format::Json | Format::Logfmt) {
+                return outer;
+            }
+            inner
+        }
+        None => return outer,
+    };
+    Line {
+        time: outer.time.or(inner.time),
+        level: inner.level.or(outer.level),
+        host: outer.host.or(inner.host),
+        logger: inner.logger.or(outer.logger),
+        content: inner.content,
+        format: inner.format,
+    }
+}
+
+fn looks_like_logfmt(content: &str) -> bool {
+    ["time=", "ts=", "level=", "lvl=", "t=", "timestamp="].iter().any(|key| content.starts_with(key))
+}
+
+/// Without byte order mark, line end and white space around it.
+fn trim(line: &str) -> &str {
+    line.trim_start_matches('\u{feff}').trim_matches(|c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\0'))
+}

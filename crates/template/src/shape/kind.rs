@@ -1,0 +1,78 @@
+//! Kinds of parameters.
+
+use serde::{Deserialize, Serialize};
+
+/// What a lifted parameter is, as far as its spelling tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ParameterKind {
+    /// A number, or the digits in a name.
+    Number,
+    /// A number with a unit of time.
+    Duration,
+    /// A number with a unit of bytes.
+    Size,
+    /// Numbers with dots: a version.
+    Version,
+    /// An IPv4 or IPv6 address, with its port or prefix length.
+    Ip,
+    /// A host name, with its port.
+    Host,
+    /// A UUID.
+    Uuid,
+    /// Hexadecimal digits.
+    Hex,
+    /// A path of a file system.
+    Path,
+    /// A URL.
+    Url,
+    /// An e-mail address.
+    Email,
+    /// An identifier made of letters and digits.
+    Id,
+    /// A quoted string.
+    Text,
+    /// The value of key=value.
+    Value,
+    /// A time or date.
+    Time,
+}
+
+impl ParameterKind {
+    /// How it stands in the canonical text.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Number => "<num>",
+            Self::Duration => "<dur>",
+            Self::Size => "<size>",
+            Self::Version => "<ver>",
+            Self::Ip => "<ip>",
+            Self::Host => "<host>",
+            Self::Uuid => "<uuid>",
+            Self::Hex => "<hex>",
+            Self::Path => "<path>",
+            Self::Url => "<url>",
+            Self::Email => "<email>",
+            Self::Id => "<id>",
+            Self::Text => "<str>",
+            Self::Value => "<val>",
+            Self::Time => "<time>",
+        }
+    }
+
+    /// Every mark, and that of what was cut off.
+    pub(crate) const MARKS: [&'static str; 16] = [
+        "<num>", "<dur>", "<size>", "<ver>", "<ip>", "<host>", "<uuid>", "<hex>", "<path>", "<url>",
+        "<email>", "<id>", "<str>", "<val>", "<time>", "<rest>",
+    ];
+}
+
+/// A parameter and where it stands in the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// What it is.
+    pub kind: ParameterKind,
+    /// First byte.
+    pub start: u32,
+    /// First byte after it.
+    pub end: u32,
+}

@@ -1,0 +1,257 @@
+//! Content -> shape: the words of a line with its parameters lifted out.
+//!
+//! A shape is a function of the content alone. The work a line costs is bounded whatever it holds: bytes, tokens
+//! and recorded parameters are capped, and nothing is allocated once the scratch has grown.
+
+mod class;
+mod kind;
+mod name;
+mod number;
+mod piece;
+mod quote;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+pub use kind::{Parameter, ParameterKind};
+
+use class::{ACTIVE, BREAK, CLASS, DIGIT};
+
+use crate::timestamp;
+
+/// Tokens of a shape at most; what follows is one `<rest>`.
+pub const MAX_TOKENS: usize = 128;
+/// Bytes of content looked at.
+pub const MAX_CONTENT_BYTES: usize = 4096;
+/// Parameters recorded a line.
+pub const MAX_PARAMETERS: usize = 64;
+/// A longer word is no word.
+const MAX_WORD_BYTES: usize = 96;
+
+/// Names a shape: 128 bits of its canonical text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ShapeHash(pub u128);
+
+impl ShapeHash {
+    /// Of a canonical text, as [`Shaper::write_tokens`] writes it.
+    pub fn of_text(text: &str) -> Self {
+        Self(xxh3_128(text.as_bytes()))
+    }
+}
+
+/// What was found of one line; its text and parameters wait in the [`Shaper`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Of the canonical text.
+    pub hash: ShapeHash,
+    /// Tokens of the canonical text, [`MAX_TOKENS`] and one `<rest>` at most.
+    pub tokens: u16,
+    /// Tokens that are, or hold, a parameter.
+    pub parameter_tokens: u16,
+}
+
+/// Turns content into shapes. Holds scratch space; one a thread.
+#[derive(Clone, Debug, Default)]
+pub struct Shaper {
+    text: Vec<u8>,
+    parameters: Vec<Parameter>,
+}
+
+impl Shaper {
+    /// A shaper with its scratch space ready.
+    pub fn new() -> Self {
+        Self { text: Vec::with_capacity(1024), parameters: Vec::with_capacity(MAX_PARAMETERS) }
+    }
+
+    /// The shape of a line's content. Its text and parameters stay readable until the next call.
+    pub fn shape(&mut self, content: &str) -> Shape {
+        self.text.clear();
+        self.parameters.clear();
+        let mut end = content.len();
+        if end > MAX_CONTENT_BYTES {
+            end = content.floor_char_boundary(MAX_CONTENT_BYTES);
+        }
+        let mut walk =
+            Walk { s: &content.as_bytes()[..end], text: &mut self.text, parameters: &mut self.parameters };
+        let (tokens, parameter_tokens) = walk.tokens(end < content.len());
+        Shape { hash: ShapeHash(xxh3_128(&self.text)), tokens, parameter_tokens }
+    }
+
+    /// Appends the canonical text of the last shape: its tokens, one blank between them, parameters as `<num>`,
+    /// `<ip>` and so on.
+    pub fn write_tokens(&self, out: &mut String) {
+        match std::str::from_utf8(&self.text) {
+            Ok(text) => out.push_str(text),
+            Err(_) => out.push_str(&String::from_utf8_lossy(&self.text)),
+        }
+    }
+
+    /// The parameters of the last shape, in order, as ranges of its content; the first [`MAX_PARAMETERS`].
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+}
+
+/// One walk over a content.
+struct Walk<'a> {
+    s: &'a [u8],
+    text: &'a mut Vec<u8>,
+    parameters: &'a mut Vec<Parameter>,
+}
+
+impl Walk<'_> {
+    fn tokens(&mut self, cut: bool) -> (u16, u16) {
+        let (mut tokens, mut parameter_tokens) = (0, 0);
+        // Where the token before begins in the text, if it held a parameter.
+        let mut before: Option<usize> = None;
+        let mut at = self.skip_breaks(0);
+        while at < self.s.len() {
+            if usize::from(tokens) >= MAX_TOKENS {
+                break;
+            }
+            let text_end = self.text.len();
+            if text_end > 0 {
+                self.text.push(b' ');
+            }
+            let token = self.text.len();
+            let start = at;
+            let mut classes = 0;
+            while at < self.s.len() {
+                let class = CLASS[usize::from(self.s[at])];
+                if class & BREAK != 0 {
+                    break;
+                }
+                classes |= class;
+                at += 1;
+            }
+            let lifted = if classes & (DIGIT | ACTIVE) == 0 {
+                self.word(start, &mut at)
+            } else {
+                self.chunk(start, &mut at)
+            };
+            let end = at;
+            at = self.skip_breaks(at);
+            if !lifted && self.join_unit(text_end, start, end) {
+                self.drop_repeated_size(before.unwrap_or(0));
+                continue;
+            }
+            if !lifted {
+                before = None;
+            } else if let Some(first) = before
+                && let Some(comma) = is_same_but_comma(&self.text[first..text_end], &self.text[token..])
+            {
+                // A list of like parameters has any length: one stands for all.
+                self.text.truncate(text_end - usize::from(comma));
+                continue;
+            } else {
+                parameter_tokens += 1;
+                before = Some(token);
+            }
+            tokens += 1;
+        }
+        if cut || at < self.s.len() {
+            self.text.extend_from_slice(b" <rest>");
+            return (tokens + 1, parameter_tokens + 1);
+        }
+        (tokens, parameter_tokens)
+    }
+
+    /// A unit behind a number belongs to it: `2.85 KB`, `12 ms`.
+    fn join_unit(&mut self, text_end: usize, start: usize, end: usize) -> bool {
+        const NUMBER: &[u8] = b"<num>";
+        if end - start > 5 || !self.text[..text_end].ends_with(NUMBER) {
+            return false;
+        }
+        let word = &self.s[start..end];
+        let letters = word.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        let Some(kind) = number::unit_word(&word[..letters]) else { return false };
+        if !word[letters..].iter().all(|b| matches!(b, b')' | b']' | b',' | b'.' | b';' | b':')) {
+            return false;
+        }
+        self.text.truncate(text_end - NUMBER.len());
+        self.text.extend_from_slice(kind.mark().as_bytes());
+        self.text.extend_from_slice(&word[letters..]);
+        if let Some(number) = self.parameters.last_mut()
+            && number.kind == ParameterKind::Number
+        {
+            *number = Parameter { kind, end: (start + letters) as u32, ..*number };
+        }
+        true
+    }
+
+    /// `2928 bytes (2.85 KB)` says one size twice, and only where it is large.
+    fn drop_repeated_size(&mut self, token: usize) {
+        const BYTES: &[u8] = b"<num> bytes ";
+        if self.text[..token].ends_with(BYTES) && &self.text[token..] == b"(<size>)" {
+            self.text.truncate(token - 1);
+        }
+    }
+
+    /// First byte of the next token: behind blanks, control characters and terminal colour codes.
+    fn skip_breaks(&self, mut at: usize) -> usize {
+        while at < self.s.len() && CLASS[usize::from(self.s[at])] & BREAK != 0 {
+            if self.s[at] == 0x1b && self.s.get(at + 1) == Some(&b'[') {
+                at += 2;
+                while at < self.s.len() && (self.s[at].is_ascii_digit() || self.s[at] == b';') {
+                    at += 1;
+                }
+            }
+            at += 1;
+        }
+        at.min(self.s.len())
+    }
+
+    /// A token without digits and marks: a word, unless a date begins with it. Says whether a parameter was lifted.
+    fn word(&mut self, start: usize, at: &mut usize) -> bool {
+        let length = *at - start;
+        if (3..=4).contains(&length)
+            && let Some(stamp) = timestamp::read(self.s, start, 0)
+        {
+            *at = stamp.end;
+            self.lift(ParameterKind::Time, start, stamp.end);
+            // What sticks to it (a comma, a bracket) belongs to the token.
+            let end = self.chunk_end(stamp.end);
+            self.text.extend_from_slice(&self.s[stamp.end..end]);
+            *at = end;
+            return true;
+        }
+        if length > MAX_WORD_BYTES {
+            self.lift(ParameterKind::Id, start, *at);
+            return true;
+        }
+        let word = &self.s[start..*at];
+        // Brackets with nothing in them: the value is not known.
+        if let [open @ (b'(' | b'[' | b'{'), close @ (b')' | b']' | b'}'), rest @ ..] = word {
+            self.text.push(*open);
+            self.lift(ParameterKind::Value, start + 1, start + 1);
+            self.text.push(*close);
+            self.text.extend_from_slice(rest);
+            return true;
+        }
+        self.text.extend_from_slice(word);
+        false
+    }
+
+    fn chunk_end(&self, mut at: usize) -> usize {
+        while at < self.s.len() && CLASS[usize::from(self.s[at])] & BREAK == 0 {
+            at += 1;
+        }
+        at
+    }
+
+    /// Writes a parameter's kind in its place, and remembers where it stood.
+    fn lift(&mut self, kind: ParameterKind, start: usize, end: usize) {
+        self.text.extend_from_slice(kind.mark().as_bytes());
+        if self.parameters.len() < MAX_PARAMETERS {
+            self.parameters.push(Parameter { kind, start: start as u32, end: end as u32 });
+        }
+    }
+}
+
+/// Whether a token is the one before, or the one before but for its comma; `Some(true)` if that comma goes.
+fn is_same_but_comma(before: &[u8], this: &[u8]) -> Option<bool> {
+    if before == this { Some(false) } else { (before.strip_suffix(b",") == Some(this)).then_some(true) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! One token with digits or marks in it: cut into pieces at delimiters, each piece lifted or kept.
+
+use super::{
+    MAX_WORD_BYTES, Walk,
+    class::{CLASS, DELIMITER, DIGIT, LETTER},
+    kind::ParameterKind,
+    name, number,
+};
+use crate::timestamp;
+
+impl Walk<'_> {
+    /// Writes the token at `start`, whose end is first taken to be `at`; a quotation or a date in it may move that
+    /// end. Says whether a parameter was lifted.
+    pub(super) fn chunk(&mut self, start: usize, at: &mut usize) -> bool {
+        let s = self.s;
+        let mut end = *at;
+        let mut pos = start;
+        let mut lifted = false;
+        while pos < end {
+            let b = s[pos];
+            if matches!(b, b'"' | b'\'' | b'`' | b'\\')
+                && let Some(after) = self.quoted(pos)
+            {
+                lifted = true;
+                pos = after;
+                if pos > end {
+                    end = self.chunk_end(pos);
+                }
+                continue;
+            }
+            // `<1`: a bound is still a number.
+            if matches!(b, b'<' | b'>' | b'~')
+                && pos == start
+                && s.get(pos + 1).is_some_and(u8::is_ascii_digit)
+                && !s[pos + 1..end].contains(&b'>')
+            {
+                pos += 1;
+                continue;
+            }
+            if b == b'='
+                && pos > start
+                && is_key_end(s[pos - 1])
+                && !matches!(s.get(pos + 1), Some(b'=' | b'>' | b'~'))
+            {
+                self.text.push(b'=');
+                pos = self.value(pos + 1, &mut end);
+                lifted = true;
+                continue;
+            }
+            if CLASS[usize::from(b)] & DELIMITER != 0 || is_lead(s, pos, end) {
+                self.text.push(b);
+                pos += 1;
+                continue;
+            }
+            let (after, parameter) = self.piece(pos, &mut end);
+            lifted |= parameter;
+            pos = after;
+        }
+        *at = end;
+        lifted
+    }
+
+    /// The value of key=value, which begins at `start`: always lifted, also when it is empty. A group in brackets is
+    /// left to be read piece by piece.
+    fn value(&mut self, start: usize, end: &mut usize) -> usize {
+        let s = self.s;
+        match s.get(start) {
+            Some(b'{' | b'[' | b'(' | b'<') if start < *end => return start,
+            Some(b'"' | b'\'' | b'`' | b'\\') if start < *end => {
+                let text = self.text.len();
+                if let Some(after) = self.quoted(start) {
+                    self.text.truncate(text);
+                    self.text.extend_from_slice(ParameterKind::Value.mark().as_bytes());
+                    *end = self.chunk_end(after.max(*end));
+                    return after;
+                }
+            }
+            _ => {}
+        }
+        let mut after = start;
+        while after < *end
+            && !matches!(s[after], b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'|' | b'>' | b'&')
+        {
+            after += 1;
+        }
+        // A comma between digits belongs to a number or a list of them.
+        while after + 1 < *end && s[after] == b',' && s[after + 1].is_ascii_digit() && after > start {
+            after += 1;
+            while after < *end && (s[after].is_ascii_digit() || s[after] == b'.') {
+                after += 1;
+            }
+        }
+        while after > start && matches!(s[after - 1], b'.' | b':') {
+            after -= 1;
+        }
+        self.lift(ParameterKind::Value, start, after);
+        after
+    }
+
+    /// One piece; tells the first byte after it and whether a parameter was lifted.
+    fn piece(&mut self, start: usize, end: &mut usize) -> (usize, bool) {
+        let s = self.s;
+        let chunk = &s[start..*end];
+        let mut classes = 0;
+        let mut stop = start;
+        let mut slash = false;
+        while stop < *end {
+            let b = s[stop];
+            let class = CLASS[usize::from(b)];
+            if class & DELIMITER != 0 {
+                // A comma between digits belongs to the number.
+                let within = b == b','
+                    && stop > start
+                    && s[stop - 1].is_ascii_digit()
+                    && stop + 1 < *end
+                    && s[stop + 1].is_ascii_digit();
+                if !within {
+                    break;
+                }
+            }
+            slash |= matches!(b, b'/' | b'\\');
+            classes |= class;
+            stop += 1;
+        }
+        // An address behind a slash, or bare.
+        if classes & DIGIT != 0 {
+            let from = usize::from(chunk[0] == b'/');
+            if let Some(length) = name::ipv4(&chunk[from..]) {
+                self.text.extend_from_slice(&chunk[..from]);
+                self.lift(ParameterKind::Ip, start + from, start + from + length);
+                return (start + from + length, true);
+            }
+            if chunk[0].is_ascii_digit()
+                && let Some(stamp) = timestamp::read(s, start, 0)
+                && stamp.spelling != timestamp::Spelling::Epoch
+                && !s.get(stamp.end).is_some_and(|b| b.is_ascii_alphanumeric())
+            {
+                self.lift(ParameterKind::Time, start, stamp.end);
+                *end = self.chunk_end(stamp.end).max(*end);
+                return (stamp.end, true);
+            }
+        }
+        if slash && let Some((kind, length)) = name::path(chunk) {
+            self.lift(kind, start, start + length);
+            return (start + length, true);
+        }
+        // Punctuation at the end is not of the piece.
+        let mut last = stop;
+        while last > start + 1
+            && matches!(s[last - 1], b'.' | b':' | b'!' | b'?' | b'-' | b'/' | b'*' | b'#' | b'~' | b'^')
+        {
+            last -= 1;
+        }
+        let lifted = self.bare_piece(start, last, classes);
+        self.text.extend_from_slice(&s[last..stop]);
+        (stop, lifted)
+    }
+
+    /// A piece without delimiters, slashes and punctuation at its end.
+    fn bare_piece(&mut self, start: usize, end: usize, classes: u8) -> bool {
+        let piece = &self.s[start..end];
+        let kind = if piece.contains(&b'@') && name::is_email(piece) {
+            Some(ParameterKind::Email)
+        } else if classes & DIGIT == 0 {
+            if piece.len() > MAX_WORD_BYTES {
+                Some(ParameterKind::Id)
+            } else if piece.contains(&b'.') && name::is_host(piece) {
+                Some(ParameterKind::Host)
+            } else {
+                None
+            }
+        } else if let Some(kind) = number::kind(piece) {
+            Some(kind)
+        } else if classes & LETTER == 0 && !piece.contains(&b':') {
+            None
+        } else if name::is_uuid(piece) {
+            Some(ParameterKind::Uuid)
+        } else if name::is_colon_hex(piece) {
+            Some(ParameterKind::Ip)
+        } else if name::is_hex(piece) {
+            Some(ParameterKind::Hex)
+        } else if name::is_host(piece) {
+            Some(ParameterKind::Host)
+        } else if name::is_id(piece) || piece.len() > MAX_WORD_BYTES {
+            Some(ParameterKind::Id)
+        } else {
+            None
+        };
+        match kind {
+            Some(kind) => self.lift(kind, start, end),
+            None if classes & DIGIT == 0 => {
+                self.text.extend_from_slice(piece);
+                return false;
+            }
+            None => self.digits_in_name(start, end),
+        }
+        true
+    }
+
+    /// A word with a number in it: the number is lifted, with a sign that stands behind another mark.
+    fn digits_in_name(&mut self, start: usize, end: usize) {
+        let s = self.s;
+        let mut at = start;
+        while at < end {
+            let signed = matches!(s[at], b'-' | b'+')
+                && at + 1 < end
+                && s[at + 1].is_ascii_digit()
+                && (at == start || !s[at - 1].is_ascii_alphanumeric());
+            if !signed && !s[at].is_ascii_digit() {
+                self.text.push(s[at]);
+                at += 1;
+                continue;
+            }
+            let from = at;
+            at += usize::from(signed);
+            while at < end && s[at].is_ascii_digit() {
+                at += 1;
+            }
+            self.lift(ParameterKind::Number, from, at);
+        }
+    }
+}
+
+fn is_key_end(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b']' | b'"' | b'\'') || b >= 0x80
+}
+
+/// A mark that stands before a piece and is not of it: `@0x1f`, `#12`, `$x`, `*`, `:`.
+fn is_lead(s: &[u8], at: usize, end: usize) -> bool {
+    match s[at] {
+        b'@' | b'#' | b'$' | b'*' | b'!' | b'?' | b'&' | b'%' | b'^' | b':' => true,
+        b'-' | b'+' => !(at + 1 < end && (s[at + 1].is_ascii_digit() || s[at + 1] == b'.')),
+        _ => false,
+    }
+}
