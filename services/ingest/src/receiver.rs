@@ -1,0 +1,289 @@
+//! What happens to a request once its headers are there, whichever way it came: admit, decompress, check,
+//! append, acknowledge.
+//!
+//! Acknowledges only what [`Journal::append`] has made durable. Never looks at a record: that is `check`'s.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use foreshock_journal::{Appended, Batch, Entry, Journal, JournalError, Partition, Payload, Pending, Stream};
+use foreshock_otlp::{CheckLimits, Checked, Signal, check};
+use http::HeaderMap;
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+
+use crate::{
+    IngestConfig, IngestMetrics, Transport,
+    body::{Pace, over_budget},
+    budget::{Budget, Reservation},
+    clock::ReceiveClock,
+    compression::{Encoding, Undecodable, decompress},
+    refusal::{Reason, Refusal},
+    tenants::{Account, Tenants},
+};
+
+/// Bodies above this are checked where they can't hold up other requests.
+const OFFLOAD_BYTES: usize = 4 << 20;
+
+/// Everything requests share.
+pub(crate) struct Receiver {
+    journal: Arc<dyn Journal>,
+    tenants: Tenants,
+    budget: Arc<Budget>,
+    metrics: Arc<IngestMetrics>,
+    clock: ReceiveClock,
+    check_limits: CheckLimits,
+    pub(crate) max_request_bytes: u64,
+    pub(crate) pace: Pace,
+    retry_after: Duration,
+    draining: AtomicBool,
+    in_flight: TaskTracker,
+}
+
+/// A request that may be read: whose it is, what it holds, and the proof that it is being served.
+pub(crate) struct Admission {
+    account: Arc<Account>,
+    pub(crate) reservation: Reservation,
+    began: Instant,
+    _served: TaskTrackerToken,
+}
+
+/// What became of the records of an accepted request.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) rejected: u64,
+    /// Why, as one English sentence; empty where none was rejected.
+    pub(crate) reasons: String,
+}
+
+impl Outcome {
+    /// Whether there is something to say beyond success.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.rejected > 0 || !self.reasons.is_empty()
+    }
+}
+
+impl Receiver {
+    pub(crate) fn new(
+        config: &IngestConfig,
+        tenants: Tenants,
+        journal: Arc<dyn Journal>,
+        metrics: Arc<IngestMetrics>,
+    ) -> Self {
+        let budget = Budget::new(config.memory_limit_bytes);
+        metrics.watch(&budget);
+        Self {
+            journal,
+            tenants,
+            budget,
+            metrics,
+            clock: ReceiveClock::default(),
+            check_limits: config.limits.check_limits(),
+            max_request_bytes: config.limits.max_request_bytes,
+            pace: Pace {
+                grace: config.connections.body_grace,
+                min_bytes_per_second: config.connections.min_body_bytes_per_second,
+                retry_after: config.retry_after,
+            },
+            retry_after: config.retry_after,
+            draining: AtomicBool::new(false),
+            in_flight: TaskTracker::new(),
+        }
+    }
+
+    /// Lets a request in by its headers alone, or refuses it before its body is read.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Admission, Refusal> {
+        // First the token, then the flag: a drain that saw no token has set the flag before.
+        let served = self.in_flight.token();
+        if self.draining.load(SeqCst) {
+            return Err(Refusal::for_now(
+                Reason::Draining,
+                self.retry_after,
+                "this server is about to stop; send again, to another one where there are several",
+            ));
+        }
+        let account = self.tenants.of(headers)?;
+        account.quota.admit().map_err(|over| over_quota(account, over.retry_after))?;
+        Ok(Admission {
+            account: Arc::clone(account),
+            reservation: self.budget.open(),
+            began: Instant::now(),
+            _served: served,
+        })
+    }
+
+    /// The request as it was before compression.
+    pub(crate) async fn decompress(
+        &self,
+        admission: &mut Admission,
+        encoding: Encoding,
+        body: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        decompress(encoding, body, self.max_request_bytes, &mut admission.reservation).await.map_err(
+            |error| match error {
+                Undecodable::TooLarge => Refusal::too_large(self.max_request_bytes),
+                Undecodable::OverBudget => over_budget(self.retry_after),
+                Undecodable::Broken(refusal) => refusal,
+            },
+        )
+    }
+
+    /// A request in protobuf from one in JSON.
+    pub(crate) async fn read_json(
+        &self,
+        signal: Signal,
+        admission: &mut Admission,
+        text: Bytes,
+    ) -> Result<Bytes, Refusal> {
+        let _ = (signal, admission, text);
+        Err(Refusal::for_good(Reason::Unsupported, "JSON is not spoken yet; send application/x-protobuf"))
+    }
+
+    /// Checks a request, makes it durable, and says what became of it.
+    pub(crate) async fn accept(
+        self: &Arc<Self>,
+        signal: Signal,
+        transport: Transport,
+        admission: Admission,
+        body: Bytes,
+    ) -> Result<Outcome, Refusal> {
+        let Admission { account, reservation, began, _served } = admission;
+        let bytes = body.len() as u64;
+        let received = self.clock.now();
+        let stream = stream_of(signal);
+        let checking = {
+            let (receiver, account) = (Arc::clone(self), Arc::clone(&account));
+            move || {
+                let partitions = receiver.journal.partitions(stream);
+                check(signal, &account.tenant, &body, &receiver.check_limits, received, partitions)
+            }
+        };
+        let Checked { accepted, rejected, reasons, parts } = offload(bytes, checking)
+            .await?
+            .map_err(|malformed| Refusal::unreadable(malformed.to_string()))?;
+        self.metrics.received(signal, transport, bytes, accepted + rejected);
+        if accepted > 0 {
+            account.quota.take(bytes, accepted).map_err(|over| over_quota(&account, over.retry_after))?;
+            let entries = parts.into_iter().map(|part| {
+                let entry =
+                    Entry::data(account.tenant.clone(), received, part.records, payload(part.payload));
+                (Partition::new(stream, part.partition), entry)
+            });
+            let batch = Batch { entries: entries.collect(), consumed: None };
+            let pending = self.journal.append(batch);
+            Durable { pending: Some((pending, reservation)) }
+                .await
+                .map_err(|error| self.unwritten(&error))?;
+        }
+        self.metrics.answered(signal, transport, accepted, rejected, began.elapsed());
+        Ok(Outcome { rejected, reasons })
+    }
+
+    /// Counts a refusal on its way out.
+    pub(crate) fn count(&self, refusal: &Refusal) {
+        self.metrics.refused(refusal.reason);
+    }
+
+    /// From now on every new request is refused.
+    pub(crate) fn refuse_new(&self) {
+        self.draining.store(true, SeqCst);
+        self.in_flight.close();
+    }
+
+    /// Returns when every request that was let in has been answered. Only after [`Self::refuse_new`].
+    pub(crate) async fn finished(&self) {
+        self.in_flight.wait().await;
+    }
+
+    fn unwritten(&self, error: &JournalError) -> Refusal {
+        match error {
+            JournalError::TooLarge { .. } => Refusal::for_good(Reason::TooLarge, error.to_string()),
+            // All others may pass or be repaired: the sender keeps its data and tries again.
+            _ => Refusal::for_now(
+                Reason::Journal,
+                self.retry_after,
+                format!("the journal did not take the request: {error}"),
+            ),
+        }
+    }
+}
+
+/// Runs what may take long for a large body on a thread of its own.
+pub(crate) async fn offload<T: Send + 'static>(
+    bytes: u64,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    if bytes <= OFFLOAD_BYTES as u64 {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "checking a request failed");
+        Refusal::unreadable(
+            "the request could not be checked; this is a defect of Foreshock, please report it",
+        )
+    })
+}
+
+fn over_quota(account: &Account, retry_after: Duration) -> Refusal {
+    Refusal::for_now(
+        Reason::Quota,
+        retry_after,
+        format!(
+            "the quota of tenant {} is used up; send again later, or raise it in [tenants]",
+            account.tenant
+        ),
+    )
+}
+
+fn stream_of(signal: Signal) -> Stream {
+    match signal {
+        Signal::Logs => Stream::Logs,
+        Signal::Metrics => Stream::Metrics,
+        Signal::Traces => Stream::Spans,
+    }
+}
+
+fn payload(mut slices: Vec<Bytes>) -> Payload {
+    if slices.len() == 1 { Payload::Whole(slices.swap_remove(0)) } else { Payload::Slices(slices) }
+}
+
+/// An append and the memory it holds.
+///
+/// Dropped before its end, because the client has gone, it is awaited by a task of its own: the journal holds
+/// the bytes until then, so the memory limit must count them.
+struct Durable {
+    pending: Option<(Pending, Reservation)>,
+}
+
+impl Future for Durable {
+    type Output = Result<Appended, JournalError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some((pending, _)) = &mut self.pending else { return Poll::Ready(Err(JournalError::Closed)) };
+        let result = ready!(Pin::new(pending).poll(context));
+        self.pending = None;
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Durable {
+    fn drop(&mut self) {
+        if let Some((pending, reservation)) = self.pending.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            // Ends when the journal answers or closes; nobody waits for its result any more.
+            runtime.spawn(async move {
+                let _ = pending.await;
+                drop(reservation);
+            });
+        }
+    }
+}
