@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 pub use kind::{Parameter, ParameterKind};
 
-use class::{ACTIVE, BREAK, CLASS, DIGIT};
+use class::{ACTIVE, BREAK, CLASS, DIGIT, DOT};
 
 use crate::timestamp;
 
@@ -124,7 +124,8 @@ impl Walk<'_> {
                 classes |= class;
                 at += 1;
             }
-            let lifted = if classes & (DIGIT | ACTIVE) == 0 {
+            let dotted = classes & DOT != 0 && memchr::memchr(b'.', &self.s[start..at - 1]).is_some();
+            let lifted = if classes & (DIGIT | ACTIVE) == 0 && !dotted {
                 self.word(start, &mut at)
             } else {
                 self.chunk(start, &mut at)
@@ -234,8 +235,21 @@ impl Walk<'_> {
             self.text.extend_from_slice(rest);
             return true;
         }
-        self.text.extend_from_slice(word);
+        self.copy(start, length);
         false
+    }
+
+    /// Copies a stretch of the content. Short ones, which are nearly all, as one block of fixed size.
+    fn copy(&mut self, start: usize, length: usize) {
+        const BLOCK: usize = 16;
+        match self.s.get(start..start + BLOCK) {
+            Some(block) if length <= BLOCK => {
+                let end = self.text.len() + length;
+                self.text.extend_from_slice(block);
+                self.text.truncate(end);
+            }
+            _ => self.text.extend_from_slice(&self.s[start..start + length]),
+        }
     }
 
     fn chunk_end(&self, mut at: usize) -> usize {
