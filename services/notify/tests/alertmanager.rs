@@ -159,13 +159,15 @@ async fn an_open_incident_is_sent_again_before_it_runs_out_and_runs_out_when_nob
     let alerts = alertmanager.until("the alert", |alerts| alerts.len() == 1).await;
     let first_end = ends_at(&alerts[0]);
     // Three resends and more after the first would have run out, it is there.
-    let later = |alerts: &[Value]| alerts.iter().any(|a| ends_at(a).since(first_end) > Duration::from_secs(2));
+    let later =
+        |alerts: &[Value]| alerts.iter().any(|a| ends_at(a).since(first_end) > Duration::from_secs(2));
     alertmanager.until("the resend", later).await;
     // Another run keeps it up, though nothing new is said.
     service.stop().await;
     let restarted = support::correlate::now();
     let service = Service::start(config, journal.clone());
-    let later = |alerts: &[Value]| alerts.iter().any(|a| ends_at(a).since(restarted) > Duration::from_secs(2));
+    let later =
+        |alerts: &[Value]| alerts.iter().any(|a| ends_at(a).since(restarted) > Duration::from_secs(2));
     alertmanager.until("the resend after the restart", later).await;
     service.kill().await;
     alertmanager.until("its running out", <[Value]>::is_empty).await;
