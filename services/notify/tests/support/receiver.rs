@@ -12,13 +12,14 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 #[derive(Clone, Debug)]
 pub struct Request {
+    pub path: String,
     pub headers: HeaderMap,
     pub text: String,
     pub body: serde_json::Value,
@@ -102,8 +103,9 @@ impl Drop for Receiver {
     }
 }
 
-async fn take(State(kept): State<Kept>, headers: HeaderMap, body: Bytes) -> Response {
+async fn take(State(kept): State<Kept>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let request = Request {
+        path: uri.path().to_owned(),
         headers,
         text: String::from_utf8(body.to_vec()).unwrap(),
         body: serde_json::from_slice(&body).unwrap(),
