@@ -24,6 +24,7 @@ mod service;
 mod snapshot;
 mod sources;
 mod ticks;
+mod views;
 mod wall;
 
 pub use config::WorkerConfig;
@@ -35,3 +36,4 @@ pub use runner::Runner;
 pub use served::{Reading, Served, Sizes};
 pub use service::run;
 pub use ticks::tick_quiet_partitions;
+pub use views::Views;

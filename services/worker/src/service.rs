@@ -10,7 +10,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Runner, Served, WorkerConfig, WorkerError, WorkerMetrics, poison, ticks::tick_quiet_partitions};
+use crate::{
+    Runner, Served, Views, WorkerConfig, WorkerError, WorkerMetrics, poison, ticks::tick_quiet_partitions,
+};
 
 /// Runs all stages over all partitions until `shutdown`, then commits and saves what there is.
 ///
@@ -22,6 +24,7 @@ pub async fn run(
     journal: Arc<dyn Journal>,
     shutdown: CancellationToken,
     metrics: Arc<WorkerMetrics>,
+    views: Arc<Views<Detect>>,
 ) -> Result<(), WorkerError> {
     let threads = Threads::start(config.threads())?;
     let grace = config.shutdown_grace();
@@ -30,6 +33,7 @@ pub async fn run(
         detect,
         journal,
         metrics,
+        views,
         stop: shutdown.child_token(),
         abandon: CancellationToken::new(),
         threads,
@@ -67,6 +71,7 @@ struct Crew {
     detect: Arc<DetectConfig>,
     journal: Arc<dyn Journal>,
     metrics: Arc<WorkerMetrics>,
+    views: Arc<Views<Detect>>,
     stop: CancellationToken,
     abandon: CancellationToken,
     tasks: JoinSet<Result<(), WorkerError>>,
@@ -77,15 +82,20 @@ struct Crew {
 impl Crew {
     /// Starts a task for each stage and partition, and the ticker.
     fn muster(&mut self) {
+        let views = Arc::clone(&self.views);
         let telemetry = self.inputs(&Stream::TELEMETRY);
         let summaries = self.inputs(&[Stream::Summaries]);
         for stream in Stream::TELEMETRY {
-            self.stage(stream, Stream::Summaries, ("", &[]), |config, input, _, outputs| {
-                Reduce::new(config, input, outputs)
-            });
+            self.stage(stream, Stream::Summaries, ("", &[]), Reduce::new, None);
         }
-        self.stage(Stream::Summaries, Stream::Findings, (Reduce::NAME, &telemetry), Detect::new);
-        self.stage(Stream::Findings, Stream::Incidents, (Detect::NAME, &summaries), Correlate::new);
+        self.stage(
+            Stream::Summaries,
+            Stream::Findings,
+            (Reduce::NAME, &telemetry),
+            Detect::new,
+            Some(&views),
+        );
+        self.stage(Stream::Findings, Stream::Incidents, (Detect::NAME, &summaries), Correlate::new, None);
 
         let (detect, journal) = (Arc::clone(&self.detect), Arc::clone(&self.journal));
         let (metrics, stop) = (Arc::clone(&self.metrics), self.stop.clone());
@@ -113,6 +123,7 @@ impl Crew {
         output: Stream,
         (before, sources): (&'static str, &[InputId]),
         new: impl Fn(Arc<DetectConfig>, InputId, Vec<InputId>, u16) -> S,
+        views: Option<&Views<S>>,
     ) {
         let outputs = self.journal.partitions(output);
         for index in 0..self.journal.partitions(input) {
@@ -129,6 +140,9 @@ impl Crew {
             if !sources.is_empty() {
                 let hold_up = Duration::from_secs(self.detect.hold_up_seconds.into());
                 runner = runner.giving_up(before, sources, hold_up);
+            }
+            if let Some(views) = views {
+                runner = runner.seen_through(views);
             }
             let task = runner.serve(self.stop.clone(), self.abandon.clone());
             let handle = self.tasks.spawn_on(task, self.threads.handle());

@@ -45,6 +45,7 @@ fn greet(at: &Addresses) -> std::io::Result<()> {
     writeln!(out, "Foreshock is up.")?;
     writeln!(out, "  OTLP/gRPC  http://{}", at.grpc)?;
     writeln!(out, "  OTLP/HTTP  http://{}", at.http)?;
+    writeln!(out, "  console    http://{}", at.console)?;
     writeln!(out, "  metrics    http://{}/metrics", at.admin)?;
     writeln!(out, "Send it something:")?;
     writeln!(out, "  foreshock ship --to http://{} --follow --service NAME FILE", at.grpc)?;

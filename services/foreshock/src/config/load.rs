@@ -19,7 +19,7 @@ const MOST_FAULTS: usize = 100;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// Line and column, where it stands in the file.
     pub(crate) place: Option<(usize, usize)>,
     /// What is wrong, and what to do.

@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) detect: DetectConfig,
     pub(crate) worker: WorkerConfig,
     pub(crate) notify: foreshock_notify::Config,
+    pub(crate) console: foreshock_console::Config,
     pub(crate) admin: AdminConfig,
 }
 
@@ -52,6 +53,7 @@ impl Config {
         problems.extend(self.journal.problems());
         problems.extend(self.worker.problems());
         problems.extend(self.notify.problems());
+        problems.extend(self.console.problems());
         if self.detect.allowed_lateness_seconds > 3600 {
             problems.push(
                 "detect.allowed_lateness_seconds is above an hour; every window would wait so long".into(),

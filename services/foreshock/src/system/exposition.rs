@@ -26,6 +26,7 @@ pub(super) fn render(figures: &Figures, journal: Option<&dyn Journal>) -> String
     }
     worker(&mut to, &figures.worker);
     notify(&mut to, &figures.notify);
+    console(&mut to, &figures.console);
     to.render()
 }
 
@@ -360,4 +361,25 @@ fn notify(to: &mut Families, metrics: &foreshock_notify::Metrics) {
             buckets,
         );
     }
+}
+
+fn console(to: &mut Families, metrics: &foreshock_console::Metrics) {
+    to.counter(
+        "foreshock_console_requests_total",
+        "Requests to the HTTP API",
+        [],
+        metrics.requests.load(Relaxed) as f64,
+    );
+    to.gauge(
+        "foreshock_console_stream_clients",
+        "Clients of the event stream",
+        [],
+        metrics.stream_clients.load(Relaxed) as f64,
+    );
+    to.counter(
+        "foreshock_console_stream_dropped_total",
+        "Clients let go because they fell behind",
+        [],
+        metrics.stream_dropped.load(Relaxed) as f64,
+    );
 }

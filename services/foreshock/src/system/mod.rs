@@ -2,6 +2,7 @@
 
 mod admin;
 mod exposition;
+mod insight;
 
 use std::{
     net::SocketAddr,
@@ -11,14 +12,15 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use foreshock_console::Console;
 use foreshock_ingest::{Ingest, IngestMetrics};
 use foreshock_journal::{EmbeddedJournal, Journal};
-use foreshock_worker::WorkerMetrics;
+use foreshock_worker::{Views, WorkerMetrics};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::admin::Admin;
+use self::{admin::Admin, insight::StageInsight};
 use crate::config::Config;
 
 /// Nothing of a shutdown may take longer than this in all, beyond what each service's own limits are.
@@ -29,6 +31,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(60);
 pub(crate) struct Addresses {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
+    pub(crate) console: SocketAddr,
     pub(crate) admin: SocketAddr,
 }
 
@@ -38,6 +41,7 @@ pub(crate) struct Figures {
     pub(crate) ingest: Arc<IngestMetrics>,
     pub(crate) worker: Arc<WorkerMetrics>,
     pub(crate) notify: Arc<foreshock_notify::Metrics>,
+    pub(crate) console: Arc<foreshock_console::Metrics>,
 }
 
 /// The running services.
@@ -48,6 +52,7 @@ pub(crate) struct System {
     ingest: Service,
     worker: Service,
     notify: Service,
+    console: Service,
     admin: Service,
     /// Cancelled when a service ended by itself.
     failed: CancellationToken,
@@ -65,6 +70,7 @@ impl System {
             ingest: Arc::new(IngestMetrics::new()),
             worker: Arc::new(WorkerMetrics::default()),
             notify: Arc::new(foreshock_notify::Metrics::new(&config.notify)),
+            console: Arc::default(),
         };
         let failed = CancellationToken::new();
         // First of all, so that whoever asks while the journal recovers gets an answer.
@@ -84,16 +90,26 @@ impl System {
         let ingest =
             Ingest::bind(&config.ingest, &config.tenants, Arc::clone(&journal), Arc::clone(&figures.ingest))
                 .await?;
+        let console = Console::bind(config.console).await?;
+        let views = Arc::new(Views::default());
         let addresses = Addresses {
             grpc: ingest.grpc_address().context("the address of OTLP/gRPC")?,
             http: ingest.http_address().context("the address of OTLP/HTTP")?,
+            console: console.address(),
             admin: admin_address,
+        };
+        let console = {
+            let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.console));
+            let insight = Arc::new(StageInsight(Arc::clone(&views)));
+            Service::start("console", &failed, |stop| async move {
+                Ok(console.serve(journal, insight, metrics, stop).await?)
+            })
         };
         let worker = {
             let (config, detect) = (config.worker, Arc::new(config.detect));
             let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.worker));
             Service::start("worker", &failed, |stop| async move {
-                Ok(foreshock_worker::run(config, detect, journal, stop, metrics).await?)
+                Ok(foreshock_worker::run(config, detect, journal, stop, metrics, views).await?)
             })
         };
         let notify = {
@@ -104,7 +120,7 @@ impl System {
             })
         };
         let ingest = Service::start("ingest", &failed, |stop| async move { Ok(ingest.run(stop).await?) });
-        Ok(Self { addresses, figures, journal, ingest, worker, notify, admin, failed })
+        Ok(Self { addresses, figures, journal, ingest, worker, notify, console, admin, failed })
     }
 
     /// Waits until a service ends by itself, which none should.
@@ -115,10 +131,10 @@ impl System {
     /// Stops in order: nothing more is taken, what was taken is processed as far as it has come and saved, what
     /// is to be told is told, the journal is closed. Returns the first failure there was.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let Self { journal, ingest, worker, notify, admin, .. } = self;
+        let Self { journal, ingest, worker, notify, console, admin, .. } = self;
         let in_order = async {
             let mut first = Ok(());
-            for service in [ingest, worker, notify] {
+            for service in [ingest, worker, notify, console] {
                 let name = service.name;
                 if let Err(failure) = service.stop().await {
                     error!(service = name, "{failure:#}");

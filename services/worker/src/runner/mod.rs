@@ -17,7 +17,7 @@ use foreshock_detect::{InputId, Outputs};
 use foreshock_journal::{Batch, Journal, JournalError, Offset, Partition, Pending, Reader, Stream};
 use futures_util::FutureExt;
 use save::Saved;
-use tokio::time::MissedTickBehavior;
+use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, warn};
 
@@ -29,6 +29,7 @@ use crate::{
     sequence::Sequences,
     snapshot::Pace,
     sources::Sources,
+    views::{Look, Views},
     wall,
 };
 
@@ -60,6 +61,7 @@ pub struct Runner<S: Served> {
     saving: Option<AbortOnDropHandle<Saved>>,
     /// Words that a source is given up, on their way to the journal. At most one a source.
     skips: Vec<(InputId, Pending)>,
+    looks: Option<mpsc::Receiver<Look<S>>>,
 }
 
 impl<S: Served> Runner<S> {
@@ -91,6 +93,7 @@ impl<S: Served> Runner<S> {
             pace: Pace::new(&config),
             saving: None,
             skips: Vec::new(),
+            looks: None,
             journal,
             config,
         }
@@ -100,6 +103,13 @@ impl<S: Served> Runner<S> {
     #[must_use]
     pub fn giving_up(mut self, stage: &'static str, sources: &[InputId], hold_up: Duration) -> Self {
         self.sources = Some(Sources::new(stage, sources, hold_up));
+        self
+    }
+
+    /// Lets others look at the state between two fetches.
+    #[must_use]
+    pub fn seen_through(mut self, views: &Views<S>) -> Self {
+        self.looks = Some(views.open());
         self
     }
 
@@ -150,6 +160,7 @@ impl<S: Served> Runner<S> {
                     self.figures.holds(self.stage.sizes());
                     self.give_up_sources();
                 }
+                look = next_look(&mut self.looks) => look(&self.stage),
                 fetched = reader.next(fetch_bytes), if may_fetch => match fetched {
                     Ok(fetched) => {
                         trouble = Backoff::default();
@@ -287,6 +298,17 @@ impl<S: Served> Runner<S> {
             }
         }
         Ok(())
+    }
+}
+
+/// The next look somebody wants to take; waits for ever where nobody can.
+async fn next_look<S>(looks: &mut Option<mpsc::Receiver<Look<S>>>) -> Look<S> {
+    match looks {
+        Some(looks) => match looks.recv().await {
+            Some(look) => look,
+            None => future::pending().await,
+        },
+        None => future::pending().await,
     }
 }
 
