@@ -1,8 +1,10 @@
 //! What each command does: reads its arguments, calls a library, prints.
 
 mod config;
+mod demo;
 mod journal;
 mod run;
+mod ship;
 
 use std::io::{Write, stdout};
 
@@ -14,6 +16,8 @@ use crate::cli::{Cli, Command};
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(place) => run::run(&place),
+        Command::Ship(ship) => ship::run(ship),
+        Command::Demo(demo) => demo::run(&demo),
         Command::Journal(journal) => journal::run(journal),
         Command::Config(config) => config::run(config),
         Command::Completions { shell } => {
@@ -21,6 +25,5 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Version => Ok(writeln!(stdout(), "foreshock {}", env!("CARGO_PKG_VERSION"))?),
-        Command::Ship(_) | Command::Demo(_) => anyhow::bail!("not yet"),
     }
 }
