@@ -20,7 +20,7 @@ use super::{
     options::EmbeddedOptions,
     queue::{Queue, Request},
     reader::EmbeddedPartitionReader,
-    recovery::{consumers_of, recover},
+    recovery::{Owner, consumers_of, recover},
     shared::{Shared, VolumeShared},
     snapshot, stat,
     storage::Lock,
@@ -64,7 +64,7 @@ impl EmbeddedJournal {
         let damage = Arc::new(Damage::keeping(Arc::clone(&storage), &paths));
         let mut recovered = Vec::with_capacity(2);
         for volume in Volume::ALL {
-            recovered.push(recover(&*storage, &paths, volume, counts, &damage, true)?);
+            recovered.push(recover(&*storage, &paths, volume, counts, &damage, Owner::Us)?);
         }
         let consumers = consumers_of(&recovered);
         let snapshots = snapshot::all(&*storage, &paths).map_err(io)?;
