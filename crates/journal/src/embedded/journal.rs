@@ -53,6 +53,8 @@ impl EmbeddedJournal {
         let io = |source| JournalError::Io { path: options.directory.clone(), source };
         for dir in [paths.root.clone(), paths.volume(Volume::Telemetry), paths.volume(Volume::Stages)] {
             storage.create_dir(&dir).map_err(io)?;
+            // Also what a process before this one changed and did not live to make durable.
+            storage.sync_dir(&dir).map_err(io)?;
         }
         storage.sync_dir(&paths.root).map_err(io)?;
         let lock = match storage.lock(&paths.lock()).map_err(io)? {

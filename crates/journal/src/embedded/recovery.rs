@@ -272,16 +272,16 @@ impl Replay<'_> {
 
     /// Cuts the last group off: it was torn while it was written. Returns where the valid part ends.
     fn cut(&self, segment: &Segment, file: &dyn File, group: Group, before: u64) -> u64 {
-        // Groups begin at blocks; where the first frame is bad, the commit tells.
-        let start = group.commit.as_ref().map_or(group.start / BLOCK * BLOCK, |(_, _, commit)| commit.start);
-        for range in group.bad.iter().filter(|range| range.start < start && range.end <= start) {
-            self.damage.set_aside(segment, file, range.clone(), "frames of acknowledged batches are bad");
+        // Its end tells where it began; without that, all behind the group before is its own.
+        let start = group.commit.as_ref().map_or(before, |(_, _, commit)| commit.start.max(before));
+        if start > before {
+            self.damage.set_aside(segment, file, before..start, "acknowledged batches can't be read");
         }
         if group.commit.is_some() {
             self.damage.keep_cut(segment, file, start..group.end);
         }
         tracing::info!(segment = %segment.path.display(), at = start, "cut a batch that was being written");
-        if group.bad.iter().any(|range| range.start < start) { start } else { before }
+        start
     }
 }
 

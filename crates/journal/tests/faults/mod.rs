@@ -21,7 +21,7 @@ pub(crate) fn options(storage: &FaultyStorage) -> EmbeddedOptions {
         cache_bytes: 64 << 10,
         retry_after: std::time::Duration::ZERO,
         telemetry_retention: Retention { bytes: 1 << 40, ..EmbeddedOptions::new("").telemetry_retention },
-        storage: Arc::new(storage.clone()),
+        storage: Arc::new(storage.process()),
         ..EmbeddedOptions::small("/journal")
     }
 }
@@ -39,21 +39,23 @@ pub(crate) fn batch(entries: Vec<(Partition, Entry)>) -> Batch {
 
 /// Everything there is of a partition, with its offsets.
 pub(crate) async fn read_all(journal: &dyn Journal, partition: Partition) -> Vec<(u64, Entry)> {
-    let mut reader = loop {
+    'again: loop {
         let stat = journal.stat().unwrap();
         let first = stat.iter().find(|row| row.partition == partition).unwrap().first;
-        match journal.reader(partition, first) {
+        let mut reader = match journal.reader(partition, first) {
             // Retention was faster.
-            Err(JournalError::OutOfRange { .. }) => {}
-            reader => break reader.unwrap(),
+            Err(JournalError::OutOfRange { .. }) => continue,
+            reader => reader.unwrap(),
+        };
+        let mut all = Vec::new();
+        loop {
+            match reader.read_now(10_000).await {
+                Err(JournalError::OutOfRange { .. }) => continue 'again,
+                fetched if fetched.as_ref().is_ok_and(Vec::is_empty) => return all,
+                fetched => {
+                    all.extend(fetched.unwrap().into_iter().map(|(Offset(offset), entry)| (offset, entry)))
+                }
+            }
         }
-    };
-    let mut all = Vec::new();
-    loop {
-        let fetched = reader.read_now(10_000).await.unwrap();
-        if fetched.is_empty() {
-            return all;
-        }
-        all.extend(fetched.into_iter().map(|(Offset(offset), entry)| (offset, entry)));
     }
 }

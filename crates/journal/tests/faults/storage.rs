@@ -63,7 +63,11 @@ struct State {
 
 /// The file system; clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FaultyStorage(Arc<Mutex<State>>);
+pub(crate) struct FaultyStorage {
+    state: Arc<Mutex<State>>,
+    /// Of a process: the life of the file system it runs in, after which its calls reach nothing.
+    life: Option<u64>,
+}
 
 struct Handle {
     state: Arc<Mutex<State>>,
@@ -150,7 +154,13 @@ impl State {
 
 impl FaultyStorage {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        self.state.lock().unwrap()
+    }
+
+    /// The file system as one process has it, which a crash ends.
+    pub(crate) fn process(&self) -> Self {
+        let life = Some(self.state().life);
+        Self { state: Arc::clone(&self.state), life }
     }
 
     pub(crate) fn set_faults(&self, faults: Faults) {
@@ -200,13 +210,14 @@ impl FaultyStorage {
             (*id, FileState { live: bytes.clone(), durable: bytes, ..FileState::default() })
         });
         let names = state.durable_names.clone();
-        Self(Arc::new(Mutex::new(State {
+        let copy = State {
             files: files.collect(),
             durable_names: names.clone(),
             names,
             next_file: state.next_file,
             ..State::default()
-        })))
+        };
+        Self { state: Arc::new(Mutex::new(copy)), life: None }
     }
 
     /// The files below a directory, by name.
@@ -229,7 +240,7 @@ impl FaultyStorage {
     }
 
     fn handle(&self, state: &State, file: u64, access: Access) -> Box<dyn File> {
-        Box::new(Handle { state: Arc::clone(&self.0), file, life: state.life, access })
+        Box::new(Handle { state: Arc::clone(&self.state), file, life: state.life, access })
     }
 }
 
@@ -251,7 +262,7 @@ impl Storage for FaultyStorage {
 
     fn create(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
         let mut state = self.state();
-        let life = state.life;
+        let life = self.life.unwrap_or(state.life);
         state.step(life)?;
         if state.faults.full {
             return Err(error(ENOSPC));
@@ -266,13 +277,16 @@ impl Storage for FaultyStorage {
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
         let state = self.state();
+        if self.life.is_some_and(|life| life != state.life) {
+            return Err(error(EIO));
+        }
         let file = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(self.handle(&state, file, access))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
-        let life = state.life;
+        let life = self.life.unwrap_or(state.life);
         state.step(life)?;
         let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.names.insert(to.to_owned(), file);
@@ -282,7 +296,7 @@ impl Storage for FaultyStorage {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        let life = state.life;
+        let life = self.life.unwrap_or(state.life);
         state.step(life)?;
         state.names.remove(path).ok_or(io::ErrorKind::NotFound)?;
         state.rename_or_remove();
@@ -291,7 +305,7 @@ impl Storage for FaultyStorage {
 
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         let mut state = self.state();
-        let life = state.life;
+        let life = self.life.unwrap_or(state.life);
         state.step(life)?;
         // One journal for all directories, as ext4 has it.
         state.durable_names = state.names.clone();
@@ -308,7 +322,7 @@ impl Storage for FaultyStorage {
         if std::mem::replace(&mut state.locked, true) {
             return Ok(Lock::TakenBy(std::process::id()));
         }
-        Ok(Lock::Held(Box::new(LockHeld(Arc::clone(&self.0), state.life))))
+        Ok(Lock::Held(Box::new(LockHeld(Arc::clone(&self.state), state.life))))
     }
 }
 
