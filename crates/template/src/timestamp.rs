@@ -24,6 +24,8 @@ pub(crate) enum Spelling {
     Civil,
     /// Month by name first, as syslog and `ctime` write it.
     Named,
+    /// The same with a year, as syslog does not.
+    NamedYear,
     /// Time of day alone.
     Clock,
     /// Date alone.
@@ -388,7 +390,7 @@ fn from_name(s: &[u8], mut at: usize, hint: u64) -> Option<Stamp> {
     if digit_run(s, next) == 4 && matches!(s.get(next + 4), Some(b' ' | b',')) {
         let year = number(s, next, 4) as i64;
         let clock = after_date(s, next + 4)?;
-        return stamp(year, month, day, &clock, s, Spelling::Named);
+        return stamp(year, month, day, &clock, s, Spelling::NamedYear);
     }
     let clock = clock(s, next)?;
     let (_, zone_end) = zone(s, clock.end);
@@ -396,7 +398,7 @@ fn from_name(s: &[u8], mut at: usize, hint: u64) -> Option<Stamp> {
         let year = number(s, zone_end + 1, 4) as i64;
         let end = zone_end + 5;
         if (1970..=2200).contains(&year) && !s.get(end).is_some_and(|b| b.is_ascii_alphanumeric()) {
-            let stamp = stamp(year, month, day, &clock, s, Spelling::Named)?;
+            let stamp = stamp(year, month, day, &clock, s, Spelling::NamedYear)?;
             return Some(Stamp { end, ..stamp });
         }
     }

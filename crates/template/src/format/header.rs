@@ -41,7 +41,7 @@ pub(super) fn read(text: &str, hint: u64) -> Line<'_> {
             header.line.format = Format::Syslog;
             header.syslog_tag(Spelling::Clock);
         }
-        None => header.level_first(),
+        None => header.level_first(hint),
     }
     header.finish()
 }
@@ -119,7 +119,7 @@ impl<'a> Header<'a> {
     }
 
     fn finish(mut self) -> Line<'a> {
-        let at = blanks(self.text.as_bytes(), self.at);
+        let at = blanks(self.s, self.at);
         self.line.content = self.text.get(at..).unwrap_or(self.text);
         if self.line.content.is_empty() && self.line.format == Format::Plain {
             self.line.content = self.text;
@@ -219,7 +219,7 @@ impl<'a> Header<'a> {
         let closed = !self.s.get(stamp.end).is_some_and(|b| b.is_ascii_alphanumeric());
         closed
             && match stamp.spelling {
-                Spelling::Civil | Spelling::Named => true,
+                Spelling::Civil | Spelling::Named | Spelling::NamedYear => true,
                 Spelling::Clock => token == 0,
                 // A bare count or date may be anything, unless the line begins with it.
                 Spelling::Epoch => token == 0 || self.named_time_follows(stamp.end),
@@ -232,7 +232,9 @@ impl<'a> Header<'a> {
         for _ in 0..3 {
             at = blanks(self.s, at);
             let stamp = timestamp::read(self.s, at, 0);
-            if stamp.is_some_and(|stamp| matches!(stamp.spelling, Spelling::Civil | Spelling::Named)) {
+            if stamp.is_some_and(|stamp| {
+                matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
+            }) {
                 return true;
             }
             let end = token_end(self.s, at);
@@ -250,7 +252,7 @@ impl<'a> Header<'a> {
         for _ in 0..4 {
             at = blanks(self.s, at);
             if let Some(stamp) = timestamp::read(self.s, at, hint)
-                && matches!(stamp.spelling, Spelling::Civil | Spelling::Named)
+                && matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
             {
                 self.at = stamp.end;
                 // The text behind a named time is syslog's: host and tag.
@@ -417,7 +419,7 @@ impl<'a> Header<'a> {
     }
 
     /// No time: `ERROR: ...`, `[warn] ...`, `INFO:logger:...`. In capitals, or delimited.
-    fn level_first(&mut self) {
+    fn level_first(&mut self, hint: u64) {
         let at = blanks(self.s, self.at);
         let end = token_end(self.s, at);
         let token = &self.s[at..end];
@@ -447,6 +449,16 @@ impl<'a> Header<'a> {
         if capitals || (is_delimited(token) && token[0] != b'"') {
             self.line.level = Some(level);
             self.line.format = Format::LevelFirst;
+            let mut end = end;
+            let next = tail::separators(self.s, end);
+            let next = if self.s.get(next) == Some(&b'[') { next + 1 } else { next };
+            if let Some(stamp) = timestamp::read(self.s, next, hint)
+                && stamp.spelling != Spelling::Date
+            {
+                self.line.time = stamp.ns;
+                self.line.format = Format::Header;
+                end = stamp.end;
+            }
             self.at = tail::after_level(self.s, end, false, &mut |from, to| {
                 self.line.logger = self.text.get(from..to);
             });
