@@ -427,6 +427,23 @@ fn empty_and_blank_lines_are_plain_and_empty() {
     }
 }
 
+#[test]
+fn headers_longer_than_what_is_searched_do_no_harm() {
+    let long = "x".repeat(600);
+    for line in [
+        format!("<34>1 2024-03-05T11:22:33Z {long} app 1 - - message"),
+        format!("<34>Mar  5 11:22:33 {long} app[1]: message"),
+        format!("2024-03-05 11:22:33 [{long}] ERROR message"),
+        format!("2024-03-05 11:22:33 ERROR {long}: message"),
+        format!("{}ERROR message", " ".repeat(600)),
+        format!("2024-03-05 11:22:33 ERROR {}message", " ".repeat(600)),
+        format!("2024-03-05 11:22:33 {}", "ä".repeat(600)),
+    ] {
+        assert!(line.ends_with(parse(&line).content), "{line}");
+        assert!(!parse(&line).content.is_empty(), "{line}");
+    }
+}
+
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "2024-03-05",
@@ -460,7 +477,7 @@ fn pieces() -> impl Strategy<Value = String> {
         "(",
         "\u{0}",
     ]);
-    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    prop::collection::vec(piece, 0..250).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {
