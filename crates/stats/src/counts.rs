@@ -21,6 +21,8 @@ const PRIOR_WINDOWS: f64 = 5.0;
 const PRIOR_MEAN_EXCESS: f64 = 2.0;
 /// Above this surprise `observe` takes a count for a fault and learns nothing from it.
 const FAULT: f64 = 6.0;
+/// Counts beyond are held to it: what follows from it stays finite.
+const LARGEST: u64 = 1_000_000_000_000_000;
 /// Windows of rejected counts in a row that make the new level the normal one.
 const ACCEPT_AFTER: u16 = 30;
 
@@ -71,6 +73,7 @@ impl CountBaseline {
 
     /// What `count` would be worth now. Teaches nothing.
     pub fn judge(&self, count: u64) -> Verdict {
+        let count = count.min(LARGEST);
         let prediction = self.predict();
         let mut verdict = Verdict::silent(prediction.mean, Confidence::after(self.bank.windows()));
         verdict.expected = prediction.interval();
@@ -84,6 +87,7 @@ impl CountBaseline {
 
     /// Judges `count`, then learns it, unless it is so far out that it is taken for a fault.
     pub fn observe(&mut self, count: u64) -> Verdict {
+        let count = count.min(LARGEST);
         let verdict = self.judge(count);
         if verdict.surprise() >= FAULT {
             return self.reject(count, verdict);
@@ -95,6 +99,7 @@ impl CountBaseline {
 
     /// Judges `count` and learns nothing from it: a confirmed fault. Lasts it, the level becomes the new normal.
     pub fn observe_excluded(&mut self, count: u64) -> Verdict {
+        let count = count.min(LARGEST);
         let verdict = self.judge(count);
         self.reject(count, verdict)
     }
