@@ -206,7 +206,7 @@ impl<'a> Header<'a> {
             if token.is_empty()
                 || is_plain(token)
                 || token.len() > 64
-                || Level::from_word(word(token)).is_some()
+                || Level::from_bytes(bare(token)).is_some()
             {
                 return None;
             }
@@ -314,7 +314,7 @@ impl<'a> Header<'a> {
         let end = token_end(self.s, at);
         let token = &self.s[at..end];
         if is_delimited(token)
-            && let Some(level) = Level::from_word(word(token))
+            && let Some(level) = Level::from_bytes(bare(token))
         {
             self.line.level = Some(level);
             self.at = end;
@@ -344,9 +344,9 @@ impl<'a> Header<'a> {
             let token = &self.s[at..end];
             let next = tail::separators(self.s, end);
             let has_separator = self.s[end..next].iter().any(|b| matches!(b, b'-' | b'|' | b'\t'));
-            let core = word(token);
-            if let Some(level) = Level::from_word(core) {
-                let capitals = core.bytes().all(|b| b.is_ascii_uppercase());
+            let core = bare(token);
+            if let Some(level) = Level::from_bytes(core) {
+                let capitals = core.iter().all(u8::is_ascii_uppercase);
                 let delimited = is_delimited(token) || (separated && (has_separator || token_index == 0));
                 if capitals || delimited {
                     self.line.level = Some(level);
@@ -357,7 +357,7 @@ impl<'a> Header<'a> {
                     return;
                 }
             }
-            if let [letter] = core.as_bytes()
+            if let [letter] = core
                 && let Some(level) = Level::from_letter(*letter)
                 && (before_is_number || is_delimited(token))
                 && token.len() <= 3
@@ -374,7 +374,7 @@ impl<'a> Header<'a> {
                     break;
                 }
             }
-            before_is_number = core.bytes().all(|b| b.is_ascii_digit()) && !core.is_empty();
+            before_is_number = core.iter().all(u8::is_ascii_digit) && !core.is_empty();
             separated = has_separator || before_is_number;
             at = next;
         }
@@ -441,9 +441,9 @@ impl<'a> Header<'a> {
             }
             return;
         }
-        let core = word(token);
-        let Some(level) = Level::from_word(core) else { return };
-        let capitals = core.bytes().all(|b| b.is_ascii_uppercase());
+        let core = bare(token);
+        let Some(level) = Level::from_bytes(core) else { return };
+        let capitals = core.iter().all(u8::is_ascii_uppercase);
         if capitals || (is_delimited(token) && token[0] != b'"') {
             self.line.level = Some(level);
             self.line.format = Format::LevelFirst;
@@ -454,13 +454,8 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The word of a token without the punctuation around it; empty where it is not ASCII.
-fn word(token: &[u8]) -> &str {
-    std::str::from_utf8(bare(token)).unwrap_or("")
-}
-
 fn is_level(token: &[u8]) -> bool {
-    Level::from_word(word(token)).is_some()
+    Level::from_bytes(bare(token)).is_some()
 }
 
 /// `[info]`, `<warn>`, `error:`, `(debug)`, `|INFO|`.

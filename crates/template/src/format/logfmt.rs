@@ -62,6 +62,12 @@ fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], (usize, usize), usize)> {
     }
     let key = &s[at..equals];
     let start = equals + 1;
+    // Within a JSON string the quotes are escaped.
+    if s[start..].starts_with(b"\\\"") {
+        let body = start + 2;
+        let end = memchr::memmem::find(&s[body..], b"\\\"").map_or(s.len(), |length| body + length);
+        return Some((key, (body, end), (end + 2).min(s.len())));
+    }
     if s.get(start) == Some(&b'"') {
         let mut end = start + 1;
         while end < s.len() && s[end] != b'"' {

@@ -167,3 +167,6 @@ fn looks_like_logfmt(content: &str) -> bool {
 fn trim(line: &str) -> &str {
     line.trim_start_matches('\u{feff}').trim_matches(|c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\0'))
 }
+
+#[cfg(test)]
+mod tests;

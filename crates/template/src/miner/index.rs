@@ -104,6 +104,14 @@ impl Index {
             .copied()
     }
 
+    /// Whether a pattern with these open positions would be found: sets past the limit are not tried.
+    pub(super) fn has_room_for(&self, pattern: &Pattern) -> bool {
+        let set = (pattern.open().count_ones(), pattern.open());
+        self.sets
+            .get(&(pattern.len() as u32))
+            .is_none_or(|sets| sets.len() < MAX_SETS || sets.contains_key(&set))
+    }
+
     /// Places of patterns with the same tokens, whatever of it is open.
     pub(super) fn same(&self, pattern: &Pattern) -> Vec<u32> {
         self.places.get(&(pattern.len() as u32, sum(pattern.hashes()))).cloned().unwrap_or_default()
