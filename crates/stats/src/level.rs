@@ -98,7 +98,7 @@ impl Level {
         verdict
     }
 
-    /// Judges `value` and learns nothing from it: a confirmed fault. Lasts it, the level becomes the new normal.
+    /// Judges `value` and learns nothing from it: a confirmed fault. If it lasts, the level becomes the new normal.
     pub fn observe_excluded(&mut self, value: f64) -> Verdict {
         let seen = self.assess(value);
         let verdict = self.verdict(&seen);

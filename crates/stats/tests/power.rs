@@ -125,6 +125,44 @@ fn lines_that_stop_are_seen() {
 }
 
 #[test]
+fn a_job_that_comes_by_the_hour_is_a_habit_after_a_few_and_faults_that_last_are_not() {
+    let r = &mut Random::new(4);
+    let (mut job, mut faults) = (CountBaseline::default(), CountBaseline::default());
+    let mut late = Vec::new();
+    let mut of_faults = Vec::new();
+    for window in 0..2_000_u64 {
+        let count = if window % 60 == 59 { 80 + r.poisson(20.0) } else { r.poisson(0.05) };
+        let verdict = job.observe(count);
+        if window > 400 {
+            late.push(verdict.up.surprise());
+        }
+        // Ten minutes of ten times as much, every four hours.
+        let faulty = window % 240 >= 230;
+        let verdict = faults.observe(r.poisson(if faulty { 200.0 } else { 20.0 }));
+        if window % 240 == 230 {
+            of_faults.push(verdict.up.surprise());
+        }
+    }
+    let worst = late.iter().copied().fold(0.0, f64::max);
+    println!("hourly job, worst from the seventh on: {worst}; faults: {of_faults:.1?}");
+    assert!(worst < 4.0, "{worst}");
+    assert!(of_faults.iter().all(|s| *s > 6.0), "{of_faults:?}");
+}
+
+#[test]
+fn a_constant_that_leaps_is_seen_and_one_that_takes_a_step_is_not() {
+    let constant = |value: f64| {
+        let mut level = Level::default();
+        (0..500).for_each(|_| assert!(level.observe(value).surprise() < 1.0));
+        level
+    };
+    assert!(constant(0.0).judge(100.0).up.surprise() > 5.0);
+    assert!(constant(5.0).judge(6.0).up.surprise() < 3.0);
+    assert!(constant(1e9).judge(1e9 + 4_096.0).up.surprise() < 2.0);
+    assert!(constant(1e9).judge(2e9).up.surprise() > 6.0);
+}
+
+#[test]
 fn a_count_whose_new_rate_lasts_is_accepted_once() {
     let r = &mut Random::new(3);
     let mut baseline = CountBaseline::new(12);
