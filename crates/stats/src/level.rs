@@ -16,6 +16,8 @@ const PULL: f64 = 4.0;
 const RELATIVE_FLOOR: f64 = 2e-4;
 /// And at least this share of the smallest step the series is known to make.
 const STEP_FLOOR: f64 = 0.4;
+/// Restlessness above which a series is taken for a walk, on which a leap is over as soon as it was made.
+const WALKS: f64 = 0.5;
 /// Values beyond are held to it: what follows from it stays finite.
 const LARGEST: f64 = 1e30;
 /// A residual of so many scales is far out: once in thirty windows of normal noise.
@@ -141,8 +143,11 @@ impl Level {
         self.teach_tails(seen);
         self.rejected += 1;
         self.rejected_mean += (seen.value - self.rejected_mean) / f64::from(self.rejected);
-        // As after a gap: where a walk has gone meanwhile is not known.
+        // As after a gap: where a walk has gone meanwhile is not known. What is a walk for sure goes on from here.
         self.gap = self.gap.saturating_add(1);
+        if self.bank.restlessness() > WALKS {
+            self.bank.follow(seen.value);
+        }
         if self.rejected >= self.accept_after {
             (self.rejected, self.gap, self.pending) = (0, 0, 0.0);
             self.bank.restart_at(self.rejected_mean);

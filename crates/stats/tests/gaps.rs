@@ -64,6 +64,27 @@ fn silences_of_regular_and_bursty_sources_are_no_more_surprising_than_they_say()
 }
 
 #[test]
+fn few_intervals_are_no_excuse_for_false_alarms() {
+    let mut surprises = Vec::new();
+    for seed in 0..4_000 {
+        let r = &mut Random::new(seed);
+        let mut regularity = Regularity::new(0.0);
+        let mut t = 0.0;
+        for _ in 0..14 {
+            t += 10.0 * r.gamma(6.0);
+            let overdue = regularity.arrival(t);
+            if overdue.learned.is_ready() {
+                surprises.push(overdue.tail.surprise());
+            }
+        }
+    }
+    let ratios = simulate::excess(&surprises);
+    println!("silences after 8 to 12 intervals: {} judged, {ratios:?}", surprises.len());
+    assert!(surprises.len() > 10_000);
+    assert!(ratios[0] < 2.0 && ratios[1] < 2.5 && ratios[2] < 4.0, "{ratios:?}");
+}
+
+#[test]
 fn what_is_not_regular_is_not_missed() {
     let r = &mut Random::new(5);
     let mut regularity = Regularity::new(0.0);

@@ -125,6 +125,24 @@ fn lines_that_stop_are_seen() {
 }
 
 #[test]
+fn a_walk_that_makes_a_leap_walks_on_from_there() {
+    for seed in 0..50 {
+        let r = &mut Random::new(seed);
+        let (mut level, mut shift, mut x) = (Level::default(), LevelShift::default(), 1e4);
+        let mut surprises = Vec::new();
+        for window in 0..1_020 {
+            x += 3.0 * r.normal() + if window == 1_000 { 30.0 } else { 0.0 };
+            let verdict = level.observe(x);
+            surprises.push((verdict.surprise(), shift.observe(verdict.score()).surprise()));
+        }
+        assert!(surprises[1_000].0 >= 5.0, "the leap itself: {:?}", surprises[1_000]);
+        let after = surprises[1_010..].iter().map(|s| s.0).fold(0.0, f64::max);
+        let shifted = surprises[1_000..].iter().map(|s| s.1).fold(0.0, f64::max);
+        assert!(after < 5.0 && shifted < 6.0, "{after} {shifted}");
+    }
+}
+
+#[test]
 fn a_job_that_comes_by_the_hour_is_a_habit_after_a_few_and_faults_that_last_are_not() {
     let r = &mut Random::new(4);
     let (mut job, mut faults) = (CountBaseline::default(), CountBaseline::default());
