@@ -3,6 +3,7 @@
 //! Both ways go by the schema's table, without a tree in between.
 
 mod read;
+mod scalar;
 mod write;
 
 pub use read::{JsonError, from_json};
