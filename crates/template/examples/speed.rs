@@ -59,10 +59,20 @@ fn main() -> ExitCode {
 
 fn measure(what: &str, lines: usize, mut pass: impl FnMut()) {
     pass();
-    let start = Instant::now();
+    let start = (Instant::now(), cpu_seconds());
     (0..PASSES).for_each(|_| pass());
-    let each = start.elapsed().as_secs_f64() / (lines * PASSES) as f64;
+    let seconds = match (start.1, cpu_seconds()) {
+        (Some(from), Some(to)) => to - from,
+        _ => start.0.elapsed().as_secs_f64(),
+    };
+    let each = seconds / (lines * PASSES) as f64;
     println!("{what:40} {:7.1} ns a line, {:6.2} M lines/s", each * 1e9, 1e-6 / each);
+}
+
+/// CPU time of this thread, where the kernel tells: other processes don't spoil the figure then.
+fn cpu_seconds() -> Option<f64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(text.split(' ').next()?.parse::<f64>().ok()? / 1e9)
 }
 
 /// Lines of a shop's services in several formats, about 200 bytes each.

@@ -8,7 +8,9 @@ mod header;
 mod json;
 mod klog;
 mod logfmt;
+mod syslog;
 mod tail;
+mod token;
 
 use serde::{Deserialize, Serialize};
 
@@ -167,3 +169,6 @@ fn looks_like_logfmt(content: &str) -> bool {
 fn trim(line: &str) -> &str {
     line.trim_start_matches('\u{feff}').trim_matches(|c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\0'))
 }
+
+#[cfg(test)]
+mod tests;

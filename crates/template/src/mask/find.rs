@@ -301,5 +301,5 @@ fn passes_luhn(digits: &[u8]) -> bool {
             (_, digit) => u32::from(digit) * 2,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }

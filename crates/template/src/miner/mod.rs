@@ -241,6 +241,13 @@ impl Miner {
             && let Some(alike) =
                 self.evidence.enough(&template.pattern, |place| self.at(place).map(|t| &t.pattern))
         {
+            let wider = alike
+                .iter()
+                .filter_map(|place| self.at(*place))
+                .fold(template.pattern.clone(), |wider, member| wider.union(&member.pattern));
+            if !self.index.has_room_for(&wider) {
+                break;
+            }
             let mut members: Vec<Template> =
                 alike.into_iter().filter_map(|place| self.remove(place)).collect();
             members.sort_unstable_by_key(|template| template.born);
