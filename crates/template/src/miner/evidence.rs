@@ -81,7 +81,11 @@ fn needed_names(words: usize, members: &[&Pattern]) -> usize {
     match words {
         0 => 16,
         1 => 4,
-        _ if (0..members[0].len()).any(|i| differs(i, members) && holds_parameter(i, members)) => 2,
+        _ if (0..members.first().map_or(0, |member| member.len()))
+            .any(|i| differs(i, members) && holds_parameter(i, members)) =>
+        {
+            2
+        }
         _ => 3,
     }
 }
