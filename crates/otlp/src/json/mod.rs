@@ -2,6 +2,7 @@
 //!
 //! Both ways go by the schema's table, without a tree in between.
 
+mod base64;
 mod read;
 mod scalar;
 mod write;

@@ -10,7 +10,7 @@ use serde::{
     de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::scalar::{Scalar, decode_base64};
+use super::{base64, scalar::Scalar};
 use crate::{
     Signal,
     schema::{Field, Kind, Label, Message},
@@ -294,7 +294,7 @@ impl FieldSeed<'_> {
             }
             Kind::Text => self.put_bytes(scalar.text()?.as_bytes()),
             Kind::Bytes => {
-                let bytes = decode_base64(scalar.text()?)?;
+                let bytes = base64::decode(scalar.text()?)?;
                 self.put_bytes(&bytes);
             }
             Kind::TraceId | Kind::SpanId => {

@@ -1,10 +1,5 @@
 //! A single value of JSON and what it can stand for.
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
-
 /// A value as JSON has it.
 pub(super) enum Scalar<'a> {
     Bool(bool),
@@ -45,13 +40,4 @@ impl<'a> Scalar<'a> {
             Self::Bool(_) => None,
         }
     }
-}
-
-/// Standard or URL-safe, padded or not, as proto3 JSON demands.
-pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    const CONFIG: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
-    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
 }
