@@ -1,4 +1,5 @@
 //! What the shop says, read as a receiver would read it.
+#![allow(clippy::unwrap_used)]
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,6 +14,7 @@ use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
     metrics::v1::{Metric, metric::Data, number_data_point},
     resource::v1::Resource,
+    trace::v1::span::SpanKind,
 };
 use proptest::prelude::*;
 use prost::Message;
@@ -248,7 +250,7 @@ const EFFECTS: [(&str, &str); 5] = [
 #[test]
 fn a_quiet_day_has_no_effect_of_any_fault() {
     let mut options = ShopOptions::new(noon());
-    options.scale = 0.3;
+    options.scale = 0.1;
     let run = run(6, options, 1440 * MINUTE);
     for (service, text) in EFFECTS {
         assert_eq!(first_and_count(&run, service, text, noon()).1, 0, "{service}: {text}");
@@ -379,6 +381,49 @@ fn a_leak_leaves_the_usual_range_about_when_it_says_and_ends_in_a_kill() {
     assert!(first.since(visible).max(visible.since(first)) < 5 * MINUTE, "left at {first}, said {visible}");
     let (restarted, _) = first_and_count(&run, "cart", "Started CartApplication", label.starts);
     assert!(restarted.unwrap().since(label.starts) > 40 * MINUTE);
+}
+
+#[test]
+fn spans_of_a_trace_hang_together_and_name_whom_they_call() {
+    let mut shop = Shop::new(13, ShopOptions::new(noon()));
+    let mut spans = Vec::new();
+    for request in (0..120).flat_map(|_| shop.step()).filter(|request| request.signal == Signal::Traces) {
+        let traces = ExportTraceServiceRequest::decode(request.body).unwrap();
+        for resource in traces.resource_spans {
+            let service = of(&resource.resource, "service.name");
+            let of_resource = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            spans.extend(of_resource.map(|span| (service.clone(), span)));
+        }
+    }
+    let mut called: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (service, span) in &spans {
+        assert!(
+            span.trace_id.len() == 16
+                && span.span_id.len() == 8
+                && span.end_time_unix_nano > span.start_time_unix_nano
+        );
+        if span.kind() == SpanKind::Client {
+            *called.entry((service.clone(), attribute(&span.attributes, "peer.service"))).or_default() += 1;
+        } else {
+            let parent = spans.iter().find(|(_, other)| other.span_id == span.parent_span_id);
+            let (from, parent) = parent.unwrap_or_else(|| panic!("no parent of {span:?}"));
+            assert_eq!(parent.trace_id, span.trace_id);
+            assert_eq!(attribute(&parent.attributes, "peer.service"), *service);
+            assert_ne!(from, service);
+        }
+    }
+    let calls = |from: &str, to: &str| called.get(&(from.to_owned(), to.to_owned())).copied().unwrap_or(0);
+    for (from, to) in [
+        ("frontend", "catalog"),
+        ("frontend", "checkout"),
+        ("checkout", "payment"),
+        ("checkout", "orders"),
+        ("orders", "orders-db"),
+        ("cart", "catalog"),
+        ("frontend", "auth"),
+    ] {
+        assert!(calls(from, to) > 10, "{from} -> {to}: {called:?}");
+    }
 }
 
 #[test]

@@ -156,6 +156,22 @@ impl Pipeline {
         }
     }
 
+    /// The largest time that any telemetry partition has come to.
+    pub fn latest(&self) -> Timestamp {
+        self.reduce.values().map(|member| member.stage.watermark().latest()).max().unwrap_or_default()
+    }
+
+    /// Tells the telemetry partitions that are behind `time` that time has come as far.
+    pub fn tick_idle(&mut self, time: Timestamp) {
+        let behind = self.reduce.iter().filter(|(_, member)| member.stage.watermark().latest() < time);
+        let behind: Vec<(usize, u16)> = behind.map(|(key, _)| *key).collect();
+        let (tenant, payload) = (Tenant::default(), Bytes::new());
+        for (stream, partition) in behind {
+            let entry = Entry { tenant: &tenant, received: time, kind: InputKind::Tick, payload: &payload };
+            self.feed(stream, partition, entry);
+        }
+    }
+
     /// The end of the input: closes every window that holds something.
     pub fn finish(&mut self) {
         self.tick(Timestamp::MAX);

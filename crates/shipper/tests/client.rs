@@ -1,4 +1,5 @@
 //! The client against a receiver that answers by script.
+#![allow(clippy::unwrap_used)]
 
 mod receiver;
 

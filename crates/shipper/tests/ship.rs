@@ -1,4 +1,5 @@
 //! Files through rotation, truncation, kills and bad bytes, to a receiver that answers by script.
+#![allow(clippy::unwrap_used)]
 
 mod receiver;
 
@@ -250,6 +251,35 @@ async fn bad_bytes_long_lines_and_pauses_are_told_and_survived() {
     assert_eq!(attribute(&lines[2].attributes, "log.record.truncated"), Some(Value::BoolValue(true)));
     assert_eq!(texts[3..], ["after", "no end yet", "next"]);
     assert_eq!((report.lines, report.invalid_utf8, report.cut), (6, 1, 1));
+}
+
+#[tokio::test]
+async fn a_link_is_followed_and_its_checkpoint_found_again() {
+    let (receiver, url) = Receiver::start().await;
+    let place = Place::new();
+    append(&place.path("0.log"), b"one\n");
+    std::os::unix::fs::symlink(place.path("0.log"), place.log()).unwrap();
+    assert_eq!(ship(place.options(&url), std::future::pending()).await.unwrap().lines, 1);
+    append(&place.path("0.log"), b"two\n");
+    fs::rename(place.path("0.log"), place.path("0.log.old")).unwrap();
+    append(&place.path("0.log"), b"three\n");
+    assert_eq!(ship(place.options(&url), std::future::pending()).await.unwrap().lines, 2);
+    assert_eq!(receiver.texts(), ["one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn a_file_that_grows_all_the_time_does_not_keep_another_waiting() {
+    let (receiver, url) = Receiver::start().await;
+    let place = Place::new();
+    place.append(&text(&numbered(0..20_000)));
+    append(&place.path("other.log"), b"patience\n");
+    let mut options = place.options(&url);
+    options.inputs.push(Input::File(place.path("other.log")));
+    options.batch.lines = 100;
+    ship(options, std::future::pending()).await.unwrap();
+    let texts = receiver.texts();
+    assert_eq!(texts.len(), 20_001);
+    assert!(texts.iter().position(|line| line == "patience").unwrap() < 10_000);
 }
 
 #[tokio::test]

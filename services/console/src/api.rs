@@ -200,3 +200,44 @@ impl Drop for Listening {
         self.metrics.stream_clients.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else_is() {
+        let source = include_str!("api.rs").split("#[cfg(test)]").next().unwrap();
+        let routes: BTreeSet<_> = source
+            .split(".route(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|r| *r != "/")
+            .collect();
+        let description: Value = serde_json::from_str(OPENAPI).unwrap();
+        let described: BTreeSet<_> =
+            description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(routes, described);
+    }
+
+    #[test]
+    fn every_list_describes_the_parameters_it_knows() {
+        let description: Value = serde_json::from_str(OPENAPI).unwrap();
+        for (path, known) in [
+            ("incidents", Incidents::PARAMETERS),
+            ("findings", Findings::PARAMETERS),
+            ("patterns", Patterns::PARAMETERS),
+            ("series", Series::PARAMETERS),
+        ] {
+            let parameters = &description["paths"][format!("/api/v1/{path}")]["get"]["parameters"];
+            let name = |parameter: &Value| {
+                let named = parameter["name"].as_str().or(parameter["$ref"].as_str()).unwrap().to_owned();
+                named.rsplit('/').next().unwrap().to_owned()
+            };
+            let described: BTreeSet<_> = parameters.as_array().unwrap().iter().map(name).collect();
+            assert_eq!(described, known.iter().map(|name| (*name).to_owned()).collect(), "{path}");
+        }
+    }
+}

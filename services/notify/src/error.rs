@@ -19,6 +19,14 @@ pub enum NotifyError {
     /// The journal failed for good.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The receiver did not take the test.
+    #[error("route {route}: the receiver did not take it: {reason}")]
+    NotTaken {
+        /// The route.
+        route: String,
+        /// What it said, or why it could not be reached.
+        reason: String,
+    },
     /// There is no such route.
     #[error("no route is called {0:?}; see notify.routes in the configuration")]
     NoRoute(String),

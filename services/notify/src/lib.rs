@@ -22,6 +22,7 @@ mod recover;
 mod secret;
 mod sender;
 mod sources;
+mod trial;
 mod webhook;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use foreshock_journal::Journal;
 pub use metrics::{LATENCY_BOUNDS_MS, Latency, Metrics, RouteMetrics};
 pub use secret::SecretRef;
 use tokio_util::sync::CancellationToken;
+pub use trial::trial;
 
 /// Runs until `shutdown`, then lets requests under way end (up to 5 s) and records them.
 ///

@@ -39,8 +39,8 @@ pub(crate) struct News {
 /// What the deliveries stream says of one incident and route.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Known {
-    /// Newest revision delivered or given up.
-    pub(crate) settled: u64,
+    /// The oldest revision that was neither delivered nor given up, nor was one after it. Revisions begin at 0.
+    pub(crate) untold_from: u64,
     /// Failures in a row since then.
     pub(crate) failures: u32,
     /// The first of them.
@@ -58,6 +58,20 @@ pub(crate) struct Job {
     /// Severities that the route was told of and that hold no more.
     pub(crate) ended: Severities,
     told: Severities,
+}
+
+impl Job {
+    /// An incident that no outbox knows.
+    pub(crate) fn once(incident: Incident) -> Self {
+        Self {
+            route: 0,
+            partition: 0,
+            identity: Arc::new(Identity::of(&incident)),
+            incident: Arc::new(incident),
+            ended: Severities::default(),
+            told: Severities::default(),
+        }
+    }
 }
 
 /// The outbox of all partitions.
@@ -138,18 +152,25 @@ impl Outbox {
     pub(crate) fn fold(&mut self, news: News, now: Instant) -> usize {
         let News { partition, offset, received, incident, settled } = news;
         let id = incident.id;
-        let evicted = if self.incidents.contains_key(&id) { 0 } else { self.make_room() };
-        let tracked = self.incidents.entry(id).or_insert_with(|| Tracked {
-            identity: Arc::new(Identity::of(&incident)),
-            incident: Arc::new(Incident { revision: 0, ..incident.clone() }),
-            partition,
-            since: None,
-            routes: vec![Told::default(); self.routes.len()],
-        });
-        if incident.revision <= tracked.incident.revision {
-            return evicted;
+        let mut evicted = 0;
+        if let Some(tracked) = self.incidents.get_mut(&id) {
+            if incident.revision <= tracked.incident.revision {
+                return 0;
+            }
+            tracked.incident = Arc::new(incident);
+        } else {
+            evicted = self.make_room();
+            let tracked = Tracked {
+                identity: Arc::new(Identity::of(&incident)),
+                incident: Arc::new(incident),
+                partition,
+                since: None,
+                routes: vec![Told::default(); self.routes.len()],
+            };
+            self.incidents.insert(id, tracked);
         }
-        tracked.incident = Arc::new(incident);
+        let tracked = self.incidents.get_mut(&id).expect("it was there or was put there");
+        let revision = tracked.incident.revision;
         for (index, (queue, told)) in self.routes.iter_mut().zip(&mut tracked.routes).enumerate() {
             told.engaged |= queue.rule.wants(&tracked.incident);
             if !told.engaged {
@@ -160,11 +181,11 @@ impl Outbox {
                 told.known = known;
             }
             if settled {
-                told.known.settled = told.known.settled.max(tracked.incident.revision);
+                told.known.untold_from = told.known.untold_from.max(revision.saturating_add(1));
             }
             // A failed attempt keeps its place in the schedule: newer news is no reason to press harder.
             let open = tracked.incident.status != IncidentStatus::Resolved;
-            let wanted = told.known.settled < tracked.incident.revision || (queue.refresh.is_some() && open);
+            let wanted = told.known.untold_from <= revision || (queue.refresh.is_some() && open);
             if told.known.failures == 0 || told.due.is_none() {
                 queue.schedule(id, told, wanted.then_some(now));
             }
@@ -219,7 +240,7 @@ impl Outbox {
         let tracked = self.incidents.get_mut(&id).expect("what is in flight is tracked");
         let told = &mut tracked.routes[job.route];
         told.in_flight = false;
-        let refresh = job.incident.revision <= told.known.settled;
+        let refresh = job.incident.revision < told.known.untold_from;
         let outcome = match outcome {
             Outcome::Retry { error, .. }
                 if !refresh && {
@@ -238,12 +259,12 @@ impl Outbox {
         };
         let due = match &outcome {
             Outcome::Delivered | Outcome::GivenUp { .. } => {
-                let settled = told.known.settled.max(job.incident.revision);
-                told.known = Known { settled, ..Known::default() };
+                let untold_from = told.known.untold_from.max(job.incident.revision.saturating_add(1));
+                told.known = Known { untold_from, ..Known::default() };
                 if outcome == Outcome::Delivered {
                     told.ended = job.told;
                 }
-                if tracked.incident.revision > settled {
+                if tracked.incident.revision >= untold_from {
                     Some(now)
                 } else {
                     goes_on(queue, &tracked.incident)
@@ -309,7 +330,7 @@ impl Outbox {
     fn settle(&mut self, id: Id) {
         let Some(tracked) = self.incidents.get_mut(&id) else { return };
         let revision = tracked.incident.revision;
-        if tracked.routes.iter().any(|told| told.engaged && told.known.settled < revision) {
+        if tracked.routes.iter().any(|told| told.engaged && told.known.untold_from <= revision) {
             return;
         }
         if let Some((since, _)) = tracked.since.take() {

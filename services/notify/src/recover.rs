@@ -69,8 +69,8 @@ fn read(entry: Entry, routes: &[&str]) -> Option<((Id, usize), proto::Delivery)>
 fn fold(known: &mut Known, delivery: &proto::Delivery) {
     match delivery.outcome() {
         proto::delivery::Outcome::Delivered | proto::delivery::Outcome::GivenUp => {
-            let settled = known.settled.max(delivery.revision);
-            *known = Known { settled, ..Known::default() };
+            let untold_from = known.untold_from.max(delivery.revision.saturating_add(1));
+            *known = Known { untold_from, ..Known::default() };
         }
         proto::delivery::Outcome::Retry => {
             known.failures = delivery.attempt;

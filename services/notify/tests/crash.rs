@@ -145,7 +145,7 @@ async fn killed_forty_times_at_any_moment_nothing_is_lost_and_nothing_overtakes(
         let before = receiver.requests().len();
         for step in 0..6_u128 {
             let number = 1 + u128::from(lottery.below(60));
-            let revision = open.get(&number).copied().unwrap_or_default() + 1;
+            let revision = open.get(&number).map_or(0, |last| last + 1);
             open.insert(number, revision);
             let news = if step == 5 { resolved(number, revision) } else { incident(number, revision) };
             newest.insert(news.id.to_string(), revision);

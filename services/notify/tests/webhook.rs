@@ -11,6 +11,7 @@ use std::{
 
 use foreshock_journal::{Journal, Offset, Partition, Stream};
 use foreshock_model::{Severity, proto::delivery::Outcome};
+use foreshock_notify::trial;
 use serde_json::json;
 use support::{
     Service, config,
@@ -222,4 +223,33 @@ async fn a_redirect_is_not_followed() {
     assert!(deliveries(&journal)[0].error.contains("307"));
     service.stop().await;
     assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_provisional_incident_is_told_at_once_and_so_is_its_withdrawal() {
+    let receiver = Receiver::agreeable().await;
+    let journal = Memory::new();
+    let correlate = Correlate::new(journal.clone());
+    let service = Service::start(webhook(&receiver.url()), journal.clone());
+    // The first revision of a provisional incident is 0.
+    let mut early = incident(1, 0);
+    early.provisional = true;
+    correlate.says(&early).await;
+    let requests = receiver.until("the provisional one", |requests| requests.len() == 1).await;
+    assert_eq!(requests[0].body["provisional"], true);
+    assert!(requests[0].header("idempotency-key").ends_with("-0"));
+    correlate.says(&resolved(1, 1)).await;
+    receiver.until("its withdrawal", |requests| requests.len() == 2).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_test_alert_is_sent_and_a_refusal_told() {
+    let receiver = Receiver::start(|number, _| if number < 2 { answer(200) } else { answer(403) }).await;
+    let config = webhook(&receiver.url());
+    trial(&config, "hook").await.unwrap();
+    assert_eq!(receiver.requests().iter().map(|r| r.revision()).collect::<Vec<_>>(), [0, 1]);
+    let refused = trial(&config, "hook").await.unwrap_err().to_string();
+    assert!(refused.contains("403"), "{refused}");
+    assert!(trial(&config, "nobody").await.is_err());
 }

@@ -63,7 +63,7 @@ impl Latency {
             buckets.push((bound, upto.saturating_sub(below)));
             below = upto;
         }
-        buckets.push((f64::MAX, histogram.len().saturating_sub(below)));
+        buckets.push((f64::INFINITY, histogram.len().saturating_sub(below)));
         let quantile = |q: f64| histogram.value_at_quantile(q) as f64 / 1e6;
         Distribution {
             count: histogram.len(),

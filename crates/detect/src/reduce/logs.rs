@@ -15,7 +15,7 @@ use super::{
     sources::{ServiceId, SourceId},
     windows::{OpenWindows, Place},
 };
-use crate::{Input, Outputs};
+use crate::{Clock, Input, Outputs};
 
 /// Longest line kept as an example, in bytes.
 const EXAMPLE_BYTES: usize = 600;
@@ -40,6 +40,8 @@ struct SourceLines {
     trace: TraceFingerprint,
     /// The shape that continuation lines belong to, and the window it was counted in.
     head: Option<(ShapeId, Timestamp)>,
+    /// The time of the last line.
+    last: Timestamp,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -137,7 +139,10 @@ impl LogFold {
         let continues = lines.continuation.is_continuation(line);
         let hint = if own != 0 { own } else { input.received.nanos() };
         let parsed = lines.format.parse(line, hint);
-        let timed = core.time_of([own, observed, parsed.time.unwrap_or(0)], input.received);
+        // In a file, a line that tells no time comes right after the one before.
+        let before = if core.config.clock == Clock::Event { lines.last.nanos() } else { 0 };
+        let timed = core.time_of(&[own, observed, parsed.time.unwrap_or(0), before], input.received);
+        lines.last = timed.time;
         let time = timed.time;
         let place = self.windows.place(time, &core.watermark, core.config.limits.open_windows);
         let level = Level::from_severity_number(record.severity_number)

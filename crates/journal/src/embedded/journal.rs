@@ -1,7 +1,6 @@
 //! The journal on one directory: checks what comes in, hands it to the volume's writer, and knows where all is.
 
 use std::{
-    io::Read,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -20,7 +19,7 @@ use super::{
     options::EmbeddedOptions,
     queue::{Queue, Request},
     reader::EmbeddedPartitionReader,
-    recovery::{consumers_of, recover},
+    recovery::{Owner, consumers_of, recover},
     shared::{Shared, VolumeShared},
     snapshot, stat,
     storage::Lock,
@@ -29,8 +28,8 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    Appended, Batch, BoxFuture, Figures, Health, Journal, JournalError, Offset, Partition, PartitionStat,
-    Pending, Reader, SnapshotKey, Stream, WriteSnapshot,
+    Appended, Batch, BoxFuture, Figures, Health, Journal, JournalError, LoadedSnapshot, Offset, Partition,
+    PartitionStat, Pending, Reader, SnapshotKey, Stream, WriteSnapshot,
 };
 
 /// A journal in one directory, written by this process alone.
@@ -53,6 +52,8 @@ impl EmbeddedJournal {
         let io = |source| JournalError::Io { path: options.directory.clone(), source };
         for dir in [paths.root.clone(), paths.volume(Volume::Telemetry), paths.volume(Volume::Stages)] {
             storage.create_dir(&dir).map_err(io)?;
+            // Also what a process before this one changed and did not live to make durable.
+            storage.sync_dir(&dir).map_err(io)?;
         }
         storage.sync_dir(&paths.root).map_err(io)?;
         let lock = match storage.lock(&paths.lock()).map_err(io)? {
@@ -64,7 +65,7 @@ impl EmbeddedJournal {
         let damage = Arc::new(Damage::keeping(Arc::clone(&storage), &paths));
         let mut recovered = Vec::with_capacity(2);
         for volume in Volume::ALL {
-            recovered.push(recover(&*storage, &paths, volume, counts, &damage, true)?);
+            recovered.push(recover(&*storage, &paths, volume, counts, &damage, Owner::Us)?);
         }
         let consumers = consumers_of(&recovered);
         let snapshots = snapshot::all(&*storage, &paths).map_err(io)?;
@@ -269,10 +270,7 @@ impl Journal for EmbeddedJournal {
         Ok(())
     }
 
-    fn load_snapshot(
-        &self,
-        key: &SnapshotKey,
-    ) -> Result<Option<(Offset, Box<dyn Read + Send>)>, JournalError> {
+    fn load_snapshot(&self, key: &SnapshotKey) -> Result<Option<LoadedSnapshot>, JournalError> {
         check_consumer(&key.consumer)?;
         snapshot::load(&*self.shared.options.storage, &self.shared.paths, key)
     }

@@ -179,6 +179,11 @@ pub async fn ship(options: ShipOptions, shutdown: impl Future<Output = ()>) -> R
             }
         };
         let Some((read, sent)) = done else { break };
+        if sent.is_err()
+            && let Some(checkpoint) = checkpoint.as_ref().filter(|_| !is_saved)
+        {
+            checkpoint.save()?;
+        }
         sent?;
         let has_sent = sending.is_some();
         if let Some(batch) = sending {
@@ -297,6 +302,10 @@ fn read_batch(
         if let Lines::File { path, tail } = &source.lines {
             batch.positions.push((path.clone(), tail.positions()));
         }
+    }
+    // A file that never ends must not keep the others waiting.
+    if !sources.is_empty() {
+        sources.rotate_left(1);
     }
     batch.is_last = sources.iter().all(|source| source.lines.is_done());
     let is_something = batch.is_last || lines.get() > 0;

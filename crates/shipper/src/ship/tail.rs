@@ -166,6 +166,7 @@ impl Tail {
     fn resume(&mut self, checkpoint: &[Position]) -> io::Result<()> {
         let mut found: Vec<(SystemTime, OpenFile)> = Vec::new();
         let mut unknown: Vec<(SystemTime, PathBuf)> = Vec::new();
+        let current = fs::metadata(&self.path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
         let mut was_rotated = false;
         for path in self.siblings()? {
             let Ok(file) = File::open(&path) else { continue };
@@ -178,13 +179,14 @@ impl Tail {
             });
             match known {
                 Some(position) => {
-                    was_rotated |= path != self.path;
+                    was_rotated |= current != Some((metadata.dev(), metadata.ino()));
                     let mut open = OpenFile::new(file)?;
                     open.file.seek(SeekFrom::Start(position.offset))?;
                     open.read = position.offset;
                     open.splitter = Splitter::resumed(position.is_skipping);
                     found.push((changed, open));
                 }
+                None if current == Some((metadata.dev(), metadata.ino())) => {}
                 None => unknown.push((changed, path)),
             }
         }
@@ -194,15 +196,14 @@ impl Tail {
         };
         for (changed, path) in unknown {
             // Of one tick of the clock: rather a line twice than none.
-            if was_rotated && path != self.path && changed >= oldest {
+            if was_rotated && changed >= oldest {
                 found.push((changed, OpenFile::new(File::open(path)?)?));
             }
         }
         found.sort_by_key(|(changed, _)| *changed);
         self.files = found.into_iter().map(|(_, open)| open).collect();
         // The one under the path's own name is read last, whatever its time.
-        let current = fs::metadata(&self.path).ok();
-        let place = current.and_then(|metadata| self.files.iter().position(|open| open.is_at(&metadata)));
+        let place = self.files.iter().position(|open| Some((open.device, open.inode)) == current);
         if let Some(current) = place.and_then(|at| self.files.remove(at)) {
             self.files.push_back(current);
         }
@@ -211,8 +212,10 @@ impl Tail {
 
     /// The path, and what rotation may have called earlier files of it. Compressed ones are left out.
     fn siblings(&self) -> io::Result<Vec<PathBuf>> {
-        let directory = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = self.path.file_name().unwrap_or_default().as_encoded_bytes();
+        // Behind a link the earlier files lie where it leads to.
+        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         let mut paths = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
@@ -231,7 +234,7 @@ impl Tail {
         Ok(paths)
     }
 
-    /// Looks what is under the path's name now; opens a new file, begins a truncated one again.
+    /// Looks what is under the path's name now, and opens it where it is another file.
     fn look(&mut self) -> io::Result<()> {
         let metadata = match fs::metadata(&self.path) {
             Ok(metadata) => metadata,

@@ -1,6 +1,6 @@
 //! What stands between a level and the message: process, thread, logger, caller, and the marks between them.
 
-use super::header::{blanks, group_end, token_end};
+use super::token::{blanks, group_end, token_end};
 
 /// Elements behind the level at most.
 const ELEMENTS: usize = 6;

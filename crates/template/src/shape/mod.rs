@@ -71,8 +71,12 @@ impl Shaper {
         if end > MAX_CONTENT_BYTES {
             end = content.floor_char_boundary(MAX_CONTENT_BYTES);
         }
-        let mut walk =
-            Walk { s: &content.as_bytes()[..end], text: &mut self.text, parameters: &mut self.parameters };
+        let mut walk = Walk {
+            s: &content.as_bytes()[..end],
+            text: &mut self.text,
+            parameters: &mut self.parameters,
+            unclosed: 0,
+        };
         let (tokens, parameter_tokens) = walk.tokens(end < content.len());
         Shape { hash: ShapeHash(xxh3_128(&self.text)), tokens, parameter_tokens }
     }
@@ -97,6 +101,8 @@ struct Walk<'a> {
     s: &'a [u8],
     text: &'a mut Vec<u8>,
     parameters: &'a mut Vec<Parameter>,
+    /// Quotation marks so far that nothing closes.
+    unclosed: u8,
 }
 
 impl Walk<'_> {

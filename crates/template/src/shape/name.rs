@@ -171,6 +171,10 @@ pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
         matches!(s, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic()) || s.starts_with(b"\\");
     let rooted =
         s[0] == b'/' || s.starts_with(b"~/") || s.starts_with(b"./") || s.starts_with(b"../") || windows;
+    let named = s[0].is_ascii_alphanumeric() || matches!(s[0], b'.' | b'_') || s[0] >= 0x80;
+    if !rooted && !named {
+        return None;
+    }
     let end = extent(s);
     let body = &s[..end];
     let slashes = body.iter().filter(|b| matches!(b, b'/' | b'\\')).count();
@@ -178,12 +182,7 @@ pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
     if letters == 0 {
         return None;
     }
-    let is_path = if rooted {
-        body.len() > 2
-    } else {
-        let named = body[0].is_ascii_alphanumeric() || matches!(body[0], b'.' | b'_');
-        named && (slashes >= 2 || (slashes == 1 && has_extension(body)))
-    };
+    let is_path = if rooted { body.len() > 2 } else { slashes >= 2 || (slashes == 1 && has_extension(body)) };
     is_path.then_some((ParameterKind::Path, end))
 }
 

@@ -141,7 +141,7 @@ impl Walk<'_> {
                 && !s.get(stamp.end).is_some_and(|b| b.is_ascii_alphanumeric())
             {
                 self.lift(ParameterKind::Time, start, stamp.end);
-                *end = self.chunk_end(stamp.end).max(*end);
+                *end = self.chunk_end(stamp.end.max(*end));
                 return (stamp.end, true);
             }
         }

@@ -96,7 +96,7 @@ fn ingest(to: &mut Families, seen: &IngestSnapshot) {
         buckets.push((bound, upto.saturating_sub(below)));
         below = upto;
     }
-    buckets.push((f64::MAX, latency.len().saturating_sub(below)));
+    buckets.push((f64::INFINITY, latency.len().saturating_sub(below)));
     to.histogram(
         "foreshock_ingest_acknowledge_seconds",
         "From the first header of a request to its answer",
@@ -140,7 +140,7 @@ fn log(to: &mut Families, journal: &dyn Journal) {
             below = *upto;
             (
                 if bound.is_zero() || *bound == std::time::Duration::MAX {
-                    f64::MAX
+                    f64::INFINITY
                 } else {
                     bound.as_secs_f64()
                 },
@@ -345,7 +345,7 @@ fn notify(to: &mut Families, metrics: &foreshock_notify::Metrics) {
         let bounds = foreshock_notify::LATENCY_BOUNDS_MS.map(|bound| bound as f64 / 1e3);
         let buckets = bounds
             .into_iter()
-            .chain([f64::MAX])
+            .chain([f64::INFINITY])
             .zip(route.latency.cumulative())
             .map(|(bound, upto)| {
                 let inside = upto.saturating_sub(below);

@@ -56,7 +56,7 @@ impl Families {
         self.add(name, help, labels, Value::Gauge(value));
     }
 
-    /// `buckets`: upper bound and how many lie in the bucket; the last bound is `f64::MAX`, for infinity.
+    /// `buckets`: upper bound and how many lie in the bucket; the last bound is `f64::INFINITY`.
     pub(super) fn histogram(
         &mut self,
         name: &'static str,
@@ -135,20 +135,20 @@ mod tests {
         families.counter("foreshock_a_total", "What a is", [("x", "1".to_owned())], 2.0);
         families.gauge("foreshock_b_bytes", "What b is", [], 7.0);
         families.counter("foreshock_a_total", "What a is", [("x", "quote \" it".to_owned())], 3.0);
-        families.histogram("foreshock_c_seconds", "What c is", [], 1.5, vec![(1.0, 2), (f64::MAX, 1)]);
+        families.histogram("foreshock_c_seconds", "What c is", [], 1.5, vec![(1.0, 2), (f64::INFINITY, 1)]);
         assert_eq!(
             families.render(),
-            "# HELP foreshock_a What a is.\n\
+            "# HELP foreshock_a What a is\n\
              # TYPE foreshock_a counter\n\
              foreshock_a_total{x=\"1\"} 2.0\n\
              foreshock_a_total{x=\"quote \\\" it\"} 3.0\n\
-             # HELP foreshock_b_bytes What b is.\n\
+             # HELP foreshock_b_bytes What b is\n\
              # TYPE foreshock_b_bytes gauge\n\
-             foreshock_b_bytes 7.0\n\
-             # HELP foreshock_c_seconds What c is.\n\
+             foreshock_b_bytes{} 7.0\n\
+             # HELP foreshock_c_seconds What c is\n\
              # TYPE foreshock_c_seconds histogram\n\
-             foreshock_c_seconds_sum 1.5\n\
-             foreshock_c_seconds_count 3\n\
+             foreshock_c_seconds_sum{} 1.5\n\
+             foreshock_c_seconds_count{} 3\n\
              foreshock_c_seconds_bucket{le=\"1.0\"} 2\n\
              foreshock_c_seconds_bucket{le=\"+Inf\"} 3\n\
              # EOF\n"
