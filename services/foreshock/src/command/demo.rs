@@ -76,7 +76,8 @@ async fn send(play: &Play, to: &str, labels: Option<&Path>) -> anyhow::Result<()
     let client = OtlpClient::new(&client_options(to))?;
     let mut shop = play.shop();
     let bar = live_line();
-    let done = drive(&mut shop, &client, play.options(), |progress| bar.set_message(figures(progress))).await?;
+    let done =
+        drive(&mut shop, &client, play.options(), |progress| bar.set_message(figures(progress))).await?;
     bar.finish_and_clear();
     println!("{}", figures(&done));
     write_labels(labels, done.label)
@@ -91,7 +92,10 @@ fn client_options(to: &str) -> ClientOptions {
 /// A line that is written over on a terminal, and nothing elsewhere.
 fn live_line() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
     bar
 }
 

@@ -5,11 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use foreshock_model::Incident;
-use tokio::{
-    net::TcpListener,
-    sync::mpsc,
-    task::JoinHandle,
-};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 /// Incidents that wait to be looked at; above it the sender is asked to come again.
 const WAITING: usize = 256;

@@ -36,7 +36,10 @@ pub(super) async fn run(play: &Play, labels: Option<&Path>) -> anyhow::Result<()
     let client = OtlpClient::new(&client_options(&format!("http://{}", system.addresses.grpc)))?;
     let (told, mut progress) = watch::channel(Progress::default());
     let mut shop = play.shop();
-    let driven = drive(&mut shop, &client, play.options(), |progress| drop(told.send(*progress)));
+    let driven = drive(&mut shop, &client, play.options(), |progress| {
+        // Nobody looks any more once the show is over.
+        let _ = told.send(*progress);
+    });
     tokio::pin!(driven);
 
     let line = live_line();
@@ -119,14 +122,18 @@ fn greet(play: &Play, at: &Addresses) {
     println!("  console    http://{}", at.console);
     println!("  metrics    http://{}/metrics", at.admin);
     let fault = play.fault.map_or("nothing goes wrong", |fault| fault.name());
-    println!("A simulated shop sends its telemetry at {} real time. After an hour of its time: {fault}.", play.speed);
+    println!(
+        "A simulated shop sends its telemetry at {} real time. After an hour of its time: {fault}.",
+        play.speed
+    );
     println!();
 }
 
 /// Records in, patterns, series, lag.
 fn live(progress: &Progress, system: &System) -> String {
     let report = LagReport::now(&system.figures.worker, system.journal.as_ref()).unwrap_or_default();
-    let sum = |read: fn(&foreshock_worker::PartitionLag) -> u64| report.partitions.iter().map(read).sum::<u64>();
+    let sum =
+        |read: fn(&foreshock_worker::PartitionLag) -> u64| report.partitions.iter().map(read).sum::<u64>();
     format!(
         "{}; {} patterns, {} series, {} entries behind",
         figures(progress),

@@ -18,7 +18,13 @@ pub(super) fn print(incident: &Incident, label: Option<Label>) {
     let services: Vec<&str> = incident.services.iter().map(|service| service.as_str()).collect();
     println!("  began      {}   services  {}", seen_at(incident.started_at), services.join(", "));
     for (rank, cause) in incident.causes.iter().take(3).enumerate() {
-        println!("  cause {}    {} ({:.0} %): {}", rank + 1, cause.service, cause.score * 100.0, printable(&cause.reason));
+        println!(
+            "  cause {}    {} ({:.0} %): {}",
+            rank + 1,
+            cause.service,
+            cause.score * 100.0,
+            printable(&cause.reason)
+        );
     }
     for change in incident.changes.iter().take(3) {
         println!("  changed    {}  {}: {}", seen_at(change.time), change.service, printable(&change.what));
