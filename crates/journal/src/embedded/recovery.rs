@@ -128,7 +128,8 @@ fn first_heads(
     let file = storage.open(&segment.path, Access::Read).map_err(io)?;
     let end = end.unwrap_or(file.bytes().map_err(io)?);
     let mut index = Index::new(slots.len());
-    let mut scanner = Scanner::new(&*file, segment.seal, segment.data_start, end, Resync::Nearby);
+    let mut scanner =
+        Scanner::new(&*file, segment.seal, segment.data_start, end, Resync::Nearby).headers_only();
     loop {
         match scanner.next(|_| false).map_err(io)? {
             Found::End => break,
