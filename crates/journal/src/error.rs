@@ -8,7 +8,9 @@ use crate::{Offset, Partition};
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// There is no room. Passing: the journal goes on by itself when there is room again.
-    #[error("the disk of {path} is full: {free_bytes} bytes left, {needed_bytes} needed; free some or lower journal.retention")]
+    #[error(
+        "the disk of {path} is full: {free_bytes} bytes left, {needed_bytes} needed; free some or lower journal.retention"
+    )]
     DiskFull {
         /// The journal's directory.
         path: PathBuf,
@@ -18,7 +20,9 @@ pub enum JournalError {
         needed_bytes: u64,
     },
     /// Retention may not remove what a consumer has not read yet, and the limit is reached. Passing.
-    #[error("the journal holds its {limit_bytes} bytes and {consumer} has not read the oldest of them; wait for it or raise journal.retention_bytes")]
+    #[error(
+        "the journal holds its {limit_bytes} bytes and {consumer} has not read the oldest of them; wait for it or raise journal.retention_bytes"
+    )]
     HeldBack {
         /// The configured limit.
         limit_bytes: u64,
@@ -26,7 +30,9 @@ pub enum JournalError {
         consumer: String,
     },
     /// The device failed a write or a sync. Passing at best: the journal tries a fresh segment by itself.
-    #[error("writing {path} failed: {source}; see the kernel's log for the device, the journal goes on in a fresh segment when it can")]
+    #[error(
+        "writing {path} failed: {source}; see the kernel's log for the device, the journal goes on in a fresh segment when it can"
+    )]
     Io {
         /// The file.
         path: PathBuf,
@@ -49,6 +55,9 @@ pub enum JournalError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// A batch or a name that can never be taken. Not passing.
+    #[error("the journal can't take that: {0}")]
+    Invalid(String),
     /// Another process writes here.
     #[error("{path} is in use by process {pid}; stop it or give another --data-dir")]
     Locked {
@@ -89,6 +98,9 @@ pub enum JournalError {
 impl JournalError {
     /// Whether the same append may succeed later, so that the sender should send again.
     pub fn is_passing(&self) -> bool {
-        !matches!(self, Self::TooLarge { .. } | Self::NoPartition(_) | Self::Unreadable { .. })
+        !matches!(
+            self,
+            Self::TooLarge { .. } | Self::Invalid(_) | Self::NoPartition(_) | Self::Unreadable { .. }
+        )
     }
 }

@@ -10,6 +10,7 @@
 //! 2. A batch's consumed offsets and its entries become durable in the same step.
 //! 3. Entries of a partition are read in the order of their offsets, each once, never one with a bad checksum.
 
+pub mod embedded;
 mod entry;
 mod error;
 
@@ -21,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+pub use embedded::{EmbeddedJournal, EmbeddedOptions, EmbeddedReader};
 pub use entry::{Entry, EntryKind, Fetched, Offset, Partition, Payload, Stream};
 pub use error::JournalError;
 use tokio::sync::oneshot;
@@ -159,7 +161,10 @@ pub trait Journal: Send + Sync + 'static {
     ) -> Result<(), JournalError>;
 
     /// The newest snapshot that is whole, and the offset it covers. One with a bad checksum is as good as none.
-    fn load_snapshot(&self, key: &SnapshotKey) -> Result<Option<(Offset, Box<dyn Read + Send>)>, JournalError>;
+    fn load_snapshot(
+        &self,
+        key: &SnapshotKey,
+    ) -> Result<Option<(Offset, Box<dyn Read + Send>)>, JournalError>;
 
     /// One row a stream and partition.
     fn stat(&self) -> Result<Vec<PartitionStat>, JournalError>;

@@ -14,6 +14,7 @@ mod overshoot;
 mod verdict;
 
 pub mod counts;
+pub mod exhaust;
 pub mod flat;
 pub mod gaps;
 pub mod level;
@@ -23,6 +24,7 @@ pub mod shift;
 pub mod tail;
 
 pub use counts::CountBaseline;
+pub use exhaust::{Forecast, RunOut};
 pub use flat::{FlatLine, FlatVerdict};
 pub use gaps::{Overdue, Regularity};
 pub use level::Level;

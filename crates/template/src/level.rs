@@ -58,9 +58,8 @@ impl Level {
         match &lower[..word.len()] {
             b"trace" | b"trc" | b"finest" | b"finer" | b"verbose" | b"silly" => Some(Self::Trace),
             b"debug" | b"dbg" | b"fine" | b"debu" | b"debug1" | b"debug2" | b"debug3" => Some(Self::Debug),
-            b"info" | b"inf" | b"information" | b"notice" | b"note" | b"log" | b"informational" | b"config" => {
-                Some(Self::Info)
-            }
+            b"info" | b"inf" | b"information" | b"notice" | b"note" | b"log" | b"informational"
+            | b"config" => Some(Self::Info),
             b"warn" | b"warning" | b"wrn" => Some(Self::Warn),
             b"error" | b"err" | b"erro" | b"severe" | b"eror" => Some(Self::Error),
             b"fatal" | b"crit" | b"critical" | b"emerg" | b"emergency" | b"alert" | b"panic" | b"dpanic"

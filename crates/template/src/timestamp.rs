@@ -160,7 +160,14 @@ fn stamp(year: i64, month: u32, day: u32, clock: &Clock, s: &[u8], spelling: Spe
 }
 
 /// A date without a year: the year of the hint, or the one before if that would lie ahead.
-fn without_year(month: u32, day: u32, clock: &Clock, hint: u64, s: &[u8], spelling: Spelling) -> Option<Stamp> {
+fn without_year(
+    month: u32,
+    day: u32,
+    clock: &Clock,
+    hint: u64,
+    s: &[u8],
+    spelling: Spelling,
+) -> Option<Stamp> {
     let guess = stamp(year_of(hint), month, day, clock, s, spelling)?;
     if hint == 0 {
         return Some(Stamp { ns: None, ..guess });
@@ -205,7 +212,8 @@ fn from_digits(s: &[u8], at: usize, hint: u64) -> Option<Stamp> {
                 return None;
             }
             let clock = after_date(s, at + 8).or_else(|| {
-                let from = if matches!(next, Some(b'T' | b' ' | b'-' | b'_')) { at + 9 } else { return None };
+                let from =
+                    if matches!(next, Some(b'T' | b' ' | b'-' | b'_')) { at + 9 } else { return None };
                 (digit_run(s, from) == 6).then(|| compact_clock(s, from)).flatten()
             })?;
             stamp(year as i64, month, day, &clock, s, Spelling::Civil)
@@ -226,10 +234,8 @@ fn from_digits(s: &[u8], at: usize, hint: u64) -> Option<Stamp> {
 /// `hhmmss`.
 fn compact_clock(s: &[u8], at: usize) -> Option<Clock> {
     let (hour, minute, second) = (two(s, at)?, two(s, at + 2)?, two(s, at + 4)?);
-    (hour < 24 && minute < 60 && second <= 60).then(|| Clock {
-        ns: u64::from((hour * 60 + minute) * 60 + second) * SECOND,
-        end: at + 6,
-    })
+    (hour < 24 && minute < 60 && second <= 60)
+        .then(|| Clock { ns: u64::from((hour * 60 + minute) * 60 + second) * SECOND, end: at + 6 })
 }
 
 /// `yyyy-mm-dd`, also with `/` or `.`, and the time of day if it follows.
@@ -454,7 +460,15 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_left_alone() {
-        for text in ["2024-13-05 11:22:33", "hello", "12345", "99:99:99", "Marble 5 11:22:33", "1234567890abc", "1.2.3.4"] {
+        for text in [
+            "2024-13-05 11:22:33",
+            "hello",
+            "12345",
+            "99:99:99",
+            "Marble 5 11:22:33",
+            "1234567890abc",
+            "1.2.3.4",
+        ] {
             assert_eq!(read(text.as_bytes(), 0, HINT), None, "{text}");
         }
     }

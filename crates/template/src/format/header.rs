@@ -63,7 +63,8 @@ pub(super) fn blanks(s: &[u8], mut at: usize) -> usize {
         match s.get(at) {
             Some(b' ' | b'\t') => at += 1,
             Some(0x1b) if s.get(at + 1) == Some(&b'[') => {
-                let code = s[at + 2..].iter().take(12).take_while(|b| b.is_ascii_digit() || **b == b';').count();
+                let code =
+                    s[at + 2..].iter().take(12).take_while(|b| b.is_ascii_digit() || **b == b';').count();
                 at = (at + 3 + code).min(s.len());
             }
             _ => return at,
@@ -104,7 +105,9 @@ fn is_plain(token: &[u8]) -> bool {
 
 /// Without the punctuation around it.
 pub(super) fn bare(token: &[u8]) -> &[u8] {
-    let edge = |b: &u8| matches!(b, b'[' | b']' | b'(' | b')' | b'<' | b'>' | b':' | b'|' | b',' | b'*' | b'"' | b'=');
+    let edge = |b: &u8| {
+        matches!(b, b'[' | b']' | b'(' | b')' | b'<' | b'>' | b':' | b'|' | b',' | b'*' | b'"' | b'=')
+    };
     let start = token.iter().position(|b| !edge(b)).unwrap_or(token.len());
     let end = token.iter().rposition(|b| !edge(b)).map_or(start, |i| i + 1);
     &token[start..end]
@@ -200,7 +203,11 @@ impl<'a> Header<'a> {
             }
             let end = token_end(self.s, at);
             let token = &self.s[at..end];
-            if token.is_empty() || is_plain(token) || token.len() > 64 || Level::from_word(word(token)).is_some() {
+            if token.is_empty()
+                || is_plain(token)
+                || token.len() > 64
+                || Level::from_word(word(token)).is_some()
+            {
                 return None;
             }
             at = end;
@@ -377,7 +384,8 @@ impl<'a> Header<'a> {
 
     /// What stands between time and level: a logger, if it is one name.
     fn name_before(&mut self, from: usize, to: usize) {
-        let before = self.slice(from, to).trim_matches(|c: char| matches!(c, ' ' | '\t' | '-' | '|' | ':' | ','));
+        let before =
+            self.slice(from, to).trim_matches(|c: char| matches!(c, ' ' | '\t' | '-' | '|' | ':' | ','));
         let is_name = before.bytes().all(|b| b.is_ascii_alphanumeric() || b"._$-/".contains(&b));
         if is_name && before.bytes().any(|b| b.is_ascii_alphabetic()) && before.len() <= 96 {
             self.line.logger = Some(before);
@@ -422,7 +430,8 @@ impl<'a> Header<'a> {
             self.at = at + colon + 1;
             // `INFO:logger:message`.
             let rest = &self.s[self.at..];
-            if let Some(second) = rest.iter().take(96).position(|b| !(b.is_ascii_alphanumeric() || b"._-".contains(b)))
+            if let Some(second) =
+                rest.iter().take(96).position(|b| !(b.is_ascii_alphanumeric() || b"._-".contains(b)))
                 && second > 0
                 && rest[second] == b':'
                 && rest.get(second + 1) != Some(&b'/')

@@ -20,7 +20,8 @@ pub(super) fn read(text: &str, hint: u64, depth: u8) -> Option<Line<'_>> {
         at = end;
         let value_text = text.get(value.start..value.end).unwrap_or("");
         match key {
-            b"msg" | b"message" | b"log" | b"MESSAGE" | b"text" | b"body" | b"event" | b"@message" | b"short_message"
+            b"msg" | b"message" | b"log" | b"MESSAGE" | b"text" | b"body" | b"event" | b"@message"
+            | b"short_message"
                 if value.is_string =>
             {
                 let this = match key {
@@ -34,13 +35,14 @@ pub(super) fn read(text: &str, hint: u64, depth: u8) -> Option<Line<'_>> {
                     whole_line = key == b"log";
                 }
             }
-            b"time" | b"ts" | b"timestamp" | b"@timestamp" | b"t" | b"date" | b"datetime" | b"asctime" | b"eventTime"
+            b"time" | b"ts" | b"timestamp" | b"@timestamp" | b"t" | b"date" | b"datetime" | b"asctime"
+            | b"eventTime"
                 if line.time.is_none() =>
             {
                 line.time = time(value_text, hint);
             }
-            b"level" | b"lvl" | b"severity" | b"levelname" | b"loglevel" | b"log.level" | b"severity_text" | b"s"
-            | b"PRIORITY" | b"log_level"
+            b"level" | b"lvl" | b"severity" | b"levelname" | b"loglevel" | b"log.level"
+            | b"severity_text" | b"s" | b"PRIORITY" | b"log_level"
                 if line.level.is_none() =>
             {
                 line.level = level(key, value_text);
@@ -50,7 +52,9 @@ pub(super) fn read(text: &str, hint: u64, depth: u8) -> Option<Line<'_>> {
             {
                 line.logger = Some(value_text);
             }
-            b"host" | b"hostname" | b"_HOSTNAME" if line.host.is_none() && value.is_string => line.host = Some(value_text),
+            b"host" | b"hostname" | b"_HOSTNAME" if line.host.is_none() && value.is_string => {
+                line.host = Some(value_text)
+            }
             _ => {}
         }
     }

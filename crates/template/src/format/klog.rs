@@ -11,7 +11,8 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
     let level = Level::from_letter(s[0])?;
     // The month and day stand without a separator: read as `mm-dd clock`.
     let mut spelled = [b' '; 24];
-    let clock_end = s[6..].iter().take(18).take_while(|b| b.is_ascii_digit() || matches!(b, b':' | b'.')).count();
+    let clock_end =
+        s[6..].iter().take(18).take_while(|b| b.is_ascii_digit() || matches!(b, b':' | b'.')).count();
     if clock_end < 8 {
         return None;
     }

@@ -32,8 +32,12 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
             b"time" | b"ts" | b"t" | b"timestamp" | b"@timestamp" | b"at" if line.time.is_none() => {
                 line.time = timestamp::read(value.as_bytes(), 0, hint).and_then(|stamp| stamp.ns);
             }
-            b"level" | b"lvl" | b"severity" | b"loglevel" if line.level.is_none() => line.level = Level::from_word(value),
-            b"logger" | b"component" | b"caller" | b"module" if line.logger.is_none() => line.logger = Some(value),
+            b"level" | b"lvl" | b"severity" | b"loglevel" if line.level.is_none() => {
+                line.level = Level::from_word(value)
+            }
+            b"logger" | b"component" | b"caller" | b"module" if line.logger.is_none() => {
+                line.logger = Some(value)
+            }
             b"host" | b"hostname" if line.host.is_none() => line.host = Some(value),
             _ => {}
         }
@@ -50,13 +54,20 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
 
 /// One pair: key, range of the value without its quotes, first byte after it.
 fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], (usize, usize), usize)> {
-    let key_length = s[at..].iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || b"_.-@/".contains(b)).count();
+    let key_length =
+        s[at..].iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || b"_.-@/".contains(b)).count();
     let equals = at + key_length;
     if key_length == 0 || s.get(equals) != Some(&b'=') {
         return None;
     }
     let key = &s[at..equals];
     let start = equals + 1;
+    // Within a JSON string the quotes are escaped.
+    if s[start..].starts_with(b"\\\"") {
+        let body = start + 2;
+        let end = memchr::memmem::find(&s[body..], b"\\\"").map_or(s.len(), |length| body + length);
+        return Some((key, (body, end), (end + 2).min(s.len())));
+    }
     if s.get(start) == Some(&b'"') {
         let mut end = start + 1;
         while end < s.len() && s[end] != b'"' {

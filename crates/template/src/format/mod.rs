@@ -136,7 +136,8 @@ fn read(line: &str, hint: u64, depth: u8) -> Line<'_> {
 /// runtime's `stdout F`. The outer time is kept, the inner level counts.
 fn unwrap_envelope<'a>(outer: Line<'a>, hint: u64, depth: u8) -> Line<'a> {
     let content = outer.content;
-    let container = ["stdout F ", "stderr F ", "stdout P ", "stderr P "].iter().find(|p| content.starts_with(**p));
+    let container =
+        ["stdout F ", "stderr F ", "stdout P ", "stderr P "].iter().find(|p| content.starts_with(**p));
     let inner = match container {
         Some(prefix) => read(&content[prefix.len()..], hint, depth + 1),
         None if content.starts_with("{\"") || looks_like_logfmt(content) => {
@@ -164,6 +165,8 @@ fn looks_like_logfmt(content: &str) -> bool {
 
 /// Without byte order mark, line end and white space around it.
 fn trim(line: &str) -> &str {
-    line.trim_start_matches('\u{feff}')
-        .trim_matches(|c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\0'))
+    line.trim_start_matches('\u{feff}').trim_matches(|c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\0'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,11 @@ pub(super) fn separators(s: &[u8], mut at: usize) -> usize {
     }
     loop {
         at = blanks(s, at);
-        let run = s[at.min(s.len())..].iter().take(4).take_while(|b| matches!(b, b'-' | b'|' | b':' | b']')).count();
+        let run = s[at.min(s.len())..]
+            .iter()
+            .take(4)
+            .take_while(|b| matches!(b, b'-' | b'|' | b':' | b']'))
+            .count();
         let alone = run > 0 && s.get(at + run).is_none_or(|b| matches!(b, b' ' | b'\t'));
         if alone {
             at += run;
@@ -26,7 +30,12 @@ pub(super) fn separators(s: &[u8], mut at: usize) -> usize {
 }
 
 /// First byte of the message behind a level that ends at `at`. `name` is told where the logger stands.
-pub(super) fn after_level(s: &[u8], at: usize, in_bracket: bool, name: &mut dyn FnMut(usize, usize)) -> usize {
+pub(super) fn after_level(
+    s: &[u8],
+    at: usize,
+    in_bracket: bool,
+    name: &mut dyn FnMut(usize, usize),
+) -> usize {
     let mut at = separators(s, at);
     for _ in 0..ELEMENTS {
         let Some(first) = s.get(at) else { return at };
@@ -43,7 +52,8 @@ pub(super) fn after_level(s: &[u8], at: usize, in_bracket: bool, name: &mut dyn 
         let accepted = match first {
             b'[' => marked || s.get(next) == Some(&b'[') || logger(s, next).is_some(),
             b'0'..=b'9' => {
-                token.iter().all(u8::is_ascii_digit) && (marked || s.get(next) == Some(&b'[') || logger(s, next).is_some())
+                token.iter().all(u8::is_ascii_digit)
+                    && (marked || s.get(next) == Some(&b'[') || logger(s, next).is_some())
             }
             _ if is_caller(token) => true,
             _ if in_bracket && token.ends_with(b"]") => {
@@ -59,7 +69,11 @@ pub(super) fn after_level(s: &[u8], at: usize, in_bracket: bool, name: &mut dyn 
                         .flatten();
                     let behind = group.map_or(next, |end| separators(s, end));
                     let caller_end = token_end(s, behind);
-                    return if is_caller(&s[behind..caller_end]) { separators(s, caller_end) } else { behind };
+                    return if is_caller(&s[behind..caller_end]) {
+                        separators(s, caller_end)
+                    } else {
+                        behind
+                    };
                 }
                 None => false,
             },
@@ -86,7 +100,8 @@ fn logger(s: &[u8], at: usize) -> Option<usize> {
     let token = &s[at..end];
     let body = token.strip_suffix(b":").unwrap_or(token);
     let has_colon = body.len() < token.len();
-    let is_name = body.len() <= 128 && body.iter().all(|b| b.is_ascii_alphanumeric() || b"._$-/:@#<>".contains(b));
+    let is_name =
+        body.len() <= 128 && body.iter().all(|b| b.is_ascii_alphanumeric() || b"._$-/:@#<>".contains(b));
     if !is_name {
         return None;
     }
@@ -94,7 +109,11 @@ fn logger(s: &[u8], at: usize) -> Option<usize> {
     let dots = body.iter().filter(|b| **b == b'.').count();
     let structured = dots > 0 || body.contains(&b'$') || body.windows(2).any(|pair| pair == b"::");
     let before_group = s.get(next) == Some(&b'[');
-    let accepted = if has_colon { structured } else { is_marked(s, end, next) || (structured && (before_group || dots > 1)) };
+    let accepted = if has_colon {
+        structured
+    } else {
+        is_marked(s, end, next) || (structured && (before_group || dots > 1))
+    };
     accepted.then_some(body.len())
 }
 
@@ -116,5 +135,6 @@ pub(super) fn is_caller(token: &[u8]) -> bool {
 
 /// Endings of source files; other `name.end:number` are hosts with a port.
 const SOURCE_EXTENSIONS: [&[u8]; 16] = [
-    b"go", b"rs", b"py", b"java", b"kt", b"scala", b"js", b"ts", b"c", b"cc", b"cpp", b"h", b"rb", b"cs", b"php", b"ex",
+    b"go", b"rs", b"py", b"java", b"kt", b"scala", b"js", b"ts", b"c", b"cc", b"cpp", b"h", b"rb", b"cs",
+    b"php", b"ex",
 ];

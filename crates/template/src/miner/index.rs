@@ -18,7 +18,8 @@ type Map<K, V> = HashMap<K, V, FixedState>;
 /// Positions weigh in, so that the sum over a line's tokens is a hash of the line from which positions can be taken
 /// out and put back one at a time.
 pub(super) fn weighed(hash: u64, position: usize) -> u64 {
-    let mixed = (hash ^ (position as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    let mixed = (hash ^ (position as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        .wrapping_mul(0xD6E8_FEB8_6659_FD93);
     mixed ^ (mixed >> 32)
 }
 
@@ -101,6 +102,14 @@ impl Index {
             .filter_map(move |(_, open)| self.places.get(&(length, sum_with_open(whole, hashes, *open, any))))
             .flatten()
             .copied()
+    }
+
+    /// Whether a pattern with these open positions would be found: sets past the limit are not tried.
+    pub(super) fn has_room_for(&self, pattern: &Pattern) -> bool {
+        let set = (pattern.open().count_ones(), pattern.open());
+        self.sets
+            .get(&(pattern.len() as u32))
+            .is_none_or(|sets| sets.len() < MAX_SETS || sets.contains_key(&set))
     }
 
     /// Places of patterns with the same tokens, whatever of it is open.

@@ -238,9 +238,18 @@ impl Miner {
     fn generalise(&mut self, mut place: u32) -> Option<TemplateId> {
         let mut survivor = None;
         while let Some(template) = self.at(place)
-            && let Some(alike) = self.evidence.enough(&template.pattern, |place| self.at(place).map(|t| &t.pattern))
+            && let Some(alike) =
+                self.evidence.enough(&template.pattern, |place| self.at(place).map(|t| &t.pattern))
         {
-            let mut members: Vec<Template> = alike.into_iter().filter_map(|place| self.remove(place)).collect();
+            let wider = alike
+                .iter()
+                .filter_map(|place| self.at(*place))
+                .fold(template.pattern.clone(), |wider, member| wider.union(&member.pattern));
+            if !self.index.has_room_for(&wider) {
+                break;
+            }
+            let mut members: Vec<Template> =
+                alike.into_iter().filter_map(|place| self.remove(place)).collect();
             members.sort_unstable_by_key(|template| template.born);
             let mut members = members.into_iter();
             let Some(mut oldest) = members.next() else { break };

@@ -152,7 +152,8 @@ impl Pattern {
     }
 
     fn rewrite(&mut self, open: u128) {
-        let tokens: Vec<&str> = (0..self.len()).map(|i| if open >> i & 1 == 1 { ANY } else { self.token(i) }).collect();
+        let tokens: Vec<&str> =
+            (0..self.len()).map(|i| if open >> i & 1 == 1 { ANY } else { self.token(i) }).collect();
         let text = tokens.join(" ");
         *self = Self::from_text(text, open);
     }

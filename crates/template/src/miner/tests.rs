@@ -1,0 +1,145 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn learn_all(miner: &mut Miner, shapes: &[&str]) -> Vec<Outcome> {
+    shapes.iter().map(|shape| miner.learn(shape).outcome).collect()
+}
+
+fn templates(miner: &Miner) -> Vec<String> {
+    miner.ids().into_iter().map(|id| miner.render(id)).collect()
+}
+
+#[test]
+fn a_word_that_varies_becomes_a_parameter_and_the_oldest_id_stays() {
+    let mut miner = Miner::default();
+    let first = miner.learn("session opened for user ann by (uid=<val>)").template;
+    let second = miner.learn("session opened for user bob by (uid=<val>)").template;
+    assert_ne!(first, second, "two words are no evidence yet");
+    let third = miner.learn("session opened for user eve by (uid=<val>)");
+    assert_eq!(third, Learned { template: first, outcome: Outcome::Generalised });
+    assert_eq!(templates(&miner), ["session opened for user <*> by (uid=<*>)"]);
+    assert_eq!(miner.resolve(second), first);
+    assert_eq!(miner.render(second), "session opened for user <*> by (uid=<*>)");
+    assert_eq!(miner.learn("session opened for user joe by (uid=<val>)").outcome, Outcome::Known);
+    assert_eq!(miner.lookup("session opened for user joe by (uid=<val>)"), Some(first));
+    assert_eq!(miner.lookup("session closed for user joe by (uid=<val>)"), None);
+}
+
+#[test]
+fn two_words_are_two_events() {
+    let mut miner = Miner::default();
+    learn_all(
+        &mut miner,
+        &["link <num> is up now", "link <num> is down now", "Accepted key for <id>", "Failed key for <id>"],
+    );
+    assert_eq!(miner.len(), 4);
+}
+
+#[test]
+fn parameters_of_other_kinds_are_the_same_template() {
+    let mut miner = Miner::default();
+    let first = miner.learn("iar <num> dear <hex> end").template;
+    assert_eq!(miner.learn("iar <hex> dear <num> end"), Learned { template: first, outcome: Outcome::Known });
+    assert_eq!(
+        miner.learn("iar <hex> <num> dear <num> end").outcome,
+        Outcome::Known,
+        "a run of parameters is one"
+    );
+    assert_eq!(miner.render(first), "iar <*> dear <*> end");
+}
+
+#[test]
+fn several_positions_open_one_after_the_other() {
+    let mut miner = Miner::default();
+    for user in ["ann", "bob", "eve", "joe"] {
+        for city in ["rome", "oslo", "bern", "kyiv"] {
+            miner.learn(&format!("user {user} has logged in from {city} today"));
+        }
+    }
+    assert_eq!(templates(&miner), ["user <*> has logged in from <*> today"]);
+    assert_eq!(miner.learn("user zoe has logged in from nice today").outcome, Outcome::Known);
+}
+
+#[test]
+fn lines_of_parameters_and_one_word_do_not_breed() {
+    let mut miner = Miner::default();
+    for word in 0..2000 {
+        let word: String = format!("{word}").bytes().map(|b| char::from(b'a' + b - b'0')).collect();
+        miner.learn(&format!("<num> {word} <num>"));
+        miner.learn(&word);
+    }
+    assert!(miner.len() < 64, "{}", miner.len());
+}
+
+#[test]
+fn past_the_limit_shapes_are_other_and_known_ones_stay_known() {
+    let mut miner = Miner::new(MinerLimits { templates: 3, merged: 2 });
+    let outcomes = learn_all(
+        &mut miner,
+        &["a b c one", "d e f two g", "h i j three k l", "m n o four p q r", "a b c one"],
+    );
+    assert_eq!(outcomes, [Outcome::New, Outcome::New, Outcome::New, Outcome::Other, Outcome::Known]);
+    assert_eq!(miner.learn("m n o four p q r").template, TemplateId::OTHER);
+    assert_eq!(miner.render(TemplateId::OTHER), "<*>");
+    assert_eq!(miner.render(TemplateId(77)), "");
+}
+
+#[test]
+fn an_empty_shape_is_a_template_too() {
+    let mut miner = Miner::default();
+    let empty = miner.learn("");
+    assert_eq!(empty.outcome, Outcome::New);
+    assert_eq!(miner.lookup(""), Some(empty.template));
+}
+
+fn shapes() -> impl Strategy<Value = Vec<String>> {
+    let token = prop::sample::select(vec![
+        "open", "close", "user", "ann", "bob", "eve", "joe", "a.b", "c.d", "x_y", "Q7", "<num>", "<ip>,",
+        "k=<val>", "(<hex>)", "<*>", "<",
+    ]);
+    let shape = prop::collection::vec(token, 0..7).prop_map(|tokens| tokens.join(" "));
+    prop::collection::vec(shape, 0..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_second_pass_adds_no_template_and_changes_nothing(shapes in shapes()) {
+        let mut miner = Miner::default();
+        let first: Vec<_> = shapes.iter().map(|shape| miner.learn(shape).template).collect();
+        let before = miner.clone();
+        for (shape, id) in shapes.iter().zip(first) {
+            let learned = miner.learn(shape);
+            prop_assert_eq!(learned.outcome, Outcome::Known, "{}", shape);
+            prop_assert_eq!(learned.template, miner.resolve(id), "{}", shape);
+        }
+        prop_assert_eq!(miner, before);
+    }
+
+    #[test]
+    fn a_restored_miner_goes_on_as_if_nothing_had_happened(shapes in shapes(), cut in any::<prop::sample::Index>(), limit in 1usize..40) {
+        let mut whole = Miner::new(MinerLimits { templates: limit, merged: 8 });
+        let expected: Vec<_> = shapes.iter().map(|shape| whole.learn(shape)).collect();
+        let (head, tail) = shapes.split_at(cut.index(shapes.len() + 1));
+        let mut miner = Miner::new(MinerLimits { templates: limit, merged: 8 });
+        let mut found: Vec<_> = head.iter().map(|shape| miner.learn(shape)).collect();
+        let mut restored = Miner::from(Saved::from(miner));
+        found.extend(tail.iter().map(|shape| restored.learn(shape)));
+        prop_assert_eq!(found, expected);
+        prop_assert_eq!(restored, whole);
+    }
+
+    #[test]
+    fn looking_up_agrees_with_learning(shapes in shapes()) {
+        let mut miner = Miner::default();
+        for shape in &shapes {
+            let learned = miner.learn(shape);
+            prop_assert_eq!(miner.lookup(shape), Some(learned.template));
+        }
+        let ids = miner.ids();
+        let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+        prop_assert_eq!(distinct.len(), ids.len());
+    }
+}

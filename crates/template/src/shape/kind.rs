@@ -61,8 +61,8 @@ impl ParameterKind {
 
     /// Every mark, and that of what was cut off.
     pub(crate) const MARKS: [&'static str; 16] = [
-        "<num>", "<dur>", "<size>", "<ver>", "<ip>", "<host>", "<uuid>", "<hex>", "<path>", "<url>", "<email>", "<id>",
-        "<str>", "<val>", "<time>", "<rest>",
+        "<num>", "<dur>", "<size>", "<ver>", "<ip>", "<host>", "<uuid>", "<hex>", "<path>", "<url>",
+        "<email>", "<id>", "<str>", "<val>", "<time>", "<rest>",
     ];
 }
 

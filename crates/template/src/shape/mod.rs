@@ -71,7 +71,8 @@ impl Shaper {
         if end > MAX_CONTENT_BYTES {
             end = content.floor_char_boundary(MAX_CONTENT_BYTES);
         }
-        let mut walk = Walk { s: &content.as_bytes()[..end], text: &mut self.text, parameters: &mut self.parameters };
+        let mut walk =
+            Walk { s: &content.as_bytes()[..end], text: &mut self.text, parameters: &mut self.parameters };
         let (tokens, parameter_tokens) = walk.tokens(end < content.len());
         Shape { hash: ShapeHash(xxh3_128(&self.text)), tokens, parameter_tokens }
     }
@@ -123,11 +124,19 @@ impl Walk<'_> {
                 classes |= class;
                 at += 1;
             }
-            let lifted = if classes & (DIGIT | ACTIVE) == 0 { self.word(start, &mut at) } else { self.chunk(start, &mut at) };
+            let lifted = if classes & (DIGIT | ACTIVE) == 0 {
+                self.word(start, &mut at)
+            } else {
+                self.chunk(start, &mut at)
+            };
             let end = at;
             at = self.skip_breaks(at);
             if !lifted && self.join_unit(text_end, start, end) {
-                self.drop_repeated_size(before.unwrap_or(0));
+                if self.drop_repeated_size(before.unwrap_or(0)) {
+                    tokens -= 1;
+                    parameter_tokens -= 1;
+                    before = None;
+                }
                 continue;
             }
             if !lifted {
@@ -175,11 +184,13 @@ impl Walk<'_> {
     }
 
     /// `2928 bytes (2.85 KB)` says one size twice, and only where it is large.
-    fn drop_repeated_size(&mut self, token: usize) {
+    fn drop_repeated_size(&mut self, token: usize) -> bool {
         const BYTES: &[u8] = b"<num> bytes ";
-        if self.text[..token].ends_with(BYTES) && &self.text[token..] == b"(<size>)" {
+        let repeats = self.text[..token].ends_with(BYTES) && &self.text[token..] == b"(<size>)";
+        if repeats {
             self.text.truncate(token - 1);
         }
+        repeats
     }
 
     /// First byte of the next token: behind blanks, control characters and terminal colour codes.
@@ -245,11 +256,7 @@ impl Walk<'_> {
 
 /// Whether a token is the one before, or the one before but for its comma; `Some(true)` if that comma goes.
 fn is_same_but_comma(before: &[u8], this: &[u8]) -> Option<bool> {
-    if before == this {
-        Some(false)
-    } else {
-        (before.strip_suffix(b",") == Some(this)).then_some(true)
-    }
+    if before == this { Some(false) } else { (before.strip_suffix(b",") == Some(this)).then_some(true) }
 }
 
 #[cfg(test)]

@@ -32,15 +32,21 @@ pub(super) fn ipv4(s: &[u8]) -> Option<usize> {
         }
     }
     // A name may go on with an address (`10.0.0.1-east`); that is no address.
-    if s.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) { None } else { Some(at) }
+    if s.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+        None
+    } else {
+        Some(at)
+    }
 }
 
 /// IPv6 or MAC address: hexadecimal groups between colons.
 pub(super) fn is_colon_hex(piece: &[u8]) -> bool {
+    // The zone of a link-local address.
+    let piece = piece.split(|b| *b == b'%').next().unwrap_or(piece);
     let colons = piece.iter().filter(|b| **b == b':').count();
     colons >= 2
         && piece.len() >= 3
-        && piece.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%' | b'/'))
+        && piece.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'/'))
         && (colons >= 5 || memchr::memmem::find(piece, b"::").is_some())
         && piece.iter().any(u8::is_ascii_hexdigit)
 }
@@ -78,8 +84,23 @@ pub(super) fn is_hex(piece: &[u8]) -> bool {
 /// Last labels that make a dotted name a host: the general ones, and those of private networks. Two-letter ones are
 /// taken as countries unless they end source files.
 const DOMAINS: [&[u8]; 17] = [
-    b"com", b"net", b"org", b"edu", b"gov", b"mil", b"info", b"biz", b"local", b"internal", b"lan", b"arpa",
-    b"localdomain", b"cluster", b"svc", b"corp", b"home",
+    b"com",
+    b"net",
+    b"org",
+    b"edu",
+    b"gov",
+    b"mil",
+    b"info",
+    b"biz",
+    b"local",
+    b"internal",
+    b"lan",
+    b"arpa",
+    b"localdomain",
+    b"cluster",
+    b"svc",
+    b"corp",
+    b"home",
 ];
 const FILE_ENDINGS: [&[u8]; 14] =
     [b"so", b"py", b"rs", b"sh", b"pl", b"cc", b"js", b"ts", b"md", b"ps", b"go", b"gz", b"ko", b"in"];
@@ -120,7 +141,10 @@ pub(super) fn is_host(piece: &[u8]) -> bool {
     }
     let lower = &lower[..last.len()];
     DOMAINS.contains(&lower)
-        || (last.len() == 2 && dots >= 2 && lower.iter().all(u8::is_ascii_lowercase) && !FILE_ENDINGS.contains(&lower))
+        || (last.len() == 2
+            && dots >= 2
+            && lower.iter().all(u8::is_ascii_lowercase)
+            && !FILE_ENDINGS.contains(&lower))
 }
 
 /// `name@host.domain`.
@@ -135,12 +159,18 @@ pub(super) fn is_email(piece: &[u8]) -> bool {
 
 /// Where a URL, path or registry key that begins at the start of `s` ends; `s` reaches to the end of the token.
 pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
-    let scheme = s.iter().take(12).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
+    let scheme = s
+        .iter()
+        .take(12)
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        .count();
     if scheme > 1 && s[scheme..].starts_with(b"://") {
         return Some((ParameterKind::Url, extent(s)));
     }
-    let windows = matches!(s, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic()) || s.starts_with(b"\\");
-    let rooted = s[0] == b'/' || s.starts_with(b"~/") || s.starts_with(b"./") || s.starts_with(b"../") || windows;
+    let windows =
+        matches!(s, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic()) || s.starts_with(b"\\");
+    let rooted =
+        s[0] == b'/' || s.starts_with(b"~/") || s.starts_with(b"./") || s.starts_with(b"../") || windows;
     let end = extent(s);
     let body = &s[..end];
     let slashes = body.iter().filter(|b| matches!(b, b'/' | b'\\')).count();
@@ -152,14 +182,19 @@ pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
         body.len() > 2
     } else {
         let named = body[0].is_ascii_alphanumeric() || matches!(body[0], b'.' | b'_');
-        named && (slashes >= 2 || (slashes == 1 && memchr::memrchr(b'.', body) > memchr::memchr2(b'/', b'\\', body)))
+        named
+            && (slashes >= 2
+                || (slashes == 1 && memchr::memrchr(b'.', body) > memchr::memchr2(b'/', b'\\', body)))
     };
     is_path.then_some((ParameterKind::Path, end))
 }
 
 /// To the first byte that no path holds, less the punctuation at its end.
 fn extent(s: &[u8]) -> usize {
-    let end = s.iter().position(|b| matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b'|' | b';' | b',')).unwrap_or(s.len());
+    let end = s
+        .iter()
+        .position(|b| matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b'|' | b';' | b','))
+        .unwrap_or(s.len());
     let mut end = end;
     while end > 1 {
         let last = s[end - 1];
@@ -196,5 +231,8 @@ pub(super) fn is_id(piece: &[u8]) -> bool {
         into_letter += usize::from(before == b'0' && matches!(class, b'a' | b'A'));
         before = class;
     }
-    groups >= 3 || (groups >= 2 && into_letter > 0) || (groups >= 2 && separators >= 2) || (piece.len() >= 20 && digits >= 4 && switches >= 6)
+    groups >= 3
+        || (groups >= 2 && into_letter > 0)
+        || (groups >= 2 && separators >= 2)
+        || (piece.len() >= 20 && digits >= 4 && switches >= 6)
 }

@@ -11,7 +11,8 @@ pub(super) fn kind(piece: &[u8]) -> Option<ParameterKind> {
     if !body.first().is_some_and(|b| b.is_ascii_digit() || *b == b'.') {
         return None;
     }
-    let end = body.iter().position(|b| !(b.is_ascii_digit() || matches!(b, b'.' | b','))).unwrap_or(body.len());
+    let end =
+        body.iter().position(|b| !(b.is_ascii_digit() || matches!(b, b'.' | b','))).unwrap_or(body.len());
     let (digits, unit) = body.split_at(end);
     if !digits.iter().any(u8::is_ascii_digit) {
         return None;
@@ -38,16 +39,14 @@ pub(super) fn kind(piece: &[u8]) -> Option<ParameterKind> {
 
 fn unit_kind(unit: &[u8]) -> Option<ParameterKind> {
     match unit {
-        b"ns" | b"us" | b"ms" | b"s" | b"sec" | b"secs" | b"m" | b"min" | b"mins" | b"h" | b"hr" | b"hrs" | b"d"
-        | b"days" | b"msec" | b"usec" | b"nsec" | b"seconds" | b"minutes" | b"\xc2\xb5s" | b"\xce\xbcs" => {
-            Some(ParameterKind::Duration)
-        }
-        b"B" | b"b" | b"k" | b"K" | b"kB" | b"KB" | b"kb" | b"Kb" | b"KiB" | b"Ki" | b"M" | b"MB" | b"Mb" | b"mb"
-        | b"MiB" | b"Mi" | b"G" | b"GB" | b"Gb" | b"gb" | b"GiB" | b"Gi" | b"T" | b"TB" | b"TiB" | b"Ti" | b"bytes" => {
-            Some(ParameterKind::Size)
-        }
-        b"%" | b"x" | b"Hz" | b"kHz" | b"MHz" | b"GHz" | b"C" | b"V" | b"W" | b"st" | b"nd" | b"rd" | b"th" | b"L"
-        | b"f" | b"u" | b"*" => Some(ParameterKind::Number),
+        b"ns" | b"us" | b"ms" | b"s" | b"sec" | b"secs" | b"m" | b"min" | b"mins" | b"h" | b"hr" | b"hrs"
+        | b"d" | b"days" | b"msec" | b"usec" | b"nsec" | b"seconds" | b"minutes" | b"\xc2\xb5s"
+        | b"\xce\xbcs" => Some(ParameterKind::Duration),
+        b"B" | b"b" | b"k" | b"K" | b"kB" | b"KB" | b"kb" | b"Kb" | b"KiB" | b"Ki" | b"M" | b"MB" | b"Mb"
+        | b"mb" | b"MiB" | b"Mi" | b"G" | b"GB" | b"Gb" | b"gb" | b"GiB" | b"Gi" | b"T" | b"TB" | b"TiB"
+        | b"Ti" | b"bytes" => Some(ParameterKind::Size),
+        b"%" | b"x" | b"Hz" | b"kHz" | b"MHz" | b"GHz" | b"C" | b"V" | b"W" | b"st" | b"nd" | b"rd"
+        | b"th" | b"L" | b"f" | b"u" | b"*" => Some(ParameterKind::Number),
         _ => None,
     }
 }
@@ -57,7 +56,9 @@ fn unit_kind(unit: &[u8]) -> Option<ParameterKind> {
 pub(super) fn unit_word(unit: &[u8]) -> Option<ParameterKind> {
     match unit {
         b"ns" | b"us" | b"ms" | b"s" | b"sec" | b"secs" => Some(ParameterKind::Duration),
-        b"B" | b"kB" | b"KB" | b"KiB" | b"MB" | b"MiB" | b"GB" | b"GiB" | b"TB" | b"TiB" => Some(ParameterKind::Size),
+        b"B" | b"kB" | b"KB" | b"KiB" | b"MB" | b"MiB" | b"GB" | b"GiB" | b"TB" | b"TiB" => {
+            Some(ParameterKind::Size)
+        }
         _ => None,
     }
 }

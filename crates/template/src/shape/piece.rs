@@ -37,7 +37,11 @@ impl Walk<'_> {
                 pos += 1;
                 continue;
             }
-            if b == b'=' && pos > start && is_key_end(s[pos - 1]) && !matches!(s.get(pos + 1), Some(b'=' | b'>' | b'~')) {
+            if b == b'='
+                && pos > start
+                && is_key_end(s[pos - 1])
+                && !matches!(s.get(pos + 1), Some(b'=' | b'>' | b'~'))
+            {
                 self.text.push(b'=');
                 pos = self.value(pos + 1, &mut end);
                 lifted = true;
@@ -74,7 +78,9 @@ impl Walk<'_> {
             _ => {}
         }
         let mut after = start;
-        while after < *end && !matches!(s[after], b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'|' | b'>' | b'&') {
+        while after < *end
+            && !matches!(s[after], b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'|' | b'>' | b'&')
+        {
             after += 1;
         }
         // A comma between digits belongs to a number or a list of them.
@@ -103,7 +109,11 @@ impl Walk<'_> {
             let class = CLASS[usize::from(b)];
             if class & DELIMITER != 0 {
                 // A comma between digits belongs to the number.
-                let within = b == b',' && stop > start && s[stop - 1].is_ascii_digit() && stop + 1 < *end && s[stop + 1].is_ascii_digit();
+                let within = b == b','
+                    && stop > start
+                    && s[stop - 1].is_ascii_digit()
+                    && stop + 1 < *end
+                    && s[stop + 1].is_ascii_digit();
                 if !within {
                     break;
                 }
@@ -136,7 +146,9 @@ impl Walk<'_> {
         }
         // Punctuation at the end is not of the piece.
         let mut last = stop;
-        while last > start + 1 && matches!(s[last - 1], b'.' | b':' | b'!' | b'?' | b'-' | b'/' | b'*' | b'#' | b'~' | b'^') {
+        while last > start + 1
+            && matches!(s[last - 1], b'.' | b':' | b'!' | b'?' | b'-' | b'/' | b'*' | b'#' | b'~' | b'^')
+        {
             last -= 1;
         }
         let lifted = self.bare_piece(start, last, classes);

@@ -60,5 +60,8 @@ impl Walk<'_> {
 /// `GET /path HTTP/1.1`: method and protocol are worth keeping.
 fn is_request(inner: &[u8]) -> bool {
     let Some(blank) = memchr::memchr(b' ', inner) else { return false };
-    matches!(&inner[..blank], b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"PATCH" | b"OPTIONS" | b"CONNECT" | b"TRACE")
+    matches!(
+        &inner[..blank],
+        b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"PATCH" | b"OPTIONS" | b"CONNECT" | b"TRACE"
+    )
 }

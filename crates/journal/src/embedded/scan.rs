@@ -1,0 +1,163 @@
+//! Walks the frames of a stretch of a segment file, and finds its way again behind a bad place.
+
+use std::io;
+
+use bytes::Bytes;
+
+use super::{
+    frame::{FRAME_ALIGN, FrameKind, HEADER_BYTES, Header, Seal},
+    layout::{BLOCK, block_up},
+    storage::File,
+};
+
+/// How much is read at once.
+const CHUNK_BYTES: u64 = 1 << 20;
+/// How often a block that the device can't read is tried before it counts as damaged.
+const READ_TRIES: usize = 3;
+
+/// How far to look for valid frames behind a bad place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resync {
+    /// To the end of the stretch: everything in it was acknowledged, or may have been.
+    Everywhere,
+    /// Only if a later group begins somewhere behind it: else the bad place is where writing stopped.
+    IfMoreGroups,
+}
+
+/// What comes next in a stretch.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A frame; with its body, checked, where it was wanted.
+    Frame(Frame),
+    /// Bytes from `at` to `end` that are no valid frame. With the header where only the body is bad.
+    Bad { at: u64, end: u64, header: Option<Header> },
+    /// No more.
+    End,
+}
+
+/// A valid frame.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) at: u64,
+    pub(super) end: u64,
+    pub(super) header: Header,
+    /// Tenant and payload, where they were wanted.
+    pub(super) body: Option<Bytes>,
+}
+
+/// A walk over the frames from `at` to `end`.
+pub(super) struct Scanner<'a> {
+    file: &'a dyn File,
+    seal: Seal,
+    at: u64,
+    end: u64,
+    resync: Resync,
+    chunk: Bytes,
+    chunk_at: u64,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(file: &'a dyn File, seal: Seal, at: u64, end: u64, resync: Resync) -> Self {
+        Self { file, seal, at, end, resync, chunk: Bytes::new(), chunk_at: at }
+    }
+
+    /// Goes back to a place and reads it from the device again.
+    pub(super) fn again_from(&mut self, at: u64) {
+        self.file.forget_cache();
+        self.chunk = Bytes::new();
+        self.at = at;
+    }
+
+    /// The next frame or bad place. `wants` says whether a frame's body is to be read and checked.
+    pub(super) fn next(&mut self, wants: impl Fn(&Header) -> bool) -> io::Result<Found> {
+        let at = self.at;
+        if at + HEADER_BYTES as u64 > self.end {
+            return Ok(Found::End);
+        }
+        let header = Header::read(&self.window(at, HEADER_BYTES)?, self.seal, at)
+            .filter(|header| at + header.frame_bytes() <= self.end);
+        let Some(header) = header else {
+            let Some(end) = self.next_valid(at)? else {
+                self.at = self.end;
+                return Ok(match self.resync {
+                    Resync::Everywhere => Found::Bad { at, end: self.end, header: None },
+                    Resync::IfMoreGroups => Found::End,
+                });
+            };
+            self.at = end;
+            return Ok(Found::Bad { at, end, header: None });
+        };
+        let end = at + header.frame_bytes();
+        self.at = if header.kind == FrameKind::Commit { block_up(end) } else { end };
+        if !wants(&header) {
+            return Ok(Found::Frame(Frame { at, end, header, body: None }));
+        }
+        let body = self.window(at, HEADER_BYTES + header.body_bytes())?.slice(HEADER_BYTES..);
+        Ok(if body.len() == header.body_bytes() && header.fits(&body, self.seal, at) {
+            Found::Frame(Frame { at, end, header, body: Some(body) })
+        } else {
+            Found::Bad { at, end, header: Some(header) }
+        })
+    }
+
+    /// The next place behind `at` where a frame's header is valid.
+    fn next_valid(&mut self, at: u64) -> io::Result<Option<u64>> {
+        let limit = match self.resync {
+            Resync::Everywhere => self.end,
+            Resync::IfMoreGroups => match self.search(block_up(at + 1), self.end, BLOCK)? {
+                Some(group) => group + HEADER_BYTES as u64,
+                None => return Ok(None),
+            },
+        };
+        self.search(at + FRAME_ALIGN as u64, limit, FRAME_ALIGN as u64)
+    }
+
+    fn search(&mut self, from: u64, to: u64, step: u64) -> io::Result<Option<u64>> {
+        let mut at = from;
+        while at + HEADER_BYTES as u64 <= to {
+            let bytes = self.window(at, HEADER_BYTES)?;
+            if Header::read(&bytes, self.seal, at).is_some_and(|h| at + h.frame_bytes() <= self.end) {
+                return Ok(Some(at));
+            }
+            at += step;
+        }
+        Ok(None)
+    }
+
+    /// The bytes at a place, fewer than asked only where the stretch or the file ends.
+    fn window(&mut self, at: u64, bytes: usize) -> io::Result<Bytes> {
+        let bytes = bytes.min((self.end - at) as usize);
+        let held = at >= self.chunk_at && at + bytes as u64 <= self.chunk_at + self.chunk.len() as u64;
+        if !held {
+            let wanted = CHUNK_BYTES.max(bytes as u64).min(self.end - at) as usize;
+            self.chunk = read_chunk(self.file, at, wanted)?.into();
+            self.chunk_at = at;
+        }
+        let from = (at - self.chunk_at) as usize;
+        Ok(self.chunk.slice(from..(from + bytes).min(self.chunk.len())))
+    }
+}
+
+/// Reads a stretch. Blocks that the device can't read are zeros, which no frame's checksum fits.
+pub(super) fn read_chunk(file: &dyn File, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut chunk = vec![0; bytes];
+    match file.read_at(&mut chunk, at) {
+        Ok(read) => {
+            // Behind the end of the file there is nothing, which is as good as zeros.
+            chunk[read..].fill(0);
+            return Ok(chunk);
+        }
+        Err(error) => tracing::warn!(%error, at, bytes, "a stretch can't be read, trying block by block"),
+    }
+    let mut from = 0;
+    while from < bytes {
+        let place = at + from as u64;
+        let to = ((block_up(place + 1) - at) as usize).min(bytes);
+        let piece = &mut chunk[from..to];
+        if !(0..READ_TRIES).any(|_| file.read_at(piece, place).is_ok()) {
+            piece.fill(0);
+        }
+        from = to;
+    }
+    Ok(chunk)
+}

@@ -1,0 +1,216 @@
+//! A bounded resource that is used up: when will it be full?
+//!
+//! For disks, memory, quotas, pools, days left of a certificate: a series with a limit that it must not reach. Knows no
+//! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (below 1 KiB).
+
+mod track;
+mod trend;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tail::Tail;
+
+use track::{Full, Point, Track};
+use trend::{FEWEST, Trend};
+
+/// A rise must be this unlikely without a trend.
+const SURE: f64 = 3.0;
+const HOUR: f64 = 3_600.0;
+/// Share of the way from its lowest to the limit beyond which an earlier peak was no harmless one.
+const HARMLESS_PEAK: f64 = 0.9;
+/// A return by this share of the whole range, without help, shows that the series comes back by itself.
+const RETURN: f64 = 0.3;
+/// How far beyond its earlier peak a series that comes back must be, in ranges.
+const NEW_GROUND: f64 = 0.05;
+/// A fall by so many usual steps, and by this share of the range, is a cleanup.
+const CLEANUP_STEPS: f64 = 8.0;
+const CLEANUP_SHARE: f64 = 0.15;
+/// Cleanups that are a habit.
+const HABIT: u16 = 2;
+
+/// When a resource will be used up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// When the limit is reached, in seconds on the caller's clock.
+    pub at: f64,
+    /// Early end of the interval that holds 80 %.
+    pub low: f64,
+    /// Late end of it; infinite where it may never come to that.
+    pub high: f64,
+    /// P(such a rise, if there is no trend).
+    pub p_not_trend: Tail,
+    /// Units a second.
+    pub pace: f64,
+    /// How long the pace has been held.
+    pub evidence_secs: f64,
+}
+
+/// Watches one resource and extrapolates it, where that makes sense.
+///
+/// A line is drawn through the whole past, its recent parts and the last minutes (medians of slopes: Theil 1950, Sen
+/// 1968); the longest stretch whose shorter ones do not contradict it gives the pace. No forecast
+/// - further ahead than the evidence reaches back, or twice that for a short and steep rise, or four times for one that
+///   has lasted for days: half a day's rise is not extrapolated over the night;
+/// - on ground where the series has been before and came back by itself: a rhythm, a sawtooth. A single cleanup is no
+///   habit: after it the pace counts anew. Where earlier peaks were next to the limit, they were no harmless ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunOut {
+    /// Fixed buckets of one, eight and 64 strides.
+    recent: [Track; 3],
+    far: Track,
+    /// Since the last cleanup, or the beginning.
+    since_secs: f64,
+    cleanups: u16,
+    /// Which way a cleanup goes: the sign of the last one's jump, 0 while there was none.
+    cleanup_sign: i8,
+    last: Option<Point>,
+}
+
+impl RunOut {
+    /// `stride_secs` is the resolution of the recent past: the window the values come in, a minute as a rule.
+    pub fn new(stride_secs: f32) -> Self {
+        let stride_secs = if stride_secs > 0.0 { stride_secs } else { 60.0 };
+        Self {
+            recent: [1.0, 8.0, 64.0].map(|strides| Track::new(stride_secs * strides)),
+            far: Track::new(stride_secs),
+            since_secs: f64::NEG_INFINITY,
+            cleanups: 0,
+            cleanup_sign: 0,
+            last: None,
+        }
+    }
+
+    /// Feeds one value. `NaN`, and what is not later than the last, changes nothing.
+    pub fn observe(&mut self, t_secs: f64, value: f64) {
+        if !value.is_finite() || !t_secs.is_finite() || self.last.is_some_and(|last| t_secs <= last.t_secs) {
+            return;
+        }
+        if let Some(last) = self.last
+            && self.is_cleanup(value - last.value)
+        {
+            self.recent.iter_mut().for_each(|track| track.close(Full::Forget));
+            self.far.close(Full::Coarsen);
+            self.since_secs = t_secs;
+            self.cleanups = self.cleanups.saturating_add(1);
+            self.cleanup_sign = if value > last.value { 1 } else { -1 };
+        }
+        self.recent.iter_mut().for_each(|track| track.observe(t_secs, value, Full::Forget));
+        self.far.observe(t_secs, value, Full::Coarsen);
+        self.last = Some(Point { t_secs, value });
+    }
+
+    /// When `limit` will be reached, from whichever side the series is on; `None` while nothing can be said, while
+    /// there is no trend towards it, or where the trend is explained without one.
+    pub fn forecast(&self, limit: f64) -> Option<Forecast> {
+        let last = self.last?;
+        let towards = (limit - last.value).signum();
+        if !limit.is_finite() || last.value == limit {
+            return None;
+        }
+        let trend = self.trend()?;
+        if trend.slope * towards <= 0.0
+            || trend.p_not_trend.surprise() < SURE
+            || self.comes_back(limit, towards)
+        {
+            return None;
+        }
+        let (middle, early, late) = trend.reaches(limit)?;
+        if middle > reach_ahead(trend.length_secs) {
+            return None;
+        }
+        // The line's newest point is a bucket's middle: what was due before now is due now.
+        let at = |secs: f64| (trend.newest_secs + secs).max(last.t_secs);
+        Some(Forecast {
+            at: at(middle),
+            low: at(early),
+            high: at(late),
+            p_not_trend: trend.p_not_trend,
+            pace: trend.slope,
+            evidence_secs: trend.length_secs,
+        })
+    }
+
+    /// The longest stretch that the shorter ones do not contradict.
+    fn trend(&self) -> Option<Trend> {
+        let mut trends = Vec::with_capacity(8);
+        for track in self.recent.iter().chain([&self.far]) {
+            let whole = since(track.points(), self.since_secs);
+            trends.extend(Trend::of(whole));
+            trends.extend(Trend::of(&whole[whole.len() / 2..]));
+        }
+        trends.sort_by(|a, b| b.length_secs.total_cmp(&a.length_secs));
+        let holds = |i: usize| {
+            let long = &trends[i];
+            trends[i + 1..].iter().all(|short| {
+                let apart = (short.slope - long.slope).abs();
+                apart <= 0.5 * long.slope.abs() + 2.0 * short.slope_error
+                    && apart <= 3.0 * long.slope.abs().max(short.slope_error)
+            })
+        };
+        (0..trends.len()).find(|i| trends[*i].p_not_trend.surprise() >= SURE && holds(*i)).map(|i| trends[i])
+    }
+
+    /// Whether the series has been as near to the limit before and came back by itself, from where it did no harm.
+    fn comes_back(&self, limit: f64, towards: f64) -> bool {
+        // One cleanup is help from outside: what was before it does not count. A habit of cleanups is a sawtooth.
+        let from = if self.cleanups >= HABIT { f64::NEG_INFINITY } else { self.since_secs };
+        let past = since(self.far.points(), from);
+        let Some(now) = self.last else { return false };
+        let (lowest, range) = extent(past, towards);
+        if range <= 0.0 {
+            return false;
+        }
+        let way = (limit * towards - lowest).max(f64::MIN_POSITIVE);
+        let mut peak = f64::NEG_INFINITY;
+        let mut returned = f64::NEG_INFINITY;
+        for point in past {
+            let value = point.value * towards;
+            if value < peak - RETURN * range {
+                returned = returned.max(peak);
+            }
+            peak = peak.max(value);
+        }
+        let harmless = returned - lowest < HARMLESS_PEAK * way;
+        harmless && now.value * towards < returned + NEW_GROUND * range
+    }
+
+    fn is_cleanup(&self, step: f64) -> bool {
+        let points = self.recent[0].points();
+        if points.len() < FEWEST / 2 {
+            return false;
+        }
+        let mut steps: Vec<f64> = points.windows(2).map(|w| (w[1].value - w[0].value).abs()).collect();
+        steps.sort_by(f64::total_cmp);
+        let usual = steps[steps.len() / 2];
+        let (_, range) = extent(self.far.points(), 1.0);
+        // Against the way it went.
+        let (first, last) = (points[0], points[points.len() - 1]);
+        let against = step * (last.value - first.value) < 0.0 || f64::from(self.cleanup_sign) * step > 0.0;
+        against && step.abs() > CLEANUP_STEPS * usual && step.abs() > CLEANUP_SHARE * range && range > 0.0
+    }
+}
+
+/// How far ahead a rise of that length is worth extrapolating.
+fn reach_ahead(evidence_secs: f64) -> f64 {
+    let times = if evidence_secs < 2.0 * HOUR {
+        2.0
+    } else if evidence_secs < 24.0 * HOUR {
+        1.0
+    } else {
+        4.0
+    };
+    (times * evidence_secs).max(evidence_secs.min(2.0 * HOUR) * 2.0)
+}
+
+fn since(points: &[Point], from_secs: f64) -> &[Point] {
+    let skip = points.iter().take_while(|p| p.t_secs < from_secs).count();
+    &points[skip..]
+}
+
+/// The lowest value towards the limit, and the range.
+fn extent(points: &[Point], towards: f64) -> (f64, f64) {
+    let (low, high) = points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| {
+        (low.min(p.value * towards), high.max(p.value * towards))
+    });
+    (low, if points.is_empty() { 0.0 } else { high - low })
+}
