@@ -8,10 +8,15 @@
 //! Knows no socket, no clock, no journal.
 
 mod check;
+pub mod json;
+mod response;
 mod schema;
 mod signal;
+mod split;
 pub mod views;
 pub mod wire;
 
 pub use check::{CheckLimits, Checked, Malformed, Part, check};
+pub use response::{response, response_json};
 pub use signal::Signal;
+pub use split::split_records;

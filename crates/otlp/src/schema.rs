@@ -2,6 +2,8 @@
 //!
 //! Checking and JSON both go by it, so that a field is written down once. Views do not: they name their fields.
 
+use crate::wire::Value;
+
 /// One message.
 #[derive(Debug)]
 pub(crate) struct Message {
@@ -73,6 +75,30 @@ impl Message {
     /// The field of that name in JSON.
     pub(crate) fn field_named(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+impl Field {
+    /// Whether a value has the wire type the field's kind has; packed numbers are one too.
+    pub(crate) fn fits(&self, value: Value<'_>) -> bool {
+        use Kind::*;
+        match value {
+            Value::Varint(_) => {
+                matches!(self.kind, Bool | Int32 | Int64 | Uint32 | Uint64 | Sint32 | Enum(_))
+            }
+            Value::Fixed64(_) => matches!(self.kind, Fixed64 | Time | Sfixed64 | Double),
+            Value::Fixed32(_) => matches!(self.kind, Fixed32),
+            Value::Bytes(_) => {
+                matches!(self.kind, Text | Bytes | TraceId | SpanId)
+                    || self.kind.message().is_some()
+                    || self.packs()
+            }
+        }
+    }
+
+    /// Whether it is a list of numbers, which may be packed.
+    pub(crate) fn packs(&self) -> bool {
+        self.label == Label::Many && matches!(self.kind, Kind::Fixed64 | Kind::Double | Kind::Uint64)
     }
 }
 

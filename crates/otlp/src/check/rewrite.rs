@@ -6,14 +6,14 @@ use super::{envelope::Walk, fault::Refusals, rules::Rules};
 use crate::{
     Signal,
     schema::{Kind, METRIC},
-    wire::{Fields, Value, put_bytes, put_varint},
+    wire::{copy_fields, put_bytes, put_varint},
 };
 
 /// The resource without what the rules refuse. The walk has found its envelope sound and some record to keep.
 pub(crate) fn resource(signal: Signal, rules: &Rules, bytes: &[u8]) -> Vec<u8> {
     let mut walk = Walk { signal, rules, refusals: Refusals::default() };
     let mut out = Vec::with_capacity(bytes.len());
-    filter(bytes, &mut out, |number, scope, out| {
+    copy_fields(bytes, &mut out, |number, scope, out| {
         if number != 2 {
             return false;
         }
@@ -30,7 +30,7 @@ pub(crate) fn resource(signal: Signal, rules: &Rules, bytes: &[u8]) -> Vec<u8> {
 fn rewrite_scope(walk: &mut Walk<'_>, bytes: &[u8]) -> Vec<u8> {
     let item = walk.signal.item();
     let mut out = Vec::with_capacity(bytes.len());
-    filter(bytes, &mut out, |number, record, out| {
+    copy_fields(bytes, &mut out, |number, record, out| {
         if number != 2 {
             return false;
         }
@@ -45,31 +45,19 @@ fn rewrite_scope(walk: &mut Walk<'_>, bytes: &[u8]) -> Vec<u8> {
 
 fn rewrite_metric(walk: &mut Walk<'_>, bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
-    filter(bytes, &mut out, |number, data, out| {
+    copy_fields(bytes, &mut out, |number, data, out| {
         let Some(Kind::Message(schema)) = METRIC.field(number).map(|field| field.kind) else { return false };
         let mut points = Vec::with_capacity(data.len());
-        filter(data, &mut points, |number, point, _| match schema.field(number).map(|field| field.kind) {
-            Some(Kind::Message(record)) => walk.record(record, point).dropped,
-            _ => false,
+        copy_fields(data, &mut points, |number, point, _| {
+            match schema.field(number).map(|field| field.kind) {
+                Some(Kind::Message(record)) => walk.record(record, point).dropped,
+                _ => false,
+            }
         });
         put_bytes(out, number, &points);
         true
     });
     out
-}
-
-/// Copies the fields of a message, save those length-delimited ones that `replace` says it has dealt with.
-fn filter(bytes: &[u8], out: &mut Vec<u8>, mut replace: impl FnMut(u32, &[u8], &mut Vec<u8>) -> bool) {
-    let mut fields = Fields::new(bytes);
-    loop {
-        let before = fields.rest();
-        let Ok(Some((number, value))) = fields.next() else { return };
-        let raw = &before[..before.len() - fields.rest().len()];
-        match value {
-            Value::Bytes(bytes) if replace(number, bytes, out) => {}
-            _ => out.extend_from_slice(raw),
-        }
-    }
 }
 
 /// Puts the tag and length of field 1 in front, as the request has them.

@@ -2,6 +2,8 @@
 //!
 //! Goes by the schema's table. Allocates nothing; recurses no deeper than the limit of levels.
 
+use std::ptr;
+
 use foreshock_model::Timestamp;
 
 use super::{
@@ -9,8 +11,8 @@ use super::{
     fault::{Fault, What},
 };
 use crate::{
-    schema::{ANY_VALUE, Field, KEY_VALUE, Kind, Label, Message},
-    wire::{Fields, Numbers, Value},
+    schema::{ANY_VALUE, ARRAY_VALUE, Field, KEY_VALUE, KEY_VALUE_LIST, Kind, Label, Message},
+    wire::{Fields, Numbers, Value, WireError},
 };
 
 /// Prost, and so most readers, stop at 100 messages within one another; 32 values with their lists and pairs stay below.
@@ -129,30 +131,17 @@ impl Rules {
             (Kind::Attribute, Value::Bytes(pair)) => self.key_value(pair, levels).map_err(Found::Below)?,
             (Kind::Message(message), Value::Bytes(bytes)) => {
                 // What has attributes of its own (an event, a link, an exemplar) counts as a level.
-                let is_value = matches!(message.name, "KeyValue" | "ArrayValue" | "KeyValueList");
+                let is_value =
+                    [&KEY_VALUE, &ARRAY_VALUE, &KEY_VALUE_LIST].iter().any(|at| ptr::eq(*at, message));
                 let levels = if is_value { levels } else { levels.saturating_sub(1) };
                 self.message(message, bytes, levels).map_err(Found::Below)?;
             }
-            (
-                Kind::Bool
-                | Kind::Int32
-                | Kind::Int64
-                | Kind::Uint32
-                | Kind::Uint64
-                | Kind::Sint32
-                | Kind::Enum(_),
-                Value::Varint(_),
-            )
-            | (Kind::Fixed32, Value::Fixed32(_))
-            | (Kind::Fixed64 | Kind::Sfixed64 | Kind::Double, Value::Fixed64(_))
-            | (Kind::Bytes, Value::Bytes(_)) => {}
-            (Kind::Fixed64 | Kind::Double | Kind::Uint64, Value::Bytes(packed))
-                if field.label == Label::Many =>
-            {
+            (Kind::Fixed64 | Kind::Double | Kind::Uint64, Value::Bytes(packed)) if field.packs() => {
                 if !Numbers::are_packed_in(packed, !matches!(field.kind, Kind::Uint64)) {
-                    return Err(Found::Here(What::Wire(crate::wire::WireError::Truncated)));
+                    return Err(Found::Here(What::Wire(WireError::Truncated)));
                 }
             }
+            _ if field.fits(value) => {}
             _ => return Err(Found::Here(What::WireType)),
         }
         Ok(())
@@ -211,7 +200,7 @@ impl Found {
 }
 
 #[cold]
-pub(crate) fn malformed(schema: &'static Message, error: crate::wire::WireError) -> Fault {
+pub(crate) fn malformed(schema: &'static Message, error: WireError) -> Fault {
     Fault { what: What::Wire(error), message: schema.name, field: "" }
 }
 

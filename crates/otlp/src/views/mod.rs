@@ -20,7 +20,7 @@ pub use point::{
     Buckets, ExponentialHistogramDataPoint, HistogramDataPoint, Number, NumberDataPoint, Quantile,
     SummaryDataPoint,
 };
-pub(crate) use resource::resource_identity;
+pub(crate) use resource::{Messages, resource_identity};
 pub use resource::{Record, Records, Resource, ResourceRecords, Resources, Scope, ScopeRecords, Scopes};
 pub use span::{Span, SpanKind, StatusCode};
 pub use value::{AnyValue, KeyValues, Values};

@@ -204,14 +204,14 @@ impl<'a, R: Record<'a>> Iterator for Records<'a, R> {
 
 /// The length-delimited fields of one number. Ends after an error.
 #[derive(Clone, Debug)]
-pub(super) struct Messages<'a> {
+pub(crate) struct Messages<'a> {
     fields: Fields<'a>,
     number: u32,
     what: &'static str,
 }
 
 impl<'a> Messages<'a> {
-    pub(super) fn new(raw: &'a [u8], number: u32, what: &'static str) -> Self {
+    pub(crate) fn new(raw: &'a [u8], number: u32, what: &'static str) -> Self {
         Self { fields: Fields::new(raw), number, what }
     }
 }

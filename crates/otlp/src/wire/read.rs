@@ -148,6 +148,11 @@ impl<'a> Numbers<'a> {
         Self { fields: Fields::new(message), number, fixed: false, packed: Fields::new(&[]) }
     }
 
+    /// The elements of one packed value.
+    pub(crate) fn packed(packed: &'a [u8], fixed: bool) -> Self {
+        Self { fields: Fields::new(&[]), number: 0, fixed, packed: Fields::new(packed) }
+    }
+
     /// Whether `packed` is a whole number of elements.
     pub(crate) fn are_packed_in(packed: &[u8], fixed: bool) -> bool {
         let mut rest = Fields::new(packed);

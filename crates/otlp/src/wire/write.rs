@@ -1,5 +1,7 @@
 //! Writing: the little that rewriting and JSON need. Appends to a vector.
 
+use super::{Fields, Value};
+
 /// Appends a varint.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -27,4 +29,23 @@ pub(crate) fn close_length(out: &mut Vec<u8>, start: usize) {
     let mut prefix = Vec::with_capacity(10);
     put_varint(&mut prefix, (out.len() - start) as u64);
     out.splice(start..start, prefix);
+}
+
+/// Copies the fields of a message as they are, save those length-delimited ones that `replace` says it has dealt
+/// with. Stops where the message is broken.
+pub(crate) fn copy_fields(
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    mut replace: impl FnMut(u32, &[u8], &mut Vec<u8>) -> bool,
+) {
+    let mut fields = Fields::new(bytes);
+    loop {
+        let before = fields.rest();
+        let Ok(Some((number, value))) = fields.next() else { return };
+        let raw = &before[..before.len() - fields.rest().len()];
+        match value {
+            Value::Bytes(bytes) if replace(number, bytes, out) => {}
+            _ => out.extend_from_slice(raw),
+        }
+    }
 }

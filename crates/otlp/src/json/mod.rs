@@ -1,0 +1,9 @@
+//! OTLP's JSON: proto3 JSON with lowerCamelCase names, enums as integers, ids in hexadecimal.
+//!
+//! Both ways go by the schema's table, without a tree in between.
+
+mod read;
+mod write;
+
+pub use read::{JsonError, from_json};
+pub use write::{json_lines, to_json};
