@@ -4,6 +4,8 @@
 //! to 64 MiB. `OTLP_RECEIVER_THROTTLED`, of the same form, is one that refuses everything for now. Without them
 //! receivers of our own are started.
 
+#![allow(clippy::unwrap_used)]
+
 mod harness;
 
 use std::{env, net::SocketAddr};
@@ -39,7 +41,9 @@ impl Receiver {
             return Some(Self { grpc, http, own: None });
         }
         if env::var_os("OTLP_RECEIVER").is_some() {
-            eprintln!("SKIPPED: set OTLP_RECEIVER_THROTTLED=HOST:GRPC_PORT,HTTP_PORT to test what throttling says");
+            eprintln!(
+                "SKIPPED: set OTLP_RECEIVER_THROTTLED=HOST:GRPC_PORT,HTTP_PORT to test what throttling says"
+            );
             return None;
         }
         let receiver = Self::own(|_| {}).await;
@@ -63,7 +67,9 @@ impl Receiver {
 async fn addresses(variable: &str) -> Option<(SocketAddr, SocketAddr)> {
     let text = env::var(variable).ok()?;
     let form = || panic!("{variable}={text:?} is not HOST:GRPC_PORT,HTTP_PORT");
-    let (Some((grpc, http_port)), Some((host, _))) = (text.split_once(','), text.rsplit_once(':')) else { form() };
+    let (Some((grpc, http_port)), Some((host, _))) = (text.split_once(','), text.rsplit_once(':')) else {
+        form()
+    };
     let mut found = Vec::new();
     for address in [grpc.to_owned(), format!("{host}:{http_port}")] {
         found.push(lookup_host(&address).await.unwrap_or_else(|_| form()).next().unwrap_or_else(|| form()));
@@ -107,7 +113,11 @@ async fn full_success_over_grpc_leaves_partial_success_unset() {
     for (method, _, body) in signals() {
         for message in [&body[..], &[]] {
             let answer = export(receiver.grpc, method, message).await;
-            assert_eq!((answer.http_status, answer.code, answer.partial_success()), (200, 0, None), "{answer:?}");
+            assert_eq!(
+                (answer.http_status, answer.code, answer.partial_success()),
+                (200, 0, None),
+                "{answer:?}"
+            );
         }
     }
     receiver.kept(3);
@@ -147,7 +157,8 @@ async fn json_is_read_with_unknown_fields_and_numbers_of_either_form() {
     if let Some(server) = &receiver.own {
         assert_eq!(server.journal.log_bodies(), ["0", "0", "1", "1", "2", "2"]);
         let first = server.journal.entries()[0].1.payload.clone().into_bytes();
-        let trace_id = [0x5b, 0x8e, 0xff, 0xf7, 0x98, 0x03, 0x81, 0x03, 0xd2, 0x69, 0xb6, 0x33, 0x81, 0x3f, 0xc6, 0x0c];
+        let trace_id =
+            [0x5b, 0x8e, 0xff, 0xf7, 0x98, 0x03, 0x81, 0x03, 0xd2, 0x69, 0xb6, 0x33, 0x81, 0x3f, 0xc6, 0x0c];
         assert!(first.windows(16).any(|window| window == trace_id), "ids are hexadecimal");
     }
 }
@@ -157,7 +168,8 @@ async fn gzip_is_understood_over_both_transports() {
     let receiver = Receiver::accepting().await;
     for (method, path, body) in signals() {
         let packed = gzip(&body);
-        let answer = call(receiver.grpc, method, &[("grpc-encoding", "gzip")], whole(framed(true, &packed))).await;
+        let answer =
+            call(receiver.grpc, method, &[("grpc-encoding", "gzip")], whole(framed(true, &packed))).await;
         assert_eq!(answer.code, 0, "{answer:?}");
         let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
         assert_eq!(send(receiver.http, path, &headers, whole(packed)).await.status, 200);
@@ -196,7 +208,8 @@ async fn the_size_limit_holds_before_and_after_decompression_and_too_much_is_not
     let message = logs(&vec![line.as_str(); 140]);
     assert!(message.len() > 65 << 20);
     let packed = gzip(&message);
-    let frames = [(vec![], framed(false, &message)), (vec![("grpc-encoding", "gzip")], framed(true, &packed))];
+    let frames =
+        [(vec![], framed(false, &message)), (vec![("grpc-encoding", "gzip")], framed(true, &packed))];
     for (headers, frame) in frames {
         let answer = call(receiver.grpc, LOGS, &headers, whole(frame)).await;
         assert_eq!((answer.code, answer.retry), (RESOURCE_EXHAUSTED, None), "{answer:?}");

@@ -179,7 +179,8 @@ pub async fn read_grpc(response: Response<Incoming>) -> GrpcAnswer {
     let collected = body.collect().await.expect("the answer is whole");
     let trailers = collected.trailers().cloned().unwrap_or_default();
     let message = collected.to_bytes();
-    let field = |name: &str| trailers.get(name).or(head.headers.get(name)).map(|v| v.to_str().unwrap().to_owned());
+    let field =
+        |name: &str| trailers.get(name).or(head.headers.get(name)).map(|v| v.to_str().unwrap().to_owned());
     let details = field("grpc-status-details-bin").map(|text| decode_base64(&text));
     let status = details.map(|details| read_status(&details));
     let code = field("grpc-status").map_or(-1, |code| code.parse().unwrap());
@@ -205,7 +206,8 @@ fn decode_base64(text: &str) -> Vec<u8> {
         _ => 63,
     };
     let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'=').map(digit).collect();
-    let bits: Vec<u8> = digits.iter().flat_map(|digit| (0..6).rev().map(move |bit| digit >> bit & 1)).collect();
+    let bits: Vec<u8> =
+        digits.iter().flat_map(|digit| (0..6).rev().map(move |bit| digit >> bit & 1)).collect();
     bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect()
 }
 

@@ -45,9 +45,8 @@ impl Server {
         let tenants: TenantsConfig = serde_json::from_str(tenants).unwrap();
         let journal = Arc::new(ObedientJournal::default());
         let metrics = Arc::new(IngestMetrics::new());
-        let ingest = Ingest::bind(&config, &tenants, Arc::clone(&journal) as _, Arc::clone(&metrics))
-            .await
-            .unwrap();
+        let ingest =
+            Ingest::bind(&config, &tenants, Arc::clone(&journal) as _, Arc::clone(&metrics)).await.unwrap();
         let (grpc, http) = (ingest.grpc_address().unwrap(), ingest.http_address().unwrap());
         let shutdown = CancellationToken::new();
         let ended = tokio::spawn(ingest.run(shutdown.clone()));

@@ -88,7 +88,8 @@ pub fn spans(trace_ids: &[&[u8]]) -> Vec<u8> {
         ..Default::default()
     };
     let scope_spans = vec![ScopeSpans { spans: trace_ids.iter().map(span).collect(), ..Default::default() }];
-    let resource_spans = vec![ResourceSpans { resource: resource("cart"), scope_spans, ..Default::default() }];
+    let resource_spans =
+        vec![ResourceSpans { resource: resource("cart"), scope_spans, ..Default::default() }];
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }
 

@@ -5,12 +5,12 @@ use std::iter;
 
 use foreshock_ingest::Reason;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use prost::{Message, encoding::encode_varint};
 use proptest::{
     prelude::*,
     strategy::ValueTree,
     test_runner::{RngSeed, TestRunner},
 };
+use prost::{Message, encoding::encode_varint};
 
 use crate::harness::*;
 
@@ -84,7 +84,8 @@ async fn random_bytes_are_refused_or_kept_as_counted() {
         let answer = post(server.http, "/v1/logs", PROTOBUF, bytes).await;
         assert!(matches!(answer.status, 200 | 400), "{answer:?}");
     }
-    let acknowledged: u64 = server.metrics.snapshot().traffic.iter().map(|row| row.2.acknowledged_records).sum();
+    let acknowledged: u64 =
+        server.metrics.snapshot().traffic.iter().map(|row| row.2.acknowledged_records).sum();
     assert_eq!(server.journal.records(), acknowledged);
     let kept = server.journal.log_bodies();
     server.unharmed(kept).await;
@@ -228,7 +229,8 @@ async fn a_gibibyte_from_a_mebibyte_is_too_large() {
 async fn broken_compression_is_unreadable_and_unknown_compression_unsupported() {
     let server = Server::start().await;
     let packed = gzip(&logs(&["one"]));
-    for (encoding, body) in [("gzip", &packed[..packed.len() - 3]), ("gzip", b"plain"), ("zstd", &packed[..])] {
+    for (encoding, body) in [("gzip", &packed[..packed.len() - 3]), ("gzip", b"plain"), ("zstd", &packed[..])]
+    {
         let answer = call(server.grpc, LOGS, &[("grpc-encoding", encoding)], whole(framed(true, body))).await;
         assert_eq!(answer.code, INVALID_ARGUMENT, "{answer:?}");
         let headers = [("content-type", PROTOBUF), ("content-encoding", encoding)];

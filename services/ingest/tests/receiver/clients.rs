@@ -72,7 +72,9 @@ async fn a_connection_that_says_nothing_or_half_a_header_is_closed() {
     };
     let server = Server::with(change, "{}").await;
     for address in [server.grpc, server.http] {
-        for beginning in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n", b"POST /v1/logs HTTP/1.1\r\nhost: x\r\nx-half"] {
+        for beginning in
+            [&b""[..], b"P", b"PRI * HTTP/2.0\r\n", b"POST /v1/logs HTTP/1.1\r\nhost: x\r\nx-half"]
+        {
             let mut stream = connect(address).await;
             stream.write_all(beginning).await.unwrap();
             let mut rest = Vec::new();
@@ -93,10 +95,37 @@ async fn an_http2_client_that_stops_in_the_middle_of_a_frame_is_closed() {
     let server = Server::with(change, "{}").await;
     let mut stream = connect(server.grpc).await;
     // Preface, empty SETTINGS, and the beginning of a HEADERS frame of a mebibyte.
-    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\x0f\0\0\x01\x04\0\0\0\x01half").await.unwrap();
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\x0f\0\0\x01\x04\0\0\0\x01half")
+        .await
+        .unwrap();
     let mut rest = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("closed in time");
     eventually("it is closed", || server.metrics.snapshot().connections_open == 0).await;
+    server.unharmed(Vec::new()).await;
+}
+
+#[tokio::test]
+async fn frames_that_never_end_do_not_fill_the_memory() {
+    let change = |config: &mut foreshock_ingest::IngestConfig| {
+        config.connections.read_ahead_limit_bytes = 1 << 20;
+    };
+    let server = Server::with(change, "{}").await;
+    let mut beginning =
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\x0f\xff\xff\0\0\0\0\0\x01".to_vec();
+    beginning.resize(600_000, 0);
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let mut stream = connect(server.grpc).await;
+        // Those that are closed at once may be so while they send.
+        let _ = stream.write_all(&beginning).await;
+        held.push(stream);
+    }
+    // Each holds 600 kB, of which 64 KiB are free: one fits beside another's beginning.
+    let few = || {
+        server.metrics.snapshot().connections_opened == 8 && server.metrics.snapshot().connections_open < 3
+    };
+    eventually("those that do not fit are closed", few).await;
     server.unharmed(Vec::new()).await;
 }
 
@@ -127,7 +156,9 @@ async fn an_early_refusal_reaches_a_client_that_sends_everything_first() {
     let server = Server::with(|config| config.limits.max_request_bytes = 1 << 20, "{}").await;
     let mut stream = connect(server.http).await;
     let length = 4 << 20;
-    let head = format!("POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {length}\r\n\r\n");
+    let head = format!(
+        "POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {length}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     // As simple clients do: the answer is not looked at before the last byte is sent.
     stream.write_all(&vec![0; length]).await.unwrap();

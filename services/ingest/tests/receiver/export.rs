@@ -1,7 +1,7 @@
 //! What is good goes in, whole and once, by every transport, encoding and signal.
 
-use foreshock_journal::Stream;
 use crate::harness::*;
+use foreshock_journal::Stream;
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsServiceRequest, logs_service_client::LogsServiceClient,
 };

@@ -1,5 +1,7 @@
 //! The receiver over real sockets: what it takes, what it refuses, and that it stays unharmed.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 

@@ -68,7 +68,10 @@ impl Authority {
     }
 }
 
-async fn secure(address: std::net::SocketAddr, connector: &TlsConnector) -> std::io::Result<TlsStream<TcpStream>> {
+async fn secure(
+    address: std::net::SocketAddr,
+    connector: &TlsConnector,
+) -> std::io::Result<TlsStream<TcpStream>> {
     connector.connect(ServerName::try_from("receiver").unwrap(), connect(address).await).await
 }
 
