@@ -49,6 +49,9 @@ impl Shop {
             let service = instance.service;
             let mut metrics = instance.meters.export(at, service.counter(), service == Service::Auth);
             metrics.extend(gauges);
+            if metrics.is_empty() {
+                continue;
+            }
             self.measured_points += metrics.iter().map(meters::points).sum::<usize>() as u32;
             self.measured.push(ResourceMetrics {
                 resource: Some(instance.resource.clone()),
@@ -65,7 +68,7 @@ impl Shop {
         let place = usize::from(instance.number) - 1;
         let interval_s = EXPORT_EVERY_S as f64;
         let requests = instance.meters.requests;
-        let up_s = at.saturating_sub(instance.meters.started()) as f64 / 1e9;
+        let up_s = at.saturating_sub(instance.started) as f64 / 1e9;
         self.bodies[index].step(interval_s, requests, up_s, &mut self.random);
         if service == Service::Cart && self.fault.is_on(Fault::MemoryLeak, at) {
             let load = requests as f64 / interval_s / (7.0 * self.options.scale);

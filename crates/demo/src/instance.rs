@@ -46,6 +46,8 @@ pub(crate) struct Instance {
     pub(crate) logs: LogBuffer,
     pub(crate) spans: Vec<Span>,
     pub(crate) meters: Meters,
+    /// When its process began.
+    pub(crate) started: u64,
     /// Takes no requests before this.
     pub(crate) up_from: u64,
     /// Stands still until then (garbage collection).
@@ -92,6 +94,7 @@ impl Instance {
             attributes,
             logs: LogBuffer::default(),
             spans: Vec::new(),
+            started,
             meters: Meters::new(started),
             up_from: 0,
             paused_until: 0,

@@ -113,6 +113,7 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
+    /// `started`: when counting begins.
     pub(crate) fn new(started: u64) -> Self {
         Self { started, exported: started, ..Self::default() }
     }
@@ -140,10 +141,6 @@ impl Meters {
     /// The bank answered.
     pub(crate) fn charged(&mut self, seconds: f64) {
         self.bank.record(seconds);
-    }
-
-    pub(crate) fn started(&self) -> u64 {
-        self.started
     }
 
     /// The instruments as metrics; begins the next interval. `counted` names the total, where there is one.

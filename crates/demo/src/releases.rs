@@ -100,6 +100,7 @@ impl Shop {
         };
         self.bodies[new] = Body::new(service.has_heap(), &mut self.random);
         self.instances[new].meters = Meters::new(at + SECOND);
+        self.instances[new].started = at + SECOND;
         self.instances[new].up_from = up_from;
         self.welcome(new, up_from);
     }
@@ -111,6 +112,7 @@ impl Shop {
         self.bodies[index] = Body::new(service.has_heap(), &mut self.random);
         let up_from = after(at, self.random.between(9.0, 14.0));
         self.instances[index].meters = Meters::new(at + SECOND);
+        self.instances[index].started = at + SECOND;
         self.instances[index].up_from = up_from;
         self.welcome(index, up_from);
     }

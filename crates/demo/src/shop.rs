@@ -17,6 +17,7 @@ use crate::{
     fault::{Fault, FaultRun, Label},
     instance::Instance,
     lines::Level,
+    meters::Meters,
     physics::{Body, DatabaseDisk, Drift, LogDisk},
     random::Random,
     releases::{self, Rollout},
@@ -111,7 +112,10 @@ impl Shop {
                 let up_for = (3600 + random.below(20 * 86_400)) * SECOND;
                 let started = start.saturating_sub(up_for);
                 by_service[service as usize].push(instances.len());
-                instances.push(Instance::new(service, number, service.version(), started, &mut random));
+                let mut instance = Instance::new(service, number, service.version(), started, &mut random);
+                // The processes are old and warm, their counters begin with the shop.
+                instance.meters = Meters::new(start);
+                instances.push(instance);
             }
         }
         let bodies = instances.iter().map(|i| Body::new(i.service.has_heap(), &mut random)).collect();

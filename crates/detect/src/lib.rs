@@ -16,7 +16,6 @@ pub mod detect;
 mod origin;
 pub mod pipeline;
 pub mod reduce;
-mod shim;
 mod stage;
 mod watermark;
 

@@ -28,7 +28,7 @@ pub use error::JournalError;
 use tokio::sync::oneshot;
 
 /// Entries to be appended together with the offsets whose processing produced them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// In the order they are to have in their partitions.
     pub entries: Vec<(Partition, Entry)>,

@@ -5,10 +5,12 @@
 mod client;
 mod codec;
 mod retry;
+mod ship;
 mod signal;
 mod tls;
 
 pub use client::{Accepted, ClientError, ClientOptions, Compression, OtlpClient, SendError, all};
 pub use retry::{Refusal, RetryPolicy, retry_info_details};
+pub use ship::{BatchLimits, Input, ShipError, ShipOptions, ShipReport, ship};
 pub use signal::Signal;
 pub use tls::TlsOptions;

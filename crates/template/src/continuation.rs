@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Lines of one event at most.
 const MAX_LINES: u32 = 1024;
 
+/// Bytes of a line that are looked at.
+const LOOKED_AT_BYTES: usize = 1024;
+
 /// Detector of continuation lines; one a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continuation {
@@ -38,7 +41,7 @@ enum Within {
 impl Continuation {
     /// Whether `line`, which follows the lines given before, belongs to the same event as the one before it.
     pub fn is_continuation(&mut self, line: &str) -> bool {
-        let line = line.trim_end_matches(['\r', '\n']);
+        let line = line[..line.floor_char_boundary(LOOKED_AT_BYTES)].trim_end_matches(['\r', '\n']);
         let text = line.trim_start();
         let indented = text.len() < line.len();
         let goes_on = self.lines > 0 && self.lines < MAX_LINES && self.goes_on(text, indented);

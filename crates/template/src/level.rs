@@ -47,7 +47,10 @@ impl Level {
 
     /// From a word that stands where a level stands; any case. Not for words of free text.
     pub fn from_word(word: &str) -> Option<Self> {
-        let word = word.as_bytes();
+        Self::from_bytes(word.as_bytes())
+    }
+
+    pub(crate) fn from_bytes(word: &[u8]) -> Option<Self> {
         if !(3..=11).contains(&word.len()) {
             return None;
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use foreshock_model::{Evidence, Expected, Finding, Id, Kind, Severity, Window};
 use foreshock_stats::Tail;
-use crate::shim::mask_secrets;
+use foreshock_template::mask_secrets;
 
 use super::{ServiceKey, merged::Example};
 

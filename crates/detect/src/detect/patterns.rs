@@ -2,10 +2,9 @@
 
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Timestamp, Window};
 use foreshock_stats::{CountBaseline, Regularity, Tail};
-use foreshock_template::{Miner, TemplateId};
+use foreshock_template::{Miner, TemplateId, mask_secrets};
 use serde::{Deserialize, Serialize};
 
-use crate::shim::mask_secrets;
 use super::{
     ServiceKey,
     draft::{Draft, LEAST_SURPRISE, TEN_MINUTES, evidence, number, span},

@@ -1,8 +1,7 @@
 //! Metric series: their minutes, their baselines, their verdicts. Dense: a table of states by number.
 
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Tenant, Timestamp, Window, proto};
-use foreshock_stats::{FlatLine, Level, LevelShift};
-use crate::shim::RunOut;
+use foreshock_stats::{FlatLine, Level, LevelShift, RunOut};
 use crate::Table;
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +126,7 @@ impl SeriesTable {
                 level: Level::default(),
                 shift: LevelShift::default(),
                 flat: FlatLine::default(),
-                run_out: bounded.then(|| Box::new(RunOut::default())),
+                run_out: bounded.then(|| Box::new(RunOut::new(60.0))),
             });
             self.texts.push(SeriesText {
                 name: series.name.into(),

@@ -38,12 +38,12 @@ impl Core {
 
     /// The time that places a record: the first of `candidates` that is a time at all, held to the receive time on
     /// the live clock.
-    pub(super) fn time_of(&self, candidates: [u64; 3], received: Timestamp) -> Timed {
+    pub(super) fn time_of(&self, candidates: &[u64], received: Timestamp) -> Timed {
         let day_ahead = received.nanos().saturating_add(86_400_000_000_000);
         let sane = |nanos: &u64| {
             *nanos >= YEAR_2000.nanos() && (self.config.clock == Clock::Event || *nanos <= day_ahead)
         };
-        let time = candidates.into_iter().find(|nanos| sane(nanos)).map_or(received, Timestamp);
+        let time = candidates.iter().copied().find(|nanos| sane(nanos)).map_or(received, Timestamp);
         let ahead = self.config.clock == Clock::Live && time > received.plus(self.config.ahead_tolerance());
         Timed { time: if ahead { received } else { time }, ahead }
     }

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 
 use foreshock_model::{Timestamp, proto};
 use foreshock_otlp::views::{self, LogRecord};
-use foreshock_template::{Level, Shaper, SourceFormat};
+use foreshock_template::{Continuation, Level, Shaper, SourceFormat, TraceFingerprint};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Fold,
     bad::BadRecords,
-    continuation::Continuation,
     core::{Core, Timed},
     shapes::{Met, ShapeId, Shapes},
     sources::{ServiceId, SourceId},
     windows::{OpenWindows, Place},
 };
-use crate::{Input, Outputs};
+use crate::{Clock, Input, Outputs};
 
 /// Longest line kept as an example, in bytes.
 const EXAMPLE_BYTES: usize = 600;
@@ -38,8 +37,11 @@ pub(super) struct LogFold {
 struct SourceLines {
     format: SourceFormat,
     continuation: Continuation,
+    trace: TraceFingerprint,
     /// The shape that continuation lines belong to, and the window it was counted in.
     head: Option<(ShapeId, Timestamp)>,
+    /// The time of the last line.
+    last: Timestamp,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -134,10 +136,13 @@ impl LogFold {
         let nanos = |time: Option<Timestamp>| time.map_or(0, Timestamp::nanos);
         let (own, observed) = (nanos(record.time), nanos(record.observed));
         let lines = &mut self.lines[source as usize];
-        let continues = lines.continuation.continues(line);
+        let continues = lines.continuation.is_continuation(line);
         let hint = if own != 0 { own } else { input.received.nanos() };
         let parsed = lines.format.parse(line, hint);
-        let timed = core.time_of([own, observed, parsed.time.unwrap_or(0)], input.received);
+        // In a file, a line that tells no time comes right after the one before.
+        let before = if core.config.clock == Clock::Event { lines.last.nanos() } else { 0 };
+        let timed = core.time_of(&[own, observed, parsed.time.unwrap_or(0), before], input.received);
+        lines.last = timed.time;
         let time = timed.time;
         let place = self.windows.place(time, &core.watermark, core.config.limits.open_windows);
         let level = Level::from_severity_number(record.severity_number)
@@ -155,8 +160,9 @@ impl LogFold {
     }
 
     fn count_continuation(&mut self, read: &Read<'_>) {
-        let lines = &self.lines[read.source as usize];
-        let trace = lines.continuation.fingerprint();
+        let lines = &mut self.lines[read.source as usize];
+        lines.trace.feed(read.line);
+        let trace = lines.trace.finish().unwrap_or(0);
         let window = self.windows.at(read.place.window);
         let totals = window.totals.entry(read.source).or_default();
         totals.continuations += 1;
@@ -206,7 +212,9 @@ impl LogFold {
         totals.bytes += read.line.len() as u64;
         totals.ahead += u64::from(read.timed.ahead);
         window.count(id, read, error, core.sources.source(read.source).identity, core);
-        self.lines[read.source as usize].head = Some((id, read.place.window));
+        let lines = &mut self.lines[read.source as usize];
+        lines.head = Some((id, read.place.window));
+        lines.trace = TraceFingerprint::default();
     }
 
     fn new_shape(&self, core: &Core, id: ShapeId, read: &Read<'_>) -> proto::NewShape {

@@ -263,7 +263,7 @@ impl MetricFold {
         out: &mut Outputs<proto::Summaries>,
         add: impl FnOnce(&mut MetricWindow),
     ) {
-        let timed = core.time_of([place.time, 0, 0], input.received);
+        let timed = core.time_of(&[place.time], input.received);
         let slot = self.windows.place(timed.time, &core.watermark, core.config.limits.open_windows);
         if !slot.late {
             let window = self.windows.at(slot.window);

@@ -5,7 +5,6 @@
 //! the telemetry is partitioned.
 
 mod bad;
-mod continuation;
 mod core;
 mod distribution;
 mod logs;
@@ -65,7 +64,8 @@ trait Fold {
 
 impl Reduce {
     /// Empty state over `input`, a partition of a telemetry stream; `outputs` partitions of the summaries stream.
-    pub fn new(config: Arc<DetectConfig>, input: InputId, outputs: u16) -> Self {
+    /// There is no stage before it, so `_sources` is empty.
+    pub fn new(config: Arc<DetectConfig>, input: InputId, _sources: Vec<InputId>, outputs: u16) -> Self {
         let fold = match input.stream.as_str() {
             "otlp_metrics" => AnyFold::Metrics(MetricFold::default()),
             "otlp_spans" => AnyFold::Spans(SpanFold::default()),

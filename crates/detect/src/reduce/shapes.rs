@@ -104,9 +104,4 @@ impl Shapes {
         rarity.recent[RECENT - 1] = rarity.lines;
         rare
     }
-
-    /// How many shapes are known.
-    pub(super) fn len(&self) -> usize {
-        self.shapes.len()
-    }
 }

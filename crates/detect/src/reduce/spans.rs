@@ -88,7 +88,7 @@ impl SpanFold {
     ) {
         let nanos = |time: Option<Timestamp>| time.map_or(0, Timestamp::nanos);
         // A span is known when it ends.
-        let timed = core.time_of([nanos(span.end), nanos(span.start), 0], input.received);
+        let timed = core.time_of(&[nanos(span.end), nanos(span.start)], input.received);
         let place = self.windows.place(timed.time, &core.watermark, core.config.limits.open_windows);
         if !place.late {
             let service = core.sources.source(source).service;

@@ -59,16 +59,8 @@ impl Damage {
 
     /// Sets a stretch of a segment aside, once, however many readers meet it.
     pub(super) fn set_aside(&self, segment: &Segment, file: &dyn File, range: Range<u64>, why: &str) {
-        let header = &segment.header;
-        let place = (header.volume, header.sequence, range.start);
-        {
-            let mut places = locked(&self.places);
-            if places.len() >= KNOWN_PLACES {
-                places.clear();
-            }
-            if !places.insert(place) {
-                return;
-            }
+        if !self.is_new(segment, &range) {
+            return;
         }
         self.frames.fetch_add(1, Ordering::Relaxed);
         let kept = self.copy(segment, file, range.clone());
@@ -76,6 +68,30 @@ impl Damage {
             segment = %segment.path.display(), from = range.start, to = range.end, kept = ?kept,
             "the journal is damaged: {why}; reading goes on behind it"
         );
+    }
+
+    /// Keeps a copy of a batch that was cut off and most probably was never acknowledged. Not counted as damage:
+    /// a power cut leaves such a thing behind.
+    pub(super) fn keep_cut(&self, segment: &Segment, file: &dyn File, range: Range<u64>) {
+        if !self.is_new(segment, &range) {
+            return;
+        }
+        let kept = self.copy(segment, file, range.clone());
+        tracing::warn!(
+            segment = %segment.path.display(), from = range.start, to = range.end, kept = ?kept,
+            "the last batch is not whole though its end is there: it was being written, or was damaged since; it is cut"
+        );
+    }
+
+    /// Whether a place is met for the first time.
+    fn is_new(&self, segment: &Segment, range: &Range<u64>) -> bool {
+        let header = &segment.header;
+        let place = (header.volume, header.sequence, range.start);
+        let mut places = locked(&self.places);
+        if places.len() >= KNOWN_PLACES {
+            places.clear();
+        }
+        places.insert(place)
     }
 
     fn copy(&self, segment: &Segment, file: &dyn File, range: Range<u64>) -> Option<PathBuf> {

@@ -97,12 +97,14 @@ impl Header {
     /// Reads the header at `position` of a segment; `None` where its checksum does not fit.
     pub(super) fn read(bytes: &[u8], seal: Seal, position: u64) -> Option<Self> {
         let bytes: &[u8; HEADER_BYTES] = bytes.get(..HEADER_BYTES)?.try_into().ok()?;
+        // Before the checksum, which takes longer: most places that are tried behind a bad one hold nothing like it.
+        let (kind, stream) = (FrameKind::of(bytes[33])?, stream_of(bytes[32])?);
         if u32_at(bytes, 0) != crc32c_append(seal.at(position), &bytes[4..]) {
             return None;
         }
         Some(Self {
-            kind: FrameKind::of(bytes[33])?,
-            partition: Partition::new(stream_of(bytes[32])?, u16::from_le_bytes([bytes[34], bytes[35]])),
+            kind,
+            partition: Partition::new(stream, u16::from_le_bytes([bytes[34], bytes[35]])),
             offset: u64_at(bytes, 16),
             received: Timestamp(u64_at(bytes, 24)),
             records: u32_at(bytes, 12),

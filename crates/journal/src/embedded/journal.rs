@@ -20,7 +20,7 @@ use super::{
     options::EmbeddedOptions,
     queue::{Queue, Request},
     reader::EmbeddedPartitionReader,
-    recovery::{consumers_of, recover},
+    recovery::{Owner, consumers_of, recover},
     shared::{Shared, VolumeShared},
     snapshot, stat,
     storage::Lock,
@@ -53,6 +53,8 @@ impl EmbeddedJournal {
         let io = |source| JournalError::Io { path: options.directory.clone(), source };
         for dir in [paths.root.clone(), paths.volume(Volume::Telemetry), paths.volume(Volume::Stages)] {
             storage.create_dir(&dir).map_err(io)?;
+            // Also what a process before this one changed and did not live to make durable.
+            storage.sync_dir(&dir).map_err(io)?;
         }
         storage.sync_dir(&paths.root).map_err(io)?;
         let lock = match storage.lock(&paths.lock()).map_err(io)? {
@@ -64,7 +66,7 @@ impl EmbeddedJournal {
         let damage = Arc::new(Damage::keeping(Arc::clone(&storage), &paths));
         let mut recovered = Vec::with_capacity(2);
         for volume in Volume::ALL {
-            recovered.push(recover(&*storage, &paths, volume, counts, &damage, true)?);
+            recovered.push(recover(&*storage, &paths, volume, counts, &damage, Owner::Us)?);
         }
         let consumers = consumers_of(&recovered);
         let snapshots = snapshot::all(&*storage, &paths).map_err(io)?;

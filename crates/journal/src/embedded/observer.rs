@@ -11,7 +11,7 @@ use super::{
     disk::Disk,
     fetch::{Cursor, VolumeFiles, fetch},
     layout::{Counts, Paths, Slots, Volume},
-    recovery::{consumers_of, counts_of, recover},
+    recovery::{Owner, consumers_of, counts_of, recover},
     stat,
     storage::Storage,
 };
@@ -126,8 +126,8 @@ fn look(
     damage: &Arc<Damage>,
 ) -> Result<([ObservedVolume; 2], Consumers), JournalError> {
     let found = [
-        recover(&**storage, paths, Volume::Telemetry, counts, damage, false)?,
-        recover(&**storage, paths, Volume::Stages, counts, damage, false)?,
+        recover(&**storage, paths, Volume::Telemetry, counts, damage, Owner::Another)?,
+        recover(&**storage, paths, Volume::Stages, counts, damage, Owner::Another)?,
     ];
     let consumers = consumers_of(&found);
     let mut volumes = Volume::ALL.into_iter();

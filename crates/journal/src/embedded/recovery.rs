@@ -29,15 +29,23 @@ pub(super) struct Recovered {
     pub(super) spares: Vec<u64>,
 }
 
-/// Looks through a volume. Changes nothing in it, except that files with a damaged header are moved aside where
-/// `move_aside` says so.
+/// Whose the journal is that is looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Ours: what counts is made durable, files with a damaged header are moved aside.
+    Us,
+    /// Perhaps a running writer's: nothing is touched.
+    Another,
+}
+
+/// Looks through a volume.
 pub(super) fn recover(
     storage: &dyn Storage,
     paths: &Paths,
     volume: Volume,
     counts: Counts,
     damage: &Damage,
-    move_aside: bool,
+    owner: Owner,
 ) -> Result<Recovered, JournalError> {
     let slots = Slots::new(volume, counts);
     let dir = paths.volume(volume);
@@ -51,7 +59,7 @@ pub(super) fn recover(
         let path = paths.segment(volume, sequence);
         let file = match storage.open(&path, Access::Read) {
             // Retention of a running writer took it between the two calls.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !move_aside => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && owner == Owner::Another => continue,
             file => file.map_err(|source| JournalError::Io { path: path.clone(), source })?,
         };
         let fits = |found: &SegmentHeader| fits(found.counts, counts, &slots);
@@ -62,7 +70,7 @@ pub(super) fn recover(
                 let start = checkpoint.as_ref().map(|known| known.heads.clone()).unwrap_or_default();
                 segments.push((Segment::new(header, path, start, data_start, file_bytes), checkpoint));
             }
-            _ if move_aside => damage.set_file_aside(volume, &path),
+            _ if owner == Owner::Us => damage.set_file_aside(volume, &path),
             _ => {}
         }
     }
@@ -76,7 +84,7 @@ pub(super) fn recover(
         })
         .chain([None])
         .collect();
-    let mut replay = Replay { state: Checkpoint::empty(&slots), stamp: 0, slots: &slots, damage };
+    let mut replay = Replay { state: Checkpoint::empty(&slots), stamp: 0, slots: &slots, damage, owner };
     let newest_whole = segments.iter().rposition(|(_, checkpoint)| checkpoint.is_some()).unwrap_or(0);
     let mut found = Vec::with_capacity(segments.len());
     for (number, ((mut segment, checkpoint), end)) in segments.into_iter().zip(ends).enumerate() {
@@ -132,12 +140,26 @@ pub(super) fn counts_of(storage: &dyn Storage, paths: &Paths) -> Result<Option<C
     Ok(None)
 }
 
+/// Opens a segment that a process may have left in the middle of a write, so that what is read is what the device
+/// has: a batch that is found whole counts from here on, so it may not live in a cache alone. After a sync that
+/// failed the page cache holds blocks as clean that were never written, which another sync would not tell.
+fn truth(storage: &dyn Storage, segment: &Segment) -> std::io::Result<Box<dyn File>> {
+    let file = storage.open(&segment.path, Access::Write)?;
+    file.forget_cache();
+    if let Err(error) = file.sync() {
+        tracing::warn!(%error, segment = %segment.path.display(), "what is not on the device is cut off");
+        file.forget_cache();
+    }
+    Ok(file)
+}
+
 /// The state as it grows segment by segment.
 struct Replay<'a> {
     state: Checkpoint,
     stamp: u64,
     slots: &'a Slots,
     damage: &'a Damage,
+    owner: Owner,
 }
 
 /// A group whose frames are being met.
@@ -169,10 +191,13 @@ impl Replay<'_> {
         end: Option<u64>,
     ) -> Result<(), JournalError> {
         let io = |path: &Path, source| JournalError::Io { path: path.to_owned(), source };
-        let file = storage.open(&segment.path, Access::Read).map_err(|e| io(&segment.path, e))?;
+        let file = match (self.owner, end) {
+            (Owner::Us, None) => truth(storage, segment).map_err(|e| io(&segment.path, e))?,
+            _ => storage.open(&segment.path, Access::Read).map_err(|e| io(&segment.path, e))?,
+        };
         // A file that was cut has nothing behind its end.
         let limit = end.unwrap_or(file.bytes().map_err(|e| io(&segment.path, e))?.next_multiple_of(BLOCK));
-        let resync = if end.is_some() { Resync::Everywhere } else { Resync::IfMoreGroups };
+        let resync = if end.is_some() { Resync::Everywhere } else { Resync::Nearby };
         let mut scanner = Scanner::new(&*file, segment.seal, segment.data_start, limit, resync);
         let mut group: Option<Group> = None;
         let mut bad: Vec<Range<u64>> = Vec::new();
@@ -247,17 +272,16 @@ impl Replay<'_> {
 
     /// Cuts the last group off: it was torn while it was written. Returns where the valid part ends.
     fn cut(&self, segment: &Segment, file: &dyn File, group: Group, before: u64) -> u64 {
-        // Groups begin at blocks; where the first frame is bad, the commit tells.
-        let start = group.commit.as_ref().map_or(group.start / BLOCK * BLOCK, |(_, _, commit)| commit.start);
-        for range in group.bad.iter().filter(|range| range.start < start && range.end <= start) {
-            self.damage.set_aside(segment, file, range.clone(), "frames of acknowledged batches are bad");
+        // Its end tells where it began; without that, all behind the group before is its own.
+        let start = group.commit.as_ref().map_or(before, |(_, _, commit)| commit.start.max(before));
+        if start > before {
+            self.damage.set_aside(segment, file, before..start, "acknowledged batches can't be read");
         }
         if group.commit.is_some() {
-            let why = "the last batch is not whole though its end is there; it was not acknowledged, or was damaged since";
-            self.damage.set_aside(segment, file, start..group.end, why);
+            self.damage.keep_cut(segment, file, start..group.end);
         }
         tracing::info!(segment = %segment.path.display(), at = start, "cut a batch that was being written");
-        if group.bad.iter().any(|range| range.start < start) { start } else { before }
+        start
     }
 }
 

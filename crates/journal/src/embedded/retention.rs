@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{layout::Volume, segment::Segment, shared::Shared, sync::locked};
-use crate::{JournalError, SnapshotKey};
+use crate::{JournalError, Offset};
 
 /// Takes the segments off the list that may go, oldest first. `upcoming_bytes`: what is about to be added.
 pub(super) fn expired(shared: &Shared, volume: Volume, upcoming_bytes: u64) -> Vec<Arc<Segment>> {
@@ -69,14 +69,9 @@ fn holder(shared: &Shared, volume: Volume, next: &Segment) -> Option<String> {
     let snapshots = locked(&shared.snapshots);
     (0..slots.len()).find_map(|slot| {
         let partition = slots.partition(slot);
-        let needed = |consumer: &String, committed: u64| {
-            let key = SnapshotKey { consumer: consumer.clone(), partition };
-            snapshots.get(&key).map_or(committed, |covers| committed.min(*covers))
-        };
-        let committed = consumers.of(partition).into_iter();
-        committed
-            .filter(|(consumer, offset)| needed(consumer, offset.0) < next.start[slot].next)
-            .map(|(consumer, _)| consumer)
-            .next()
+        let covered = snapshots.iter().filter(|(key, _)| key.partition == partition);
+        let covered = covered.map(|(key, covers)| (key.consumer.clone(), Offset(*covers)));
+        let mut needed = consumers.of(partition).into_iter().chain(covered);
+        needed.find(|(_, from)| from.0 < next.start[slot].next).map(|(consumer, _)| consumer)
     })
 }

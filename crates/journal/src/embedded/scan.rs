@@ -12,6 +12,8 @@ use super::{
 
 /// How much is read at once.
 const CHUNK_BYTES: u64 = 1 << 20;
+/// As far as one group of small batches reaches.
+const NEARBY_BYTES: u64 = 5 << 20;
 /// How often a block that the device can't read is tried before it counts as damaged.
 const READ_TRIES: usize = 3;
 
@@ -20,8 +22,9 @@ const READ_TRIES: usize = 3;
 pub(super) enum Resync {
     /// To the end of the stretch: everything in it was acknowledged, or may have been.
     Everywhere,
-    /// Only if a later group begins somewhere behind it: else the bad place is where writing stopped.
-    IfMoreGroups,
+    /// A little, and further only if a later group begins somewhere behind it: else the bad place is most probably
+    /// where writing stopped.
+    Nearby,
 }
 
 /// What comes next in a stretch.
@@ -81,7 +84,7 @@ impl<'a> Scanner<'a> {
                 self.at = self.end;
                 return Ok(match self.resync {
                     Resync::Everywhere => Found::Bad { at, end: self.end, header: None },
-                    Resync::IfMoreGroups => Found::End,
+                    Resync::Nearby => Found::End,
                 });
             };
             self.at = end;
@@ -104,10 +107,10 @@ impl<'a> Scanner<'a> {
     fn next_valid(&mut self, at: u64) -> io::Result<Option<u64>> {
         let limit = match self.resync {
             Resync::Everywhere => self.end,
-            Resync::IfMoreGroups => match self.search(block_up(at + 1), self.end, BLOCK)? {
-                Some(group) => group + HEADER_BYTES as u64,
-                None => return Ok(None),
-            },
+            Resync::Nearby => {
+                let group = self.search(block_up(at + 1), self.end, BLOCK)?;
+                group.map_or(self.end.min(at + NEARBY_BYTES), |group| group + HEADER_BYTES as u64)
+            }
         };
         self.search(at + FRAME_ALIGN as u64, limit, FRAME_ALIGN as u64)
     }
@@ -115,11 +118,16 @@ impl<'a> Scanner<'a> {
     fn search(&mut self, from: u64, to: u64, step: u64) -> io::Result<Option<u64>> {
         let mut at = from;
         while at + HEADER_BYTES as u64 <= to {
-            let bytes = self.window(at, HEADER_BYTES)?;
-            if Header::read(&bytes, self.seal, at).is_some_and(|h| at + h.frame_bytes() <= self.end) {
-                return Ok(Some(at));
+            self.window(at, HEADER_BYTES)?;
+            // As far as what is in memory reaches.
+            let mut left = &self.chunk[(at - self.chunk_at) as usize..];
+            while left.len() >= HEADER_BYTES && at + HEADER_BYTES as u64 <= to {
+                if Header::read(left, self.seal, at).is_some_and(|h| at + h.frame_bytes() <= self.end) {
+                    return Ok(Some(at));
+                }
+                at += step;
+                left = left.get(step as usize..).unwrap_or_default();
             }
-            at += step;
         }
         Ok(None)
     }

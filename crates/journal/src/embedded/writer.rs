@@ -338,9 +338,10 @@ impl Writer {
 
     /// Takes away segments that retention lets go; their files become spares.
     fn expire(&mut self, upcoming_bytes: u64) {
+        let storage = Arc::clone(&self.shared.options.storage);
+        let mut spares = Vec::new();
         for segment in retention::expired(&self.shared, self.volume, upcoming_bytes) {
-            let storage = &*self.shared.options.storage;
-            let reusable = self.spares.len() < SPARES
+            let reusable = self.spares.len() + spares.len() < SPARES
                 && segment.file_bytes() == self.shared.options.segment_bytes
                 && Arc::strong_count(&segment) == 1;
             let number = segment.header.sequence;
@@ -350,12 +351,16 @@ impl Writer {
                 storage.remove(&segment.path)
             };
             match gone {
-                Ok(()) if reusable => self.spares.push(number),
+                Ok(()) if reusable => spares.push(number),
                 Ok(()) => {}
                 Err(error) => {
                     tracing::warn!(%error, path = %segment.path.display(), "an expired segment stays");
                 }
             }
+        }
+        // Written over only once its old name is gone for good.
+        if !spares.is_empty() && storage.sync_dir(&self.shared.paths.volume(self.volume)).is_ok() {
+            self.spares.append(&mut spares);
         }
     }
 }

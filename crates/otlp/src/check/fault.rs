@@ -82,11 +82,12 @@ impl Refusals {
     }
 
     /// One English sentence; empty where nothing was refused.
-    pub(crate) fn sentence(&self, signal: Signal) -> String {
+    pub(crate) fn sentence(&self, signal: Signal, accepted: u64) -> String {
         if self.told.is_empty() {
             return String::new();
         }
-        let mut text = format!("{} {} refused, all others kept: ", self.records, signal.records());
+        let (refused, all) = (self.records, self.records + accepted);
+        let mut text = format!("{refused} of {all} {} refused, the others are kept: ", signal.records());
         for (index, (fault, count)) in self.told.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             text += &format!("{separator}{fault} ({count})");

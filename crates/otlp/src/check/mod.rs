@@ -132,7 +132,7 @@ pub fn check(
     Ok(Checked {
         accepted,
         rejected: refusals.records(),
-        reasons: refusals.sentence(signal),
+        reasons: refusals.sentence(signal, accepted),
         parts: parts.finish(body),
     })
 }

@@ -2,7 +2,9 @@
 //!
 //! Both ways go by the schema's table, without a tree in between.
 
+mod base64;
 mod read;
+mod scalar;
 mod write;
 
 pub use read::{JsonError, from_json};

@@ -5,15 +5,12 @@
 
 use std::fmt;
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use serde::{
     Deserializer,
     de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
+use super::{base64, scalar::Scalar};
 use crate::{
     Signal,
     schema::{Field, Kind, Label, Message},
@@ -216,14 +213,6 @@ impl<'de> Visitor<'de> for FieldSeed<'_> {
     }
 }
 
-/// A value as JSON has it.
-enum Scalar<'a> {
-    Bool(bool),
-    Int(i128),
-    Double(f64),
-    Text(&'a str),
-}
-
 impl FieldSeed<'_> {
     fn wants_list(&self) -> bool {
         self.field.label == Label::Many && self.place == Place::Field
@@ -305,7 +294,7 @@ impl FieldSeed<'_> {
             }
             Kind::Text => self.put_bytes(scalar.text()?.as_bytes()),
             Kind::Bytes => {
-                let bytes = decode_base64(scalar.text()?)?;
+                let bytes = base64::decode(scalar.text()?)?;
                 self.put_bytes(&bytes);
             }
             Kind::TraceId | Kind::SpanId => {
@@ -320,47 +309,4 @@ impl FieldSeed<'_> {
     fn put_bytes(&mut self, bytes: &[u8]) {
         crate::wire::put_bytes(&mut self.writer.out, self.field.number, bytes);
     }
-}
-
-impl<'a> Scalar<'a> {
-    fn text(&self) -> Option<&'a str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// A whole number, also where JSON has it as text or as `1e3`.
-    fn whole(&self) -> Option<i128> {
-        match self {
-            Self::Int(number) => Some(*number),
-            Self::Text(text) => text.parse().ok(),
-            // Every whole double below 2^64 fits.
-            Self::Double(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(64) => {
-                Some(*number as i128)
-            }
-            _ => None,
-        }
-    }
-
-    fn double(&self) -> Option<f64> {
-        match self {
-            Self::Int(number) => Some(*number as f64),
-            Self::Double(number) => Some(*number),
-            Self::Text("NaN") => Some(f64::NAN),
-            Self::Text("Infinity") => Some(f64::INFINITY),
-            Self::Text("-Infinity") => Some(f64::NEG_INFINITY),
-            Self::Text(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
-            Self::Bool(_) => None,
-        }
-    }
-}
-
-/// Standard or URL-safe, padded or not, as proto3 JSON demands.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    const CONFIG: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
-    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
 }

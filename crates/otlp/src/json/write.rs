@@ -5,8 +5,7 @@
 
 use std::io::Write;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-
+use super::base64;
 use crate::{
     Signal,
     schema::{Field, Kind, Label, Message},
@@ -140,7 +139,7 @@ fn write_value(
     };
     match field.kind {
         Kind::TraceId | Kind::SpanId => write_quoted(out, &hex::encode(bytes)),
-        Kind::Bytes => write_quoted(out, &STANDARD.encode(bytes)),
+        Kind::Bytes => write_quoted(out, &base64::encode(bytes)),
         kind => match kind.message() {
             Some(message) => write_message(message, bytes, out, levels)?,
             None => write_json(out, &String::from_utf8_lossy(bytes)),

@@ -26,9 +26,10 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
 /// Puts the length of what was appended from `start` on in front of it: so a nested message is written
 /// without knowing its length beforehand.
 pub(crate) fn close_length(out: &mut Vec<u8>, start: usize) {
-    let mut prefix = Vec::with_capacity(10);
-    put_varint(&mut prefix, (out.len() - start) as u64);
-    out.splice(start..start, prefix);
+    let end = out.len();
+    put_varint(out, (end - start) as u64);
+    let width = out.len() - end;
+    out[start..].rotate_right(width);
 }
 
 /// Copies the fields of a message as they are, save those length-delimited ones that `replace` says it has dealt

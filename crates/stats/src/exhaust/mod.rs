@@ -15,6 +15,9 @@ use trend::{FEWEST, Trend};
 
 /// A rise must be this unlikely without a trend.
 const SURE: f64 = 3.0;
+/// Values and times (seconds) beyond are no values and times.
+const LARGEST: f64 = 1e30;
+const LATEST: f64 = 1e12;
 const HOUR: f64 = 3_600.0;
 /// Share of the way from its lowest to the limit beyond which an earlier peak was no harmless one.
 const HARMLESS_PEAK: f64 = 0.9;
@@ -73,7 +76,7 @@ impl RunOut {
         Self {
             recent: [1.0, 8.0, 64.0].map(|strides| Track::new(stride_secs * strides)),
             far: Track::new(stride_secs),
-            since_secs: f64::NEG_INFINITY,
+            since_secs: f64::MIN,
             cleanups: 0,
             cleanup_sign: 0,
             last: None,
@@ -82,7 +85,9 @@ impl RunOut {
 
     /// Feeds one value. `NaN`, and what is not later than the last, changes nothing.
     pub fn observe(&mut self, t_secs: f64, value: f64) {
-        if !value.is_finite() || !t_secs.is_finite() || self.last.is_some_and(|last| t_secs <= last.t_secs) {
+        // Also where the square of the value, or the time, would leave all bounds.
+        let sane = value.abs() <= LARGEST && t_secs.abs() <= LATEST;
+        if !sane || self.last.is_some_and(|last| t_secs <= last.t_secs) {
             return;
         }
         if let Some(last) = self.last
@@ -104,7 +109,7 @@ impl RunOut {
     pub fn forecast(&self, limit: f64) -> Option<Forecast> {
         let last = self.last?;
         let towards = (limit - last.value).signum();
-        if !limit.is_finite() || last.value == limit {
+        if limit.is_nan() || limit.abs() > LARGEST || last.value == limit {
             return None;
         }
         let trend = self.trend()?;
@@ -153,7 +158,7 @@ impl RunOut {
     /// Whether the series has been as near to the limit before and came back by itself, from where it did no harm.
     fn comes_back(&self, limit: f64, towards: f64) -> bool {
         // One cleanup is help from outside: what was before it does not count. A habit of cleanups is a sawtooth.
-        let from = if self.cleanups >= HABIT { f64::NEG_INFINITY } else { self.since_secs };
+        let from = if self.cleanups >= HABIT { f64::MIN } else { self.since_secs };
         let past = since(self.far.points(), from);
         let Some(now) = self.last else { return false };
         let (lowest, range) = extent(past, towards);

@@ -4,7 +4,10 @@
 //! Reads tokens from the left and stops at the first that looks like a word of free text, so a level or a time in
 //! the message is never taken for one of the header.
 
-use super::{Format, HEADER_BYTES, Line, tail};
+use super::{
+    Format, HEADER_BYTES, Line, tail,
+    token::{bare, blanks, group_end, is_delimited, is_plain, token_end},
+};
 use crate::{
     Level,
     timestamp::{self, Spelling, Stamp},
@@ -41,140 +44,34 @@ pub(super) fn read(text: &str, hint: u64) -> Line<'_> {
             header.line.format = Format::Syslog;
             header.syslog_tag(Spelling::Clock);
         }
-        None => header.level_first(),
+        None => header.level_first(hint),
     }
     header.finish()
 }
 
-struct Header<'a> {
-    text: &'a str,
+pub(super) struct Header<'a> {
+    pub(super) text: &'a str,
     /// The stretch that is searched.
-    s: &'a [u8],
-    line: Line<'a>,
+    pub(super) s: &'a [u8],
+    pub(super) line: Line<'a>,
     /// Where the part not yet understood begins.
-    at: usize,
+    pub(super) at: usize,
     /// The time stood behind a `[` that did not close after it.
-    in_bracket: bool,
-}
-
-/// First byte after blanks and terminal colour codes.
-pub(super) fn blanks(s: &[u8], mut at: usize) -> usize {
-    loop {
-        match s.get(at) {
-            Some(b' ' | b'\t') => at += 1,
-            Some(0x1b) if s.get(at + 1) == Some(&b'[') => {
-                let code =
-                    s[at + 2..].iter().take(12).take_while(|b| b.is_ascii_digit() || **b == b';').count();
-                at = (at + 3 + code).min(s.len());
-            }
-            _ => return at,
-        }
-    }
-}
-
-/// First byte after the token at `at`.
-pub(super) fn token_end(s: &[u8], at: usize) -> usize {
-    s[at..].iter().position(|b| matches!(b, b' ' | b'\t' | 0x1b)).map_or(s.len(), |length| at + length)
-}
-
-/// First byte after the bracketed group that opens at `at`, if it closes soon.
-pub(super) fn group_end(s: &[u8], at: usize) -> Option<usize> {
-    let mut open = 0usize;
-    for (i, b) in s[at..].iter().take(320).enumerate() {
-        match b {
-            b'[' => open += 1,
-            b']' => {
-                open -= 1;
-                if open == 0 {
-                    return Some(at + i + 1);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-/// A token of letters only: what free text is made of. Words in capitals alone are not: headers have them.
-fn is_plain(token: &[u8]) -> bool {
-    let core = bare(token);
-    !core.is_empty()
-        && core.iter().all(|b| b.is_ascii_alphabetic() || *b >= 0x80 || matches!(b, b'\'' | b'-'))
-        && core.iter().any(|b| b.is_ascii_lowercase() || *b >= 0x80)
-}
-
-/// Without the punctuation around it.
-pub(super) fn bare(token: &[u8]) -> &[u8] {
-    let edge = |b: &u8| {
-        matches!(b, b'[' | b']' | b'(' | b')' | b'<' | b'>' | b':' | b'|' | b',' | b'*' | b'"' | b'=')
-    };
-    let start = token.iter().position(|b| !edge(b)).unwrap_or(token.len());
-    let end = token.iter().rposition(|b| !edge(b)).map_or(start, |i| i + 1);
-    &token[start..end]
+    pub(super) in_bracket: bool,
 }
 
 impl<'a> Header<'a> {
-    fn slice(&self, from: usize, to: usize) -> &'a str {
+    pub(super) fn slice(&self, from: usize, to: usize) -> &'a str {
         self.text.get(from..to).unwrap_or("")
     }
 
     fn finish(mut self) -> Line<'a> {
-        let at = blanks(self.text.as_bytes(), self.at);
+        let at = blanks(self.s, self.at);
         self.line.content = self.text.get(at..).unwrap_or(self.text);
         if self.line.content.is_empty() && self.line.format == Format::Plain {
             self.line.content = self.text;
         }
         self.line
-    }
-
-    /// `<34>`.
-    fn priority(&mut self) {
-        if self.s.first() != Some(&b'<') {
-            return;
-        }
-        let digits = self.s[1..].iter().take(3).take_while(|b| b.is_ascii_digit()).count();
-        if digits == 0 || self.s.get(1 + digits) != Some(&b'>') {
-            return;
-        }
-        let priority = self.s[1..=digits].iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
-        if priority > 191 {
-            return;
-        }
-        self.line.level = Some(Level::from_syslog((priority % 8) as u8));
-        self.at = digits + 2;
-    }
-
-    /// `1 time host app procid msgid [structured data] message`, after the priority.
-    fn syslog_5424(&mut self, hint: u64) -> Option<Line<'a>> {
-        self.line.level?;
-        if self.s.get(self.at) != Some(&b'1') || self.s.get(self.at + 1) != Some(&b' ') {
-            return None;
-        }
-        let mut at = self.at + 2;
-        let stamp = timestamp::read(self.s, at, hint);
-        if stamp.is_none() && self.s.get(at) != Some(&b'-') {
-            return None;
-        }
-        let mut fields = [""; 5];
-        for field in &mut fields {
-            let end = token_end(self.s, at);
-            *field = self.slice(at, end);
-            at = (end + 1).min(self.text.len());
-        }
-        let named = |field: &'a str| (field != "-" && !field.is_empty()).then_some(field);
-        let rest = self.text.get(at..).unwrap_or("");
-        let content = match rest.strip_prefix('-') {
-            Some(message) => message,
-            None => after_structured_data(rest),
-        };
-        Some(Line {
-            time: stamp.and_then(|stamp| stamp.ns),
-            level: self.line.level,
-            host: named(fields[1]),
-            logger: named(fields[2]),
-            content: content.trim_start().trim_start_matches('\u{feff}'),
-            format: Format::Syslog5424,
-        })
     }
 
     /// Finds the time at the front, or behind a few tokens that are no words. Moves behind it.
@@ -206,7 +103,7 @@ impl<'a> Header<'a> {
             if token.is_empty()
                 || is_plain(token)
                 || token.len() > 64
-                || Level::from_word(word(token)).is_some()
+                || Level::from_bytes(bare(token)).is_some()
             {
                 return None;
             }
@@ -219,7 +116,7 @@ impl<'a> Header<'a> {
         let closed = !self.s.get(stamp.end).is_some_and(|b| b.is_ascii_alphanumeric());
         closed
             && match stamp.spelling {
-                Spelling::Civil | Spelling::Named => true,
+                Spelling::Civil | Spelling::Named | Spelling::NamedYear => true,
                 Spelling::Clock => token == 0,
                 // A bare count or date may be anything, unless the line begins with it.
                 Spelling::Epoch => token == 0 || self.named_time_follows(stamp.end),
@@ -232,7 +129,9 @@ impl<'a> Header<'a> {
         for _ in 0..3 {
             at = blanks(self.s, at);
             let stamp = timestamp::read(self.s, at, 0);
-            if stamp.is_some_and(|stamp| matches!(stamp.spelling, Spelling::Civil | Spelling::Named)) {
+            if stamp.is_some_and(|stamp| {
+                matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
+            }) {
                 return true;
             }
             let end = token_end(self.s, at);
@@ -250,7 +149,7 @@ impl<'a> Header<'a> {
         for _ in 0..4 {
             at = blanks(self.s, at);
             if let Some(stamp) = timestamp::read(self.s, at, hint)
-                && matches!(stamp.spelling, Spelling::Civil | Spelling::Named)
+                && matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
             {
                 self.at = stamp.end;
                 // The text behind a named time is syslog's: host and tag.
@@ -264,60 +163,6 @@ impl<'a> Header<'a> {
                 return;
             }
             at = end;
-        }
-    }
-
-    /// `host tag[pid]: ` or `tag[pid]: `. After an ISO time both tokens and the number must be there.
-    fn syslog_tag(&mut self, spelling: Spelling) -> bool {
-        if !matches!(spelling, Spelling::Named | Spelling::Civil | Spelling::Clock) || self.in_bracket {
-            return false;
-        }
-        let first = blanks(self.s, self.at);
-        let first_end = token_end(self.s, first);
-        if first == first_end {
-            return false;
-        }
-        let second = blanks(self.s, first_end);
-        let second_end = token_end(self.s, second);
-        if let Some(name) = tag(&self.s[second..second_end], spelling == Spelling::Named)
-            && !self.s[first..first_end].ends_with(b":")
-            && !matches!(self.s[first], b'[' | b'(' | b'<' | b'"' | b'-')
-            && (spelling == Spelling::Named || !is_level(&self.s[first..first_end]))
-        {
-            self.line.host = Some(self.slice(first, first_end));
-            self.line.logger = Some(self.slice(second, second + name));
-            self.at = second_end;
-        } else if spelling != Spelling::Civil
-            && let Some(name) = tag(&self.s[first..first_end], spelling == Spelling::Named)
-        {
-            self.line.logger = Some(self.slice(first, first + name));
-            self.at = first_end;
-        } else if spelling == Spelling::Named
-            && !matches!(self.s[first], b'[' | b'(' | b'<' | b'"')
-            && !is_level(&self.s[first..first_end])
-            && self.s.get(second).is_some_and(|b| !b.is_ascii_whitespace())
-            && !self.in_bracket
-        {
-            // A host and no tag: "--- last message repeated 2 times ---" and the like.
-            self.line.host = Some(self.slice(first, first_end));
-            self.at = first_end;
-        } else {
-            return false;
-        }
-        self.line.format = Format::Syslog;
-        true
-    }
-
-    /// A level right behind a syslog tag: `<warn>`, `[ERROR]`, `INFO:`.
-    fn inner_level(&mut self) {
-        let at = blanks(self.s, self.at);
-        let end = token_end(self.s, at);
-        let token = &self.s[at..end];
-        if is_delimited(token)
-            && let Some(level) = Level::from_word(word(token))
-        {
-            self.line.level = Some(level);
-            self.at = end;
         }
     }
 
@@ -344,9 +189,9 @@ impl<'a> Header<'a> {
             let token = &self.s[at..end];
             let next = tail::separators(self.s, end);
             let has_separator = self.s[end..next].iter().any(|b| matches!(b, b'-' | b'|' | b'\t'));
-            let core = word(token);
-            if let Some(level) = Level::from_word(core) {
-                let capitals = core.bytes().all(|b| b.is_ascii_uppercase());
+            let core = bare(token);
+            if let Some(level) = Level::from_bytes(core) {
+                let capitals = core.iter().all(u8::is_ascii_uppercase);
                 let delimited = is_delimited(token) || (separated && (has_separator || token_index == 0));
                 if capitals || delimited {
                     self.line.level = Some(level);
@@ -357,7 +202,7 @@ impl<'a> Header<'a> {
                     return;
                 }
             }
-            if let [letter] = core.as_bytes()
+            if let [letter] = core
                 && let Some(level) = Level::from_letter(*letter)
                 && (before_is_number || is_delimited(token))
                 && token.len() <= 3
@@ -374,7 +219,7 @@ impl<'a> Header<'a> {
                     break;
                 }
             }
-            before_is_number = core.bytes().all(|b| b.is_ascii_digit()) && !core.is_empty();
+            before_is_number = core.iter().all(u8::is_ascii_digit) && !core.is_empty();
             separated = has_separator || before_is_number;
             at = next;
         }
@@ -417,7 +262,7 @@ impl<'a> Header<'a> {
     }
 
     /// No time: `ERROR: ...`, `[warn] ...`, `INFO:logger:...`. In capitals, or delimited.
-    fn level_first(&mut self) {
+    fn level_first(&mut self, hint: u64) {
         let at = blanks(self.s, self.at);
         let end = token_end(self.s, at);
         let token = &self.s[at..end];
@@ -441,66 +286,25 @@ impl<'a> Header<'a> {
             }
             return;
         }
-        let core = word(token);
-        let Some(level) = Level::from_word(core) else { return };
-        let capitals = core.bytes().all(|b| b.is_ascii_uppercase());
+        let core = bare(token);
+        let Some(level) = Level::from_bytes(core) else { return };
+        let capitals = core.iter().all(u8::is_ascii_uppercase);
         if capitals || (is_delimited(token) && token[0] != b'"') {
             self.line.level = Some(level);
             self.line.format = Format::LevelFirst;
+            let mut end = end;
+            let next = tail::separators(self.s, end);
+            let next = if self.s.get(next) == Some(&b'[') { next + 1 } else { next };
+            if let Some(stamp) = timestamp::read(self.s, next, hint)
+                && stamp.spelling != Spelling::Date
+            {
+                self.line.time = stamp.ns;
+                self.line.format = Format::Header;
+                end = stamp.end;
+            }
             self.at = tail::after_level(self.s, end, false, &mut |from, to| {
                 self.line.logger = self.text.get(from..to);
             });
         }
     }
-}
-
-/// The word of a token without the punctuation around it; empty where it is not ASCII.
-fn word(token: &[u8]) -> &str {
-    std::str::from_utf8(bare(token)).unwrap_or("")
-}
-
-fn is_level(token: &[u8]) -> bool {
-    Level::from_word(word(token)).is_some()
-}
-
-/// `[info]`, `<warn>`, `error:`, `(debug)`, `|INFO|`.
-fn is_delimited(token: &[u8]) -> bool {
-    matches!(token.last(), Some(b']' | b'>' | b':' | b')' | b'|'))
-}
-
-/// The length of the name of a syslog tag `name[pid]:`, `name:`, `name[pid]`; without a pid only where `loose`.
-fn tag(token: &[u8], loose: bool) -> Option<usize> {
-    let body = token.strip_suffix(b":").unwrap_or(token);
-    if let Some(inner) = body.strip_suffix(b"]") {
-        let open = memchr::memrchr(b'[', inner)?;
-        let pid = &inner[open + 1..];
-        return (open > 0 && !pid.is_empty() && pid.iter().all(u8::is_ascii_digit)).then_some(open);
-    }
-    let is_name = body.len() < token.len()
-        && !body.is_empty()
-        && body.iter().all(|b| b.is_ascii_alphanumeric() || b"._-/()@".contains(b));
-    (loose && is_name).then_some(body.len())
-}
-
-/// What follows `[id key="value"][id2 ...]`.
-fn after_structured_data(rest: &str) -> &str {
-    let s = rest.as_bytes();
-    let mut at = 0;
-    while s.get(at) == Some(&b'[') {
-        let mut quoted = false;
-        let mut end = at + 1;
-        while end < s.len() && (quoted || s[end] != b']') {
-            match s[end] {
-                b'\\' => end += 1,
-                b'"' => quoted = !quoted,
-                _ => {}
-            }
-            end += 1;
-        }
-        if end >= s.len() {
-            return rest;
-        }
-        at = end + 1;
-    }
-    rest.get(at..).unwrap_or(rest)
 }

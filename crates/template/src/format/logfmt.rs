@@ -15,7 +15,7 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
     }
     let mut at = 0;
     let mut line = Line { content: text, format: Format::Logfmt, ..Line::default() };
-    let mut found_message = false;
+    let (mut found_message, mut is_quoted) = (false, false);
     for pair in 0..PAIRS {
         let Some((key, value, end)) = pair_at(s, at) else {
             if pair == 0 {
@@ -28,6 +28,7 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
             b"msg" | b"message" | b"event" if !found_message => {
                 line.content = value;
                 found_message = true;
+                is_quoted = end > at + key.len() + 1 + value.len();
             }
             b"time" | b"ts" | b"t" | b"timestamp" | b"@timestamp" | b"at" if line.time.is_none() => {
                 line.time = timestamp::read(value.as_bytes(), 0, hint).and_then(|stamp| stamp.ns);
@@ -49,7 +50,9 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
             break;
         }
     }
-    (found_message || (line.level.is_some() && line.time.is_some())).then_some(line)
+    // A bare `msg=` among other pairs may be anything's.
+    let is_message = found_message && (is_quoted || line.level.is_some() || line.time.is_some());
+    (is_message || (line.level.is_some() && line.time.is_some())).then_some(line)
 }
 
 /// One pair: key, range of the value without its quotes, first byte after it.

@@ -8,7 +8,9 @@ mod header;
 mod json;
 mod klog;
 mod logfmt;
+mod syslog;
 mod tail;
+mod token;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! What stands between a level and the message: process, thread, logger, caller, and the marks between them.
 
-use super::header::{blanks, group_end, token_end};
+use super::token::{blanks, group_end, token_end};
 
 /// Elements behind the level at most.
 const ELEMENTS: usize = 6;
@@ -49,6 +49,14 @@ pub(super) fn after_level(
         let next = separators(s, end);
         let token = &s[at..end];
         let marked = is_marked(s, end, next);
+        // A bare word is neither a name with parts nor a place in the source: the message begins.
+        if first.is_ascii_alphabetic()
+            && !marked
+            && !in_bracket
+            && memchr::memchr3(b'.', b':', b'$', token).is_none()
+        {
+            return at;
+        }
         let accepted = match first {
             b'[' => marked || s.get(next) == Some(&b'[') || logger(s, next).is_some(),
             b'0'..=b'9' => {

@@ -329,6 +329,46 @@ const EXAMPLES: &[Example] = &[
         None,
         "no memory",
     ),
+    (
+        "Mar 05, 2024 11:22:33 AM org.shop.Main run",
+        Format::Header,
+        Some(MOMENT),
+        None,
+        None,
+        "org.shop.Main run",
+    ),
+    (
+        "[INFO ] 2024-03-05 11:22:33.000 [main] Cart - ready",
+        Format::Header,
+        Some(MOMENT),
+        Some(Level::Info),
+        Some("Cart"),
+        "ready",
+    ),
+    (
+        "W, [2024-03-05T11:22:33.000 #77]  WARN -- : low memory",
+        Format::Header,
+        Some(MOMENT),
+        Some(Level::Warn),
+        None,
+        "low memory",
+    ),
+    (
+        "12:M 05 Mar 2024 11:22:33.000 # WARNING overcommit",
+        Format::Header,
+        Some(MOMENT),
+        Some(Level::Warn),
+        None,
+        "overcommit",
+    ),
+    (
+        "type=AVC msg=audit(1709637753.000:42): denied",
+        Format::Plain,
+        None,
+        None,
+        None,
+        "type=AVC msg=audit(1709637753.000:42): denied",
+    ),
     // No header, or next to none.
     ("WARNING: disk almost full", Format::LevelFirst, None, Some(Level::Warn), None, "disk almost full"),
     ("the ERROR count is 3", Format::Plain, None, None, None, "the ERROR count is 3"),
@@ -387,6 +427,23 @@ fn empty_and_blank_lines_are_plain_and_empty() {
     }
 }
 
+#[test]
+fn headers_longer_than_what_is_searched_do_no_harm() {
+    let long = "x".repeat(600);
+    for line in [
+        format!("<34>1 2024-03-05T11:22:33Z {long} app 1 - - message"),
+        format!("<34>Mar  5 11:22:33 {long} app[1]: message"),
+        format!("2024-03-05 11:22:33 [{long}] ERROR message"),
+        format!("2024-03-05 11:22:33 ERROR {long}: message"),
+        format!("{}ERROR message", " ".repeat(600)),
+        format!("2024-03-05 11:22:33 ERROR {}message", " ".repeat(600)),
+        format!("2024-03-05 11:22:33 {}", "ä".repeat(600)),
+    ] {
+        assert!(line.ends_with(parse(&line).content), "{line}");
+        assert!(!parse(&line).content.is_empty(), "{line}");
+    }
+}
+
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "2024-03-05",
@@ -420,7 +477,7 @@ fn pieces() -> impl Strategy<Value = String> {
         "(",
         "\u{0}",
     ]);
-    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    prop::collection::vec(piece, 0..250).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {

@@ -59,13 +59,17 @@ impl Evidence {
             if filed.len() < 2 {
                 continue;
             }
-            let members: Vec<&Pattern> = filed.iter().filter_map(|place| pattern_at(*place)).collect();
+            let (places, members): (Vec<u32>, Vec<&Pattern>) = filed
+                .iter()
+                .filter_map(|place| Some((*place, pattern_at(*place)?)))
+                .filter(|(_, member)| are_alike(pattern, member, key.position))
+                .unzip();
             let enough = match key.position {
                 None => needed_names(key.words, &members),
                 Some(position) => needed_at(position, key.words, &members),
             };
-            if filed.len() >= enough {
-                return Some(filed.clone());
+            if members.len() >= enough.max(2) {
+                return Some(places);
             }
         }
         None
@@ -77,7 +81,11 @@ fn needed_names(words: usize, members: &[&Pattern]) -> usize {
     match words {
         0 => 16,
         1 => 4,
-        _ if (0..members[0].len()).any(|i| differs(i, members) && holds_parameter(i, members)) => 2,
+        _ if (0..members.first().map_or(0, |member| member.len()))
+            .any(|i| differs(i, members) && holds_parameter(i, members)) =>
+        {
+            2
+        }
         _ => 3,
     }
 }
@@ -103,6 +111,18 @@ fn needed_at(position: usize, fixed: usize, members: &[&Pattern]) -> usize {
     };
     // A sentence begins with the programmer's word.
     if position == 0 { needed + 2 } else { needed }
+}
+
+/// Whether two patterns are the same but for the one position, or for their names: keys are hashes only.
+fn are_alike(one: &Pattern, other: &Pattern, position: Option<usize>) -> bool {
+    one.len() == other.len()
+        && (0..one.len()).all(|i| {
+            let left_out = match position {
+                Some(position) => i == position,
+                None => look(one.token(i)) != Look::Word && look(other.token(i)) != Look::Word,
+            };
+            left_out || one.token(i) == other.token(i)
+        })
 }
 
 fn differs(position: usize, members: &[&Pattern]) -> bool {

@@ -10,7 +10,7 @@ use super::{
     pattern::{ANY, Pattern, Tokens},
 };
 
-/// Sets of open positions tried at one length. More exist only where lines of that length are mostly free text.
+/// Sets of open positions tried at one length, besides the empty one. More exist only where lines of that length are mostly free text.
 const MAX_SETS: usize = 64;
 
 type Map<K, V> = HashMap<K, V, FixedState>;
@@ -98,7 +98,7 @@ impl Index {
         self.sets
             .get(&length)
             .into_iter()
-            .flat_map(|sets| sets.keys().take(MAX_SETS))
+            .flat_map(|sets| sets.keys().take(MAX_SETS + 1))
             .filter_map(move |(_, open)| self.places.get(&(length, sum_with_open(whole, hashes, *open, any))))
             .flatten()
             .copied()

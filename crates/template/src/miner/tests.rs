@@ -64,8 +64,8 @@ fn several_positions_open_one_after_the_other() {
 #[test]
 fn lines_of_parameters_and_one_word_do_not_breed() {
     let mut miner = Miner::default();
-    for word in 0..2000 {
-        let word: String = format!("{word}").bytes().map(|b| char::from(b'a' + b - b'0')).collect();
+    for n in 0..2000 {
+        let word = word(n);
         miner.learn(&format!("<num> {word} <num>"));
         miner.learn(&word);
     }
@@ -83,6 +83,37 @@ fn past_the_limit_shapes_are_other_and_known_ones_stay_known() {
     assert_eq!(miner.learn("m n o four p q r").template, TemplateId::OTHER);
     assert_eq!(miner.render(TemplateId::OTHER), "<*>");
     assert_eq!(miner.render(TemplateId(77)), "");
+}
+
+/// Letters that stand for a number.
+fn word(n: usize) -> String {
+    n.to_string().bytes().map(|b| char::from(b'a' + b - b'0')).collect()
+}
+
+#[test]
+fn more_sets_of_open_positions_than_are_tried_lose_no_template() {
+    let mut shapes = Vec::new();
+    for i in 0..13 {
+        for j in 0..i {
+            for value in 0..16 {
+                let mut tokens: Vec<String> =
+                    (0..13).map(|k| format!("w{}", word(1000 + k + 13 * (13 * i + j)))).collect();
+                tokens[i] = word(value % 4);
+                tokens[j] = word(value / 4);
+                shapes.push(tokens.join(" "));
+            }
+        }
+    }
+    let mut miner = Miner::default();
+    for shape in &shapes {
+        miner.learn(shape);
+    }
+    let count = miner.len();
+    assert!(count < shapes.len() / 2, "{count}");
+    for shape in &shapes {
+        assert_eq!(miner.learn(shape).outcome, Outcome::Known, "{shape}");
+    }
+    assert_eq!(miner.len(), count);
 }
 
 #[test]

@@ -11,6 +11,12 @@ pub(super) const DELIMITER: u8 = 8;
 /// Letters, and every byte of a character beyond ASCII.
 pub(super) const LETTER: u8 = 16;
 
+/// A full stop: within a word it may be a host's.
+pub(super) const DOT: u8 = 32;
+
+/// Marks within dates, addresses and hosts with a port.
+pub(super) const JOINT: u8 = 64;
+
 pub(super) const CLASS: [u8; 256] = table();
 
 const fn table() -> [u8; 256] {
@@ -22,8 +28,11 @@ const fn table() -> [u8; 256] {
             b'0'..=b'9' => DIGIT,
             b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => LETTER,
             b'=' | b'"' | b'\'' | b'`' | b'<' | b'>' => ACTIVE | DELIMITER,
-            b'/' | b'\\' | b'@' => ACTIVE,
+            b'/' => ACTIVE | JOINT,
+            b':' | b'-' => JOINT,
+            b'\\' | b'@' => ACTIVE,
             b',' | b';' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'|' => DELIMITER,
+            b'.' => DOT,
             _ => 0,
         };
         byte += 1;

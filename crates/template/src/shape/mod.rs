@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 pub use kind::{Parameter, ParameterKind};
 
-use class::{ACTIVE, BREAK, CLASS, DIGIT};
+use class::{ACTIVE, BREAK, CLASS, DIGIT, DOT};
 
 use crate::timestamp;
 
@@ -71,8 +71,12 @@ impl Shaper {
         if end > MAX_CONTENT_BYTES {
             end = content.floor_char_boundary(MAX_CONTENT_BYTES);
         }
-        let mut walk =
-            Walk { s: &content.as_bytes()[..end], text: &mut self.text, parameters: &mut self.parameters };
+        let mut walk = Walk {
+            s: &content.as_bytes()[..end],
+            text: &mut self.text,
+            parameters: &mut self.parameters,
+            unclosed: 0,
+        };
         let (tokens, parameter_tokens) = walk.tokens(end < content.len());
         Shape { hash: ShapeHash(xxh3_128(&self.text)), tokens, parameter_tokens }
     }
@@ -97,6 +101,8 @@ struct Walk<'a> {
     s: &'a [u8],
     text: &'a mut Vec<u8>,
     parameters: &'a mut Vec<Parameter>,
+    /// Quotation marks so far that nothing closes.
+    unclosed: u8,
 }
 
 impl Walk<'_> {
@@ -124,7 +130,8 @@ impl Walk<'_> {
                 classes |= class;
                 at += 1;
             }
-            let lifted = if classes & (DIGIT | ACTIVE) == 0 {
+            let dotted = classes & DOT != 0 && memchr::memchr(b'.', &self.s[start..at - 1]).is_some();
+            let lifted = if classes & (DIGIT | ACTIVE) == 0 && !dotted {
                 self.word(start, &mut at)
             } else {
                 self.chunk(start, &mut at)
@@ -234,8 +241,21 @@ impl Walk<'_> {
             self.text.extend_from_slice(rest);
             return true;
         }
-        self.text.extend_from_slice(word);
+        self.copy(start, length);
         false
+    }
+
+    /// Copies a stretch of the content. Short ones, which are nearly all, as one block of fixed size.
+    fn copy(&mut self, start: usize, length: usize) {
+        const BLOCK: usize = 16;
+        match self.s.get(start..start + BLOCK) {
+            Some(block) if length <= BLOCK => {
+                let end = self.text.len() + length;
+                self.text.extend_from_slice(block);
+                self.text.truncate(end);
+            }
+            _ => self.text.extend_from_slice(&self.s[start..start + length]),
+        }
     }
 
     fn chunk_end(&self, mut at: usize) -> usize {

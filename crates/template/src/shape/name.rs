@@ -171,6 +171,10 @@ pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
         matches!(s, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic()) || s.starts_with(b"\\");
     let rooted =
         s[0] == b'/' || s.starts_with(b"~/") || s.starts_with(b"./") || s.starts_with(b"../") || windows;
+    let named = s[0].is_ascii_alphanumeric() || matches!(s[0], b'.' | b'_') || s[0] >= 0x80;
+    if !rooted && !named {
+        return None;
+    }
     let end = extent(s);
     let body = &s[..end];
     let slashes = body.iter().filter(|b| matches!(b, b'/' | b'\\')).count();
@@ -178,15 +182,15 @@ pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
     if letters == 0 {
         return None;
     }
-    let is_path = if rooted {
-        body.len() > 2
-    } else {
-        let named = body[0].is_ascii_alphanumeric() || matches!(body[0], b'.' | b'_');
-        named
-            && (slashes >= 2
-                || (slashes == 1 && memchr::memrchr(b'.', body) > memchr::memchr2(b'/', b'\\', body)))
-    };
+    let is_path = if rooted { body.len() > 2 } else { slashes >= 2 || (slashes == 1 && has_extension(body)) };
     is_path.then_some((ParameterKind::Path, end))
+}
+
+/// Whether letters stand behind the last full stop, and that behind the slash: `lib/a.so`, but not `HTTP/1.1`.
+fn has_extension(body: &[u8]) -> bool {
+    let dot = memchr::memrchr(b'.', body);
+    dot > memchr::memchr2(b'/', b'\\', body)
+        && dot.and_then(|dot| body.get(dot + 1)).is_some_and(u8::is_ascii_alphabetic)
 }
 
 /// To the first byte that no path holds, less the punctuation at its end.
@@ -220,11 +224,13 @@ pub(super) fn is_id(piece: &[u8]) -> bool {
     for b in piece {
         let class = match b {
             b'0'..=b'9' => b'0',
+            // One number with a fraction, or a version.
+            b'.' if before == b'0' => b'0',
             b'a'..=b'z' | 0x80.. => b'a',
             b'A'..=b'Z' => b'A',
             _ => b'-',
         };
-        digits += usize::from(class == b'0');
+        digits += usize::from(b.is_ascii_digit());
         groups += usize::from(class == b'0' && before != b'0');
         separators += usize::from(class == b'-' && before != b'-');
         switches += usize::from(class != before && class != b'-' && before != b'-' && before != 0);

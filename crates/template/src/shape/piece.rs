@@ -2,7 +2,7 @@
 
 use super::{
     MAX_WORD_BYTES, Walk,
-    class::{CLASS, DELIMITER, DIGIT, LETTER},
+    class::{ACTIVE, CLASS, DELIMITER, DIGIT, DOT, JOINT, LETTER},
     kind::ParameterKind,
     name, number,
 };
@@ -103,7 +103,7 @@ impl Walk<'_> {
         let chunk = &s[start..*end];
         let mut classes = 0;
         let mut stop = start;
-        let mut slash = false;
+        let (mut groups, mut before) = (0u32, 0u8);
         while stop < *end {
             let b = s[stop];
             let class = CLASS[usize::from(b)];
@@ -118,12 +118,17 @@ impl Walk<'_> {
                     break;
                 }
             }
-            slash |= matches!(b, b'/' | b'\\');
+            groups += u32::from(class & DIGIT != 0 && before & DIGIT == 0);
+            before = class;
             classes |= class;
             stop += 1;
         }
+        if classes == DIGIT && !is_date_like(s, start, stop) {
+            self.lift(ParameterKind::Number, start, stop);
+            return (stop, true);
+        }
         // An address behind a slash, or bare.
-        if classes & DIGIT != 0 {
+        if classes & DIGIT != 0 && (classes & (DOT | JOINT) != 0 || is_date_like(s, start, stop)) {
             let from = usize::from(chunk[0] == b'/');
             if let Some(length) = name::ipv4(&chunk[from..]) {
                 self.text.extend_from_slice(&chunk[..from]);
@@ -136,11 +141,14 @@ impl Walk<'_> {
                 && !s.get(stamp.end).is_some_and(|b| b.is_ascii_alphanumeric())
             {
                 self.lift(ParameterKind::Time, start, stamp.end);
-                *end = self.chunk_end(stamp.end).max(*end);
+                *end = self.chunk_end(stamp.end.max(*end));
                 return (stamp.end, true);
             }
         }
-        if slash && let Some((kind, length)) = name::path(chunk) {
+        if classes & ACTIVE != 0
+            && memchr::memchr2(b'/', b'\\', &s[start..stop]).is_some()
+            && let Some((kind, length)) = name::path(chunk)
+        {
             self.lift(kind, start, start + length);
             return (start + length, true);
         }
@@ -151,20 +159,20 @@ impl Walk<'_> {
         {
             last -= 1;
         }
-        let lifted = self.bare_piece(start, last, classes);
+        let lifted = self.bare_piece(start, last, classes, groups);
         self.text.extend_from_slice(&s[last..stop]);
         (stop, lifted)
     }
 
     /// A piece without delimiters, slashes and punctuation at its end.
-    fn bare_piece(&mut self, start: usize, end: usize, classes: u8) -> bool {
+    fn bare_piece(&mut self, start: usize, end: usize, classes: u8, groups: u32) -> bool {
         let piece = &self.s[start..end];
-        let kind = if piece.contains(&b'@') && name::is_email(piece) {
+        let kind = if classes & ACTIVE != 0 && piece.contains(&b'@') && name::is_email(piece) {
             Some(ParameterKind::Email)
         } else if classes & DIGIT == 0 {
             if piece.len() > MAX_WORD_BYTES {
                 Some(ParameterKind::Id)
-            } else if piece.contains(&b'.') && name::is_host(piece) {
+            } else if classes & DOT != 0 && name::is_host(piece) {
                 Some(ParameterKind::Host)
             } else {
                 None
@@ -175,13 +183,13 @@ impl Walk<'_> {
             None
         } else if name::is_uuid(piece) {
             Some(ParameterKind::Uuid)
-        } else if name::is_colon_hex(piece) {
+        } else if classes & JOINT != 0 && name::is_colon_hex(piece) {
             Some(ParameterKind::Ip)
         } else if name::is_hex(piece) {
             Some(ParameterKind::Hex)
-        } else if name::is_host(piece) {
+        } else if classes & (DOT | JOINT) != 0 && name::is_host(piece) {
             Some(ParameterKind::Host)
-        } else if name::is_id(piece) || piece.len() > MAX_WORD_BYTES {
+        } else if (groups > 1 && name::is_id(piece)) || piece.len() > MAX_WORD_BYTES {
             Some(ParameterKind::Id)
         } else {
             None
@@ -202,22 +210,34 @@ impl Walk<'_> {
         let s = self.s;
         let mut at = start;
         while at < end {
-            let signed = matches!(s[at], b'-' | b'+')
-                && at + 1 < end
-                && s[at + 1].is_ascii_digit()
-                && (at == start || !s[at - 1].is_ascii_alphanumeric());
-            if !signed && !s[at].is_ascii_digit() {
-                self.text.push(s[at]);
+            let letters = at;
+            while at < end && !s[at].is_ascii_digit() {
                 at += 1;
-                continue;
             }
-            let from = at;
-            at += usize::from(signed);
+            if at == end {
+                self.text.extend_from_slice(&s[letters..at]);
+                return;
+            }
+            let signed = at > letters
+                && matches!(s[at - 1], b'-' | b'+')
+                && (at - 1 == start || !s[at - 2].is_ascii_alphanumeric());
+            let from = at - usize::from(signed);
+            self.text.extend_from_slice(&s[letters..from]);
             while at < end && s[at].is_ascii_digit() {
                 at += 1;
             }
             self.lift(ParameterKind::Number, from, at);
         }
+    }
+}
+
+/// Digits alone that a date may begin with: `20240305`, `240305 112233`, `05 Mar`.
+fn is_date_like(s: &[u8], start: usize, stop: usize) -> bool {
+    match stop - start {
+        8 | 14 => true,
+        6 => s.get(stop) == Some(&b' ') && s.get(stop + 1).is_some_and(u8::is_ascii_digit),
+        1 | 2 => s.get(stop) == Some(&b' ') && s.get(stop + 1).is_some_and(u8::is_ascii_uppercase),
+        _ => false,
     }
 }
 

@@ -5,6 +5,9 @@ use super::{Walk, kind::ParameterKind};
 /// A quotation longer than this is not one.
 const MAX_QUOTED_BYTES: usize = 1024;
 
+/// Quotation marks of one line that were looked for in vain; after that its marks are just marks.
+const MAX_UNCLOSED: u8 = 8;
+
 impl Walk<'_> {
     /// Lifts the quotation that opens at `at`, if one does, and tells the first byte after it.
     pub(super) fn quoted(&mut self, at: usize) -> Option<usize> {
@@ -19,7 +22,13 @@ impl Walk<'_> {
         if at > 0 && (s[at - 1].is_ascii_alphanumeric() || s[at - 1] >= 0x80) {
             return None;
         }
-        let close = self.closing(body, mark, escaped)?;
+        if self.unclosed >= MAX_UNCLOSED {
+            return None;
+        }
+        let Some(close) = self.closing(body, mark, escaped) else {
+            self.unclosed += 1;
+            return None;
+        };
         let end = close + if escaped { 2 } else { 1 };
         let inner = &s[body..close];
         let is_key = matches!(s.get(end), Some(b':' | b'=')) && inner.len() <= 48 && !inner.contains(&b' ');

@@ -43,7 +43,7 @@ fn parameters_of_each_kind_are_lifted() {
         ("lifetime <1 sec or 01:55", "lifetime <dur> or <time>"),
         ("connection from (host.example.org) and ()", "connection from (<host>) and (<val>)"),
         ("{\"a\": \"b c\", \"n\": 12}", "{\"a\": <str>, \"n\": <num>}"),
-        ("\"GET /a/b?c=1 HTTP/1.1\" 200", "\"GET <path> HTTP/<num>\" <num>"),
+        ("\"GET /a/b?c=1 HTTP/1.1\" 200", "\"GET <path> HTTP/<num>.<num>\" <num>"),
         ("größe 12 für straße", "größe <num> für straße"),
         ("a == b => c", "a == b => c"),
         ("", ""),

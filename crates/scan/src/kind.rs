@@ -1,0 +1,46 @@
+//! What kind of input something is, by its first line.
+
+/// The kinds of input that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// Lines of log text, JSON objects among them.
+    Lines,
+    /// A LogsData, MetricsData or TracesData as JSON on each line.
+    OtlpJson,
+    /// Metrics as comma-separated values with a header.
+    CsvMetrics,
+}
+
+impl InputKind {
+    /// By the first bytes: an OTLP object, a header that names a time column first, or else lines.
+    pub fn of(start: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(start);
+        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
+        let otlp = ["\"resourceLogs\"", "\"resourceMetrics\"", "\"resourceSpans\""];
+        if first.starts_with('{') && otlp.iter().any(|key| first.contains(key)) {
+            return Self::OtlpJson;
+        }
+        let mut columns = first.split(',').map(|column| column.trim().trim_matches('"').to_ascii_lowercase());
+        let timed = first.contains(',') && columns.any(|column| is_time_column(&column));
+        if timed && !first.contains('{') { Self::CsvMetrics } else { Self::Lines }
+    }
+}
+
+/// Whether a column of this name (lower case) holds the time.
+pub(crate) fn is_time_column(name: &str) -> bool {
+    matches!(name, "timestamp" | "ts" | "time_stamp" | "time")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_found_by_content() {
+        assert_eq!(InputKind::of(b"timestamp,value\n2014-04-01 00:00:00,1\n"), InputKind::CsvMetrics);
+        assert_eq!(InputKind::of(b"ts,series,value\n1,a,2\n"), InputKind::CsvMetrics);
+        assert_eq!(InputKind::of(b"{\"resourceLogs\":[]}\n"), InputKind::OtlpJson);
+        assert_eq!(InputKind::of(b"{\"level\":\"info\",\"ts\":1}\n"), InputKind::Lines);
+        assert_eq!(InputKind::of(b"Jun 14 15:16:01 combo sshd: timestamp, failed\n"), InputKind::Lines);
+    }
+}

@@ -1,0 +1,154 @@
+//! Syslog's part of a header: priority, RFC 5424's fields, RFC 3164's host and tag.
+
+use super::{
+    Format, Line,
+    header::Header,
+    token::{bare, blanks, is_delimited, is_level, token_end},
+};
+use crate::{
+    Level,
+    timestamp::{self, Spelling},
+};
+
+impl<'a> Header<'a> {
+    /// `<34>`.
+    pub(super) fn priority(&mut self) {
+        if self.s.first() != Some(&b'<') {
+            return;
+        }
+        let digits = self.s[1..].iter().take(3).take_while(|b| b.is_ascii_digit()).count();
+        if digits == 0 || self.s.get(1 + digits) != Some(&b'>') {
+            return;
+        }
+        let priority = self.s[1..=digits].iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
+        if priority > 191 {
+            return;
+        }
+        self.line.level = Some(Level::from_syslog((priority % 8) as u8));
+        self.at = digits + 2;
+    }
+
+    /// `1 time host app procid msgid [structured data] message`, after the priority.
+    pub(super) fn syslog_5424(&mut self, hint: u64) -> Option<Line<'a>> {
+        self.line.level?;
+        if self.s.get(self.at) != Some(&b'1') || self.s.get(self.at + 1) != Some(&b' ') {
+            return None;
+        }
+        let mut at = self.at + 2;
+        let stamp = timestamp::read(self.s, at, hint);
+        if stamp.is_none() && self.s.get(at) != Some(&b'-') {
+            return None;
+        }
+        let mut fields = [""; 5];
+        for field in &mut fields {
+            let end = token_end(self.s, at);
+            *field = self.slice(at, end);
+            at = (end + 1).min(self.text.len());
+        }
+        let named = |field: &'a str| (field != "-" && !field.is_empty()).then_some(field);
+        let rest = self.text.get(at..).unwrap_or("");
+        let content = match rest.strip_prefix('-') {
+            Some(message) => message,
+            None => after_structured_data(rest),
+        };
+        Some(Line {
+            time: stamp.and_then(|stamp| stamp.ns),
+            level: self.line.level,
+            host: named(fields[1]),
+            logger: named(fields[2]),
+            content: content.trim_start().trim_start_matches('\u{feff}'),
+            format: Format::Syslog5424,
+        })
+    }
+
+    /// `host tag[pid]: ` or `tag[pid]: `. After an ISO time both tokens and the number must be there.
+    pub(super) fn syslog_tag(&mut self, spelling: Spelling) -> bool {
+        if !matches!(spelling, Spelling::Named | Spelling::Civil | Spelling::Clock) || self.in_bracket {
+            return false;
+        }
+        let first = blanks(self.s, self.at);
+        let first_end = token_end(self.s, first);
+        if first == first_end {
+            return false;
+        }
+        let second = blanks(self.s, first_end);
+        let second_end = token_end(self.s, second);
+        if let Some(name) = tag(&self.s[second..second_end], spelling == Spelling::Named)
+            && !self.s[first..first_end].ends_with(b":")
+            && !matches!(self.s[first], b'[' | b'(' | b'<' | b'"' | b'-')
+            && (spelling == Spelling::Named || !is_level(&self.s[first..first_end]))
+        {
+            self.line.host = Some(self.slice(first, first_end));
+            self.line.logger = Some(self.slice(second, second + name));
+            self.at = second_end;
+        } else if spelling != Spelling::Civil
+            && let Some(name) = tag(&self.s[first..first_end], spelling == Spelling::Named)
+        {
+            self.line.logger = Some(self.slice(first, first + name));
+            self.at = first_end;
+        } else if spelling == Spelling::Named
+            && !matches!(self.s[first], b'[' | b'(' | b'<' | b'"')
+            && !is_level(&self.s[first..first_end])
+            && self.s.get(second).is_some_and(|b| !b.is_ascii_whitespace())
+            && !self.in_bracket
+        {
+            // A host and no tag: "--- last message repeated 2 times ---" and the like.
+            self.line.host = Some(self.slice(first, first_end));
+            self.at = first_end;
+        } else {
+            return false;
+        }
+        self.line.format = Format::Syslog;
+        true
+    }
+
+    /// A level right behind a syslog tag: `<warn>`, `[ERROR]`, `INFO:`.
+    pub(super) fn inner_level(&mut self) {
+        let at = blanks(self.s, self.at);
+        let end = token_end(self.s, at);
+        let token = &self.s[at..end];
+        if is_delimited(token)
+            && let Some(level) = Level::from_bytes(bare(token))
+        {
+            self.line.level = Some(level);
+            self.at = end;
+        }
+    }
+}
+
+/// The length of the name of a syslog tag `name[pid]:`, `name:`, `name[pid]`; without a pid only where `loose`.
+fn tag(token: &[u8], loose: bool) -> Option<usize> {
+    let body = token.strip_suffix(b":").unwrap_or(token);
+    if let Some(inner) = body.strip_suffix(b"]") {
+        let open = memchr::memrchr(b'[', inner)?;
+        let pid = &inner[open + 1..];
+        return (open > 0 && !pid.is_empty() && pid.iter().all(u8::is_ascii_digit)).then_some(open);
+    }
+    let is_name = body.len() < token.len()
+        && !body.is_empty()
+        && body.iter().all(|b| b.is_ascii_alphanumeric() || b"._-/()@".contains(b));
+    (loose && is_name).then_some(body.len())
+}
+
+/// What follows `[id key="value"][id2 ...]`.
+fn after_structured_data(rest: &str) -> &str {
+    let s = rest.as_bytes();
+    let mut at = 0;
+    while s.get(at) == Some(&b'[') {
+        let mut quoted = false;
+        let mut end = at + 1;
+        while end < s.len() && (quoted || s[end] != b']') {
+            match s[end] {
+                b'\\' => end += 1,
+                b'"' => quoted = !quoted,
+                _ => {}
+            }
+            end += 1;
+        }
+        if end >= s.len() {
+            return rest;
+        }
+        at = end + 1;
+    }
+    rest.get(at..).unwrap_or(rest)
+}
