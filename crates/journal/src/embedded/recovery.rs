@@ -4,7 +4,7 @@
 //! before it was synced, so a later one proves that it was acknowledged, and what is bad in it is damage. The last
 //! group, if it is not whole, is a torn write and never was.
 
-use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 
 use super::{
     checkpoint::{Checkpoint, Commit, Consumers, Head},
@@ -82,7 +82,12 @@ pub(super) fn recover(
         .windows(2)
         .map(|pair| {
             let (segment, next) = (&pair[0].0.header, &pair[1].0.header);
-            (next.previous == segment.sequence).then_some(next.previous_end)
+            match next.previous.cmp(&segment.sequence) {
+                Ordering::Equal => Some(next.previous_end),
+                // Passed over: nothing in it was acknowledged.
+                Ordering::Less => Some(0),
+                Ordering::Greater => None,
+            }
         })
         .chain([None])
         .collect();
