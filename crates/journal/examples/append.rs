@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use foreshock_journal::{
-    Batch, EmbeddedJournal, EmbeddedOptions, Entry, Journal, JournalError, Partition, Stream,
+    Batch, EmbeddedJournal, EmbeddedOptions, Entry, Journal, JournalError, Offset, Partition, Stream,
     embedded::Retention,
 };
 use foreshock_model::{Tenant, Timestamp};
@@ -50,6 +50,8 @@ fn main() -> Outcome<()> {
         let measured = journal(&directory.join(format!("journal-{producers}")), producers, length)?;
         print(&format!("journal, {producers} producers of 348 KB"), &measured, &ceiling);
     }
+    let measured = catch_up(&directory.join("journal-behind"))?;
+    print("12 readers behind, from disk, 4 with data", &measured, &ceiling);
     fs::remove_dir_all(directory)?;
     Ok(())
 }
@@ -163,4 +165,41 @@ fn cpu_time() -> io::Result<Duration> {
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Ok(Duration::from_millis(ticks * 10))
+}
+
+/// Readers of all telemetry partitions that begin at the oldest entry, of a journal of 1 GB.
+fn catch_up(directory: &Path) -> Outcome<Measured> {
+    const BATCHES: u64 = 3_000;
+    let journal = EmbeddedJournal::open(EmbeddedOptions::new(directory))?;
+    let payload = Bytes::from(vec![7; PAYLOAD_BYTES]);
+    for number in 0..BATCHES {
+        let partition = Partition::new(Stream::Logs, (number % 4) as u16);
+        let entry = Entry::data(Tenant::default(), Timestamp(number), RECORDS, payload.clone());
+        journal.append(Batch { entries: vec![(partition, entry)], consumed: None }).wait()?;
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    let (began, cpu) = (Instant::now(), cpu_time()?);
+    let mut readers = Vec::new();
+    let of = |stream| (0..4).map(move |index| Partition::new(stream, index));
+    for partition in Stream::TELEMETRY.into_iter().flat_map(of) {
+        let mut reader = journal.reader(partition, Offset(0))?;
+        readers.push(runtime.spawn(async move {
+            let mut bytes = 0;
+            loop {
+                let fetched = reader.read_now(1 << 20).await?;
+                if fetched.is_empty() {
+                    return Ok::<u64, JournalError>(bytes);
+                }
+                bytes += fetched.iter().map(|(_, entry)| entry.payload.len() as u64).sum::<u64>();
+            }
+        }));
+    }
+    let mut bytes = 0;
+    for reader in readers {
+        bytes += runtime.block_on(reader)??;
+    }
+    let measured = Measured { bytes, wall: began.elapsed(), cpu: cpu_time()? - cpu, syncs: 0 };
+    drop(journal);
+    fs::remove_dir_all(directory)?;
+    Ok(measured)
 }

@@ -134,6 +134,9 @@ pub struct SnapshotKey {
     pub partition: Partition,
 }
 
+/// The offset a snapshot covers, and its bytes.
+pub type LoadedSnapshot = (Offset, Box<dyn Read + Send>);
+
 /// Writes a state's bytes into a snapshot.
 pub type WriteSnapshot<'a> = &'a mut (dyn FnMut(&mut dyn Write) -> io::Result<()> + Send);
 
@@ -161,10 +164,7 @@ pub trait Journal: Send + Sync + 'static {
     ) -> Result<(), JournalError>;
 
     /// The newest snapshot that is whole, and the offset it covers. One with a bad checksum is as good as none.
-    fn load_snapshot(
-        &self,
-        key: &SnapshotKey,
-    ) -> Result<Option<(Offset, Box<dyn Read + Send>)>, JournalError>;
+    fn load_snapshot(&self, key: &SnapshotKey) -> Result<Option<LoadedSnapshot>, JournalError>;
 
     /// One row a stream and partition.
     fn stat(&self) -> Result<Vec<PartitionStat>, JournalError>;

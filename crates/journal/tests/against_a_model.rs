@@ -1,4 +1,5 @@
 //! Random operations and failures against the simplest model of a journal there is.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod faults;
 

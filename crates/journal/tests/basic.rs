@@ -1,4 +1,5 @@
 //! What a journal promises when nothing fails.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use bytes::Bytes;
 use foreshock_journal::{
@@ -163,8 +164,8 @@ async fn a_batch_that_can_never_be_written_is_refused_for_good_and_says_why() {
     mixed.entries.push((FINDINGS, entry("b")));
     let large = batch(LOGS, &[&"x".repeat(600 << 10)]);
     let nowhere = batch(Partition::new(Stream::Logs, 4), &["a"]);
-    let mut unnamed = Batch::default();
-    unnamed.consumed = Some(Consumed { consumer: "../x".to_owned(), next: vec![(LOGS, Offset(1))] });
+    let consumed = Consumed { consumer: "../x".to_owned(), next: vec![(LOGS, Offset(1))] };
+    let unnamed = Batch { entries: Vec::new(), consumed: Some(consumed) };
     for refused in [mixed, large, nowhere, unnamed] {
         let error = journal.append(refused).await.unwrap_err();
         assert!(!error.is_passing(), "{error}");

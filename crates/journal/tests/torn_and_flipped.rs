@@ -1,4 +1,5 @@
 //! What a crash in the middle of a write and bits that change on the disk can and can't do.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod faults;
 
@@ -6,7 +7,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use faults::{batch, entry, options, read_all, storage::FaultyStorage};
 use foreshock_journal::{
-    Consumed, EmbeddedJournal, EmbeddedReader, Entry, Fetched, Journal, Offset, Partition, Stream,
+    Consumed, EmbeddedJournal, EmbeddedReader, Entry, Fetched, Journal, JournalError, Offset, Partition,
+    Stream, embedded::storage::Storage,
 };
 
 const A: Partition = Partition::new(Stream::Logs, 0);
@@ -157,4 +159,23 @@ async fn a_frame_inside_a_payload_or_left_from_an_earlier_life_of_the_file_is_no
     let journal = EmbeddedJournal::open(options(&storage)).unwrap();
     let expected = vec![(0, entry(1, 300)), (2, entry(3, 50)), (3, entry(4, 50))];
     assert_eq!(read_all(&*journal, A).await, expected);
+}
+
+#[tokio::test]
+async fn the_oldest_segment_is_read_also_without_its_checkpoint() {
+    let storage = FaultyStorage::default();
+    for number in 0..3 {
+        let journal = EmbeddedJournal::open(options(&storage)).unwrap();
+        let entries = (0..5).map(|plus| (A, entry(number * 5 + plus, 100)));
+        journal.append(batch(entries.collect())).await.unwrap();
+        journal.close().await;
+    }
+    // Retention took the first.
+    storage.remove(&telemetry(&storage)).unwrap();
+    storage.overwrite(&telemetry(&storage), 8192, &[0xff; 16]);
+    let journal = EmbeddedJournal::open(options(&storage)).unwrap();
+    let expected: Vec<_> = (5..15).map(|number| (number, entry(number, 100))).collect();
+    assert_eq!(read_all(&*journal, A).await, expected);
+    assert!(matches!(journal.reader(A, Offset(4)), Err(JournalError::OutOfRange { first: Offset(5), .. })));
+    assert_eq!(journal.append(batch(vec![(A, entry(15, 1))])).await.unwrap(), [Offset(15)]);
 }

@@ -138,6 +138,11 @@ impl Bank {
         self.last = value;
     }
 
+    /// A value that teaches nothing, but says where a walk has gone: the filters without memory follow it.
+    pub(crate) fn follow(&mut self, value: f64) {
+        (self.quick, self.quick_trend, self.last) = (value, 0.0, value);
+    }
+
     /// Takes `level` as the new one, without trend; what was learned of the series' manner stays.
     pub(crate) fn restart_at(&mut self, level: f64) {
         (self.slow, self.steady, self.quick, self.last) = (level, level, level, level);

@@ -21,6 +21,14 @@ const PRIOR_WINDOWS: f64 = 5.0;
 const PRIOR_MEAN_EXCESS: f64 = 2.0;
 /// Above this surprise `observe` takes a count for a fault and learns nothing from it.
 const FAULT: f64 = 6.0;
+/// Counts beyond are held to it: what follows from it stays finite.
+const LARGEST: u64 = 1_000_000_000_000_000;
+/// A burst that comes and goes by itself lasts so many windows at most; what lasts longer is a fault.
+const BURST_WINDOWS: u16 = 2;
+/// Bursts that are a habit, by how much the next may be higher, and the windows after which half of them are forgotten.
+const BURSTS: u16 = 3;
+const BURST_MARGIN: f64 = 2.0;
+const BURST_MEMORY: f64 = 5_000.0;
 /// Windows of rejected counts in a row that make the new level the normal one.
 const ACCEPT_AFTER: u16 = 30;
 
@@ -41,6 +49,9 @@ pub struct CountBaseline {
     rejected_mean: f32,
     rejected: u16,
     accept_after: u16,
+    /// The highest burst that came and went by itself, and how many such ones are remembered.
+    burst: f32,
+    bursts: u16,
 }
 
 impl Default for CountBaseline {
@@ -61,6 +72,8 @@ impl CountBaseline {
             rejected_mean: 0.0,
             rejected: 0,
             accept_after: accept_after.max(1),
+            burst: 0.0,
+            bursts: 0,
         }
     }
 
@@ -71,6 +84,7 @@ impl CountBaseline {
 
     /// What `count` would be worth now. Teaches nothing.
     pub fn judge(&self, count: u64) -> Verdict {
+        let count = count.min(LARGEST);
         let prediction = self.predict();
         let mut verdict = Verdict::silent(prediction.mean, Confidence::after(self.bank.windows()));
         verdict.expected = prediction.interval();
@@ -78,23 +92,27 @@ impl CountBaseline {
             let (up, down) = prediction.tails(count);
             (verdict.up, verdict.down) =
                 self.overshoot.correct(up, down, self.bank.windows() - READY_AFTER, PRIOR_MEAN_EXCESS);
+            verdict.up = verdict.up.max(self.habit(count));
         }
         verdict
     }
 
     /// Judges `count`, then learns it, unless it is so far out that it is taken for a fault.
     pub fn observe(&mut self, count: u64) -> Verdict {
+        let count = count.min(LARGEST);
         let verdict = self.judge(count);
         if verdict.surprise() >= FAULT {
             return self.reject(count, verdict);
         }
+        self.remember_burst();
         self.rejected = 0;
         self.learn(count);
         verdict
     }
 
-    /// Judges `count` and learns nothing from it: a confirmed fault. Lasts it, the level becomes the new normal.
+    /// Judges `count` and learns nothing from it: a confirmed fault. If it lasts, the level becomes the new normal.
     pub fn observe_excluded(&mut self, count: u64) -> Verdict {
+        let count = count.min(LARGEST);
         let verdict = self.judge(count);
         self.reject(count, verdict)
     }
@@ -116,7 +134,27 @@ impl CountBaseline {
         verdict
     }
 
+    /// What was rejected is over: was it a burst, the hourly job, or a fault that lasted?
+    fn remember_burst(&mut self) {
+        let above = f64::from(self.rejected_mean) > self.bank.forecast();
+        if (1..=BURST_WINDOWS).contains(&self.rejected) && above {
+            self.bursts = self.bursts.saturating_add(1);
+            self.burst = self.burst.max(self.rejected_mean);
+        }
+    }
+
+    /// The share of windows with such a burst, once there were a few: whatever the model says, it is not rarer.
+    fn habit(&self, count: u64) -> Tail {
+        let known = self.bursts >= BURSTS && count as f64 <= BURST_MARGIN * f64::from(self.burst);
+        let windows = f64::from(self.bank.windows()).min(BURST_MEMORY);
+        if known { Tail::from_p(f64::from(self.bursts) / windows) } else { Tail::from_surprise(Tail::MOST) }
+    }
+
     fn learn(&mut self, count: u64) {
+        if self.bank.windows() % BURST_MEMORY as u32 == BURST_MEMORY as u32 - 1 {
+            self.bursts /= 2;
+            self.burst *= 0.5;
+        }
         let prediction = self.predict();
         let value = count as f64;
         let known = self.bank.windows() >= READY_AFTER;

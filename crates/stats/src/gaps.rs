@@ -24,6 +24,8 @@ const IRREGULAR: f64 = 2.0;
 const NEEDED_IRREGULAR: u32 = 60;
 /// No clock on a busy machine is steadier than this share of its period.
 const STEADIEST: f64 = 0.02;
+/// Times beyond, 30 000 years from the origin, are no times.
+const LATEST: f64 = 1e12;
 /// Above this surprise an interval was a fault and does not teach.
 const FAULT: f64 = 5.0;
 /// Unless that many are remembered already: then such gaps are the thing's manner.
@@ -79,7 +81,7 @@ impl Regularity {
     /// Something arrived at `t_secs`. What is older than the last arrival is late and teaches nothing.
     pub fn arrival(&mut self, t_secs: f64) -> Overdue {
         let overdue = self.overdue(t_secs);
-        if !t_secs.is_finite() {
+        if t_secs.is_nan() || t_secs.abs() > LATEST {
             return overdue;
         }
         if !self.started {
@@ -110,7 +112,8 @@ impl Regularity {
 
     /// What the silence until `now_secs` is worth.
     pub fn overdue(&self, now_secs: f64) -> Overdue {
-        let silence = if self.started { (now_secs - self.last).max(0.0) } else { 0.0 };
+        let silence =
+            if self.started && now_secs.abs() <= LATEST { (now_secs - self.last).max(0.0) } else { 0.0 };
         let spread = self.spread();
         let learned = self.learned();
         Overdue {

@@ -16,6 +16,10 @@ const PULL: f64 = 4.0;
 const RELATIVE_FLOOR: f64 = 2e-4;
 /// And at least this share of the smallest step the series is known to make.
 const STEP_FLOOR: f64 = 0.4;
+/// Restlessness above which a series is taken for a walk, on which a leap is over as soon as it was made.
+const WALKS: f64 = 0.5;
+/// Values beyond are held to it: what follows from it stays finite.
+const LARGEST: f64 = 1e30;
 /// A residual of so many scales is far out: once in thirty windows of normal noise.
 const FAR: f64 = 2.7;
 /// Above this surprise a value is taken for a fault and does not teach the level.
@@ -77,109 +81,122 @@ impl Level {
 
     /// What `value` would be worth now. Teaches nothing.
     pub fn judge(&self, value: f64) -> Verdict {
-        let forecast = self.bank.forecast();
-        let learned = Confidence::after(self.bank.windows());
-        let mut verdict = Verdict::silent(forecast, learned);
-        if !learned.is_ready() {
-            return verdict;
-        }
-        let scale = self.predictive_scale(value, forecast);
-        let half = scale * self.mixture.reach(self.known_windows());
-        verdict.expected = (forecast - half, forecast + half);
-        if value.is_finite() {
-            let (up, down) = self.tails((value - forecast) / scale);
-            (verdict.up, verdict.down) =
-                self.overshoot.correct(up, down, self.bank.windows() - READY_AFTER, 1.0);
-        }
-        verdict
+        self.verdict(&self.assess(value))
     }
 
     /// Judges `value`, then learns it, unless it is so far out that it is taken for a fault. `NaN` is a gap.
     pub fn observe(&mut self, value: f64) -> Verdict {
-        let verdict = self.judge(value);
+        let seen = self.assess(value);
+        let verdict = self.verdict(&seen);
         if !value.is_finite() {
             self.gap = self.gap.saturating_add(1);
             return verdict;
         }
         if verdict.surprise() >= FAULT {
-            return self.reject(value, verdict);
+            return self.reject(&seen, verdict);
         }
         self.rejected = 0;
-        self.learn(value);
+        self.learn(&seen);
         verdict
     }
 
-    /// Judges `value` and learns nothing from it: a confirmed fault. Lasts it, the level becomes the new normal.
+    /// Judges `value` and learns nothing from it: a confirmed fault. If it lasts, the level becomes the new normal.
     pub fn observe_excluded(&mut self, value: f64) -> Verdict {
-        let verdict = self.judge(value);
+        let seen = self.assess(value);
+        let verdict = self.verdict(&seen);
         if !value.is_finite() {
             self.gap = self.gap.saturating_add(1);
             return verdict;
         }
-        self.reject(value, verdict)
+        self.reject(&seen, verdict)
     }
 
-    fn reject(&mut self, value: f64, mut verdict: Verdict) -> Verdict {
+    fn assess(&self, value: f64) -> Assessment {
+        let value = if value.is_finite() { value.clamp(-LARGEST, LARGEST) } else { f64::NAN };
+        let forecast = self.bank.forecast();
+        let scale = self.predictive_scale(value, forecast);
+        let residual = (value - forecast) / scale;
+        let (up, down) = if self.bank.windows() >= READY_AFTER && !value.is_nan() {
+            self.tails(residual)
+        } else {
+            (Tail::ONE, Tail::ONE)
+        };
+        Assessment { value, forecast, scale, residual, up, down }
+    }
+
+    fn verdict(&self, seen: &Assessment) -> Verdict {
+        let windows = self.bank.windows();
+        let mut verdict = Verdict::silent(seen.forecast, Confidence::after(windows));
+        if windows >= READY_AFTER {
+            let half = seen.scale * self.mixture.reach(self.known_windows());
+            verdict.expected = (seen.forecast - half, seen.forecast + half);
+            (verdict.up, verdict.down) =
+                self.overshoot.correct(seen.up, seen.down, windows - READY_AFTER, 1.0);
+        }
+        verdict
+    }
+
+    fn reject(&mut self, seen: &Assessment, mut verdict: Verdict) -> Verdict {
         if self.rejected == 0 {
             self.rejected_mean = 0.0;
         }
-        self.teach_tails(value);
+        self.teach_tails(seen);
         self.rejected += 1;
-        self.rejected_mean += (value - self.rejected_mean) / f64::from(self.rejected);
-        self.gap = 0;
+        self.rejected_mean += (seen.value - self.rejected_mean) / f64::from(self.rejected);
+        // As after a gap: where a walk has gone meanwhile is not known. What is a walk for sure goes on from here.
+        self.gap = self.gap.saturating_add(1);
+        if self.bank.restlessness() > WALKS {
+            self.bank.follow(seen.value);
+        }
         if self.rejected >= self.accept_after {
-            self.rejected = 0;
-            self.pending = 0.0;
+            (self.rejected, self.gap, self.pending) = (0, 0, 0.0);
             self.bank.restart_at(self.rejected_mean);
             verdict.new_normal = true;
         }
         verdict
     }
 
-    fn learn(&mut self, value: f64) {
-        let forecast = self.bank.forecast();
+    fn learn(&mut self, seen: &Assessment) {
         let windows = self.bank.windows();
-        let scale = self.floored_scale(value, forecast);
         if windows > 0 {
-            let difference = (value - self.bank.last()).abs() as f32;
+            let difference = (seen.value - self.bank.last()).abs() as f32;
             if difference > 0.0 {
                 self.step = self.step.min(difference);
             }
         }
-        if windows >= READY_AFTER && self.gap == 0 {
-            self.teach_tails(value);
-        }
-        if windows >= 2 && self.gap == 0 {
-            let known = f64::from(windows - 1);
-            let limit = if windows >= READY_AFTER { PULL * scale } else { f64::INFINITY };
-            let residual = (value - forecast).abs().min(limit);
-            self.scale += ((1.0 / known).max(1.0 / SCALE_MEMORY) * (residual - f64::from(self.scale))) as f32;
+        if self.gap == 0 {
+            self.teach_tails(seen);
+            if windows >= 2 {
+                let limit = if windows >= READY_AFTER { PULL * seen.scale } else { f64::INFINITY };
+                let error = (seen.value - seen.forecast).abs().min(limit);
+                let gain = (1.0 / f64::from(windows - 1)).max(1.0 / SCALE_MEMORY);
+                self.scale += (gain * (error - f64::from(self.scale))) as f32;
+            }
         }
         self.gap = 0;
-        self.bank.learn(value, forecast, self.floored_scale(value, forecast));
+        self.bank.learn(seen.value, seen.forecast, self.floored_scale(seen.value, seen.forecast));
     }
 
-    fn teach_tails(&mut self, value: f64) {
-        let forecast = self.bank.forecast();
+    fn teach_tails(&mut self, seen: &Assessment) {
         if self.bank.windows() < READY_AFTER {
             return;
         }
-        let residual = (value - forecast) / self.predictive_scale(value, forecast);
-        if residual.abs() > FAR {
-            if residual.abs() > f64::from(self.pending.abs()) {
-                self.pending = residual as f32;
+        if seen.residual.abs() > FAR {
+            if seen.residual.abs() > f64::from(self.pending.abs()) {
+                self.pending = seen.residual as f32;
             }
             return;
         }
         if self.pending != 0.0 {
-            self.teach_residual(f64::from(self.pending));
+            let residual = f64::from(self.pending);
+            let (up, down) = self.tails(residual);
+            self.teach_residual(residual, up, down);
             self.pending = 0.0;
         }
-        self.teach_residual(residual);
+        self.teach_residual(seen.residual, seen.up, seen.down);
     }
 
-    fn teach_residual(&mut self, residual: f64) {
-        let (up, down) = self.tails(residual);
+    fn teach_residual(&mut self, residual: f64, up: Tail, down: Tail) {
         self.overshoot.learn(up, down);
         // A value met exactly is a constant's: it says nothing about tails.
         if residual != 0.0 {
@@ -217,4 +234,16 @@ impl Level {
             scale * (1.0 + f64::from(self.gap) * self.bank.restlessness()).sqrt()
         }
     }
+}
+
+/// One value against the baseline as it stands.
+struct Assessment {
+    value: f64,
+    forecast: f64,
+    /// The usual distance of a value from its forecast, now.
+    scale: f64,
+    residual: f64,
+    /// Before what overshooting has taught.
+    up: Tail,
+    down: Tail,
 }

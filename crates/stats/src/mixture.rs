@@ -6,6 +6,8 @@
 //! weighted mean of theirs, so a heavy one counts until enough quiet windows have spoken against it. The uncertainty of
 //! the scale goes into the degrees of freedom.
 
+use std::f64::consts::{LN_2, LN_10, SQRT_2};
+
 use serde::{Deserialize, Serialize};
 
 use crate::tail::{Tail, normal_upper, student_upper};
@@ -13,11 +15,11 @@ use crate::tail::{Tail, normal_upper, student_upper};
 const NORMAL: usize = 4;
 const DEGREES: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
 /// E|T| of each candidate.
-const MEAN_ABS: [f64; 5] = [1.414_213_562, 1.102_657_791, 0.949_016_725, 0.864_685_298, 0.797_884_561];
-/// ln of each candidate's density at 0.
-const LN_PEAK: [f64; 5] = [-1.039_720_771, -1.000_888_850, -0.968_619_589, -0.943_897_352, -0.918_938_533];
+const MEAN_ABS: [f64; 5] = [SQRT_2, 1.102_657_791, 0.949_016_725, 0.864_685_298, 0.797_884_561];
+/// ln of each candidate's density at 0, per mean absolute value.
+const LN_PEAK: [f64; 5] = [-LN_2, -0.903_165_411, -1.020_948_446, -1.089_287_008, -1.144_729_886];
 /// 4, 10, 20, 26 and 40 %.
-const LN_PRIOR: [f64; 5] = [-3.218_875_825, -2.302_585_093, -1.609_437_912, -1.347_073_648, -0.916_290_732];
+const LN_PRIOR: [f64; 5] = [-3.218_875_825, -LN_10, -1.609_437_912, -1.347_073_648, -0.916_290_732];
 /// 97.5 % quantile of each candidate, in its mean absolute value.
 const REACH: [f64; 5] = [3.042, 2.886, 2.709, 2.577, 2.456];
 /// Memory of the likelihoods, in windows.
@@ -48,7 +50,7 @@ impl Mixture {
             } else {
                 0.5 * (DEGREES[i] + 1.0) * libm::log1p(z * z / DEGREES[i])
             };
-            *slot = libm::log(MEAN_ABS[i]) + LN_PEAK[i] - fall;
+            *slot = LN_PEAK[i] - fall;
         }
         let best = ln_density.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut sums = self.ln_likelihood.map(|sum| f64::from(sum) * STEP * (1.0 - 1.0 / MEMORY));
@@ -106,8 +108,8 @@ mod tests {
         for (i, df) in DEGREES.into_iter().enumerate() {
             let half = libm::lgamma((df + 1.0) / 2.0) - libm::lgamma(df / 2.0);
             let ln_peak = half - 0.5 * libm::log(df * std::f64::consts::PI);
-            assert!((LN_PEAK[i] - ln_peak).abs() < 1e-8, "peak of {df}: {ln_peak}");
             let mean_abs = 2.0 * libm::exp(ln_peak) * df / (df - 1.0);
+            assert!((LN_PEAK[i] - ln_peak - libm::log(mean_abs)).abs() < 1e-8, "peak of {df}: {ln_peak}");
             assert!((MEAN_ABS[i] - mean_abs).abs() < 1e-8, "mean absolute value of {df}: {mean_abs}");
             assert!((student_upper(REACH[i] * MEAN_ABS[i], df).p() - 0.025).abs() < 5e-5, "reach of {df}");
         }

@@ -108,7 +108,7 @@ impl ErrorShare {
         verdict
     }
 
-    /// Judges a window and learns nothing from it: a confirmed fault. Lasts it, the share becomes the new normal.
+    /// Judges a window and learns nothing from it: a confirmed fault. If it lasts, the share becomes the new normal.
     pub fn observe_excluded(&mut self, errors: u64, total: u64) -> Verdict {
         let verdict = self.judge(errors, total);
         self.reject(errors, total, verdict)

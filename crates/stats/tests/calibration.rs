@@ -13,7 +13,7 @@ const WINDOWS: usize = 5_000;
 
 /// What an honest tail may show by chance at that many windows: three standard errors.
 fn allowed(factor: f64, tests: usize, level: f64) -> f64 {
-    let expected = tests as f64 * 10.0_f64.powf(-level);
+    let expected = tests as f64 * libm::pow(10.0, -level);
     factor + 3.0 * (factor / expected).sqrt()
 }
 

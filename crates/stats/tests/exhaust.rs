@@ -84,7 +84,7 @@ fn a_leak_that_begins_after_quiet_days_is_forecast() {
 
 #[test]
 fn what_does_not_run_out_is_not_forecast() {
-    let rhythm = |level: f64, swing: f64| move |t: f64| level + swing * (TAU * t / DAY).sin();
+    let rhythm = |level: f64, swing: f64| move |t: f64| level + swing * libm::sin(TAU * t / DAY);
     let minutes = 5 * 1_440;
     for seed in 0..5 {
         let r = &mut Random::new(seed);
@@ -95,6 +95,13 @@ fn what_does_not_run_out_is_not_forecast() {
         let daily = rhythm(50.0, 20.0);
         let made = forecasts(minutes, 100.0, |t| daily(t) + r.normal());
         assert_eq!(made.len(), 0, "daily rhythm: {:?}", made.first());
+
+        let r = &mut Random::new(seed);
+        let steep = rhythm(48.0, 36.0);
+        let made = forecasts(minutes, 100.0, |t| steep(t) + r.normal());
+        let after_a_day = made.iter().filter(|(t, _)| *t > DAY).count();
+        println!("steep rhythm: {} forecasts, {after_a_day} after a day", made.len());
+        assert_eq!(after_a_day, 0, "{:?}", made.last());
 
         let r = &mut Random::new(seed);
         let made = forecasts(minutes, 100.0, |t| 30.0 + 40.0 * (t % 21_600.0) / 21_600.0 + 0.2 * r.normal());
@@ -198,7 +205,7 @@ fn days_and_nights_of_writing_do_not_mislead() {
         // 12 a day, five times as fast at noon as at midnight: full on the eighth day.
         let mut path = Vec::new();
         while x < 100.0 {
-            let day = (TAU * path.len() as f64 / 1_440.0).sin();
+            let day = libm::sin(TAU * path.len() as f64 / 1_440.0);
             x += 12.0 / 1_440.0 * (1.0 + 0.67 * day) * r.exponential();
             path.push(x);
         }

@@ -3,21 +3,8 @@
 #[path = "simulate/mod.rs"]
 mod simulate;
 
-use foreshock_stats::{Confidence, CountBaseline, ErrorShare, FlatLine, Level, LevelShift, Regularity, Tail};
-use simulate::Random;
-
-/// What nine of ten runs reach.
-fn usual(runs: u64, run: impl Fn(&mut Random) -> f64) -> f64 {
-    let mut results: Vec<f64> = (0..runs).map(|seed| run(&mut Random::new(seed))).collect();
-    results.sort_by(f64::total_cmp);
-    println!(
-        "worst {:.2}, tenth {:.2}, median {:.2}",
-        results[0],
-        results[results.len() / 10],
-        results[results.len() / 2]
-    );
-    results[results.len() / 10]
-}
+use foreshock_stats::{CountBaseline, ErrorShare, FlatLine, Level, LevelShift, Regularity, RunOut, Tail};
+use simulate::{Random, usual};
 
 fn learned_level(r: &mut Random, windows: usize) -> (Level, LevelShift) {
     let (mut level, mut shift) = (Level::default(), LevelShift::default());
@@ -138,6 +125,62 @@ fn lines_that_stop_are_seen() {
 }
 
 #[test]
+fn a_walk_that_makes_a_leap_walks_on_from_there() {
+    for seed in 0..50 {
+        let r = &mut Random::new(seed);
+        let (mut level, mut shift, mut x) = (Level::default(), LevelShift::default(), 1e4);
+        let mut surprises = Vec::new();
+        for window in 0..1_020 {
+            x += 3.0 * r.normal() + if window == 1_000 { 30.0 } else { 0.0 };
+            let verdict = level.observe(x);
+            surprises.push((verdict.surprise(), shift.observe(verdict.score()).surprise()));
+        }
+        assert!(surprises[1_000].0 >= 5.0, "the leap itself: {:?}", surprises[1_000]);
+        let after = surprises[1_010..].iter().map(|s| s.0).fold(0.0, f64::max);
+        let shifted = surprises[1_000..].iter().map(|s| s.1).fold(0.0, f64::max);
+        assert!(after < 5.0 && shifted < 6.0, "{after} {shifted}");
+    }
+}
+
+#[test]
+fn a_job_that_comes_by_the_hour_is_a_habit_after_a_few_and_faults_that_last_are_not() {
+    let r = &mut Random::new(4);
+    let (mut job, mut faults) = (CountBaseline::default(), CountBaseline::default());
+    let mut late = Vec::new();
+    let mut of_faults = Vec::new();
+    for window in 0..2_000_u64 {
+        let count = if window % 60 == 59 { 80 + r.poisson(20.0) } else { r.poisson(0.05) };
+        let verdict = job.observe(count);
+        if window > 400 {
+            late.push(verdict.up.surprise());
+        }
+        // Ten minutes of ten times as much, every four hours.
+        let faulty = window % 240 >= 230;
+        let verdict = faults.observe(r.poisson(if faulty { 200.0 } else { 20.0 }));
+        if window % 240 == 230 {
+            of_faults.push(verdict.up.surprise());
+        }
+    }
+    let worst = late.iter().copied().fold(0.0, f64::max);
+    println!("hourly job, worst from the seventh on: {worst}; faults: {of_faults:.1?}");
+    assert!(worst < 4.0, "{worst}");
+    assert!(of_faults.iter().all(|s| *s > 6.0), "{of_faults:?}");
+}
+
+#[test]
+fn a_constant_that_leaps_is_seen_and_one_that_takes_a_step_is_not() {
+    let constant = |value: f64| {
+        let mut level = Level::default();
+        (0..500).for_each(|_| assert!(level.observe(value).surprise() < 1.0));
+        level
+    };
+    assert!(constant(0.0).judge(100.0).up.surprise() > 5.0);
+    assert!(constant(5.0).judge(6.0).up.surprise() < 3.0);
+    assert!(constant(1e9).judge(1e9 + 4_096.0).up.surprise() < 2.0);
+    assert!(constant(1e9).judge(2e9).up.surprise() > 6.0);
+}
+
+#[test]
 fn a_count_whose_new_rate_lasts_is_accepted_once() {
     let r = &mut Random::new(3);
     let mut baseline = CountBaseline::new(12);
@@ -206,75 +249,6 @@ fn clean_error_shares_are_no_more_surprising_than_they_say() {
 }
 
 #[test]
-fn a_silent_job_is_overdue_by_its_second_period() {
-    for (intervals, needed) in [(60, 6.0), (20, 6.0), (9, 3.5)] {
-        let surprise = usual(50, |r| {
-            let mut regularity = Regularity::new(0.0);
-            let mut t = 0.0;
-            for _ in 0..=intervals {
-                regularity.arrival(t);
-                t += 600.0 * (1.0 + 0.1 * r.normal());
-            }
-            regularity.arrival(t);
-            let last = t;
-            let deadline = regularity.deadline(Tail::from_surprise(3.0)).unwrap();
-            assert!(deadline > last + 600.0 && deadline < last + 1_200.0);
-            assert!(regularity.overdue(deadline).tail.surprise() > 2.999);
-            assert!(regularity.overdue(deadline - 1.0).tail.surprise() < 3.0);
-            regularity.overdue(t + 1_200.0).tail.surprise()
-        });
-        println!("silent for two periods after {intervals} intervals: {surprise}");
-        assert!(surprise >= needed, "{surprise} after {intervals} intervals");
-    }
-}
-
-#[test]
-fn silences_of_regular_and_bursty_sources_are_no_more_surprising_than_they_say() {
-    let kinds: [(&str, fn(&mut Random) -> f64); 4] = [
-        ("steady", |r| 60.0 * (1.0 + 0.1 * r.normal()).max(0.1)),
-        ("gamma, 4", |r| 15.0 * r.gamma(4.0)),
-        ("Poisson", |r| 60.0 * r.exponential()),
-        ("one missed in ten", |r| {
-            60.0 * (1.0 + 0.05 * r.normal()) * if r.uniform() < 0.1 { 2.0 } else { 1.0 }
-        }),
-    ];
-    for (kind, gap) in kinds {
-        let mut surprises = Vec::new();
-        for seed in 0..50 {
-            let r = &mut Random::new(seed);
-            let mut regularity = Regularity::new(0.0);
-            let mut t = 0.0;
-            for interval in 0..2_000 {
-                t += gap(r);
-                let overdue = regularity.arrival(t);
-                // A gap of two kinds can't be known before the second kind came.
-                if overdue.learned.is_ready() && interval > 60 {
-                    surprises.push(overdue.tail.surprise());
-                }
-            }
-        }
-        let ratios = simulate::excess(&surprises);
-        println!("silences, {kind}: {} judged, {ratios:?}", surprises.len());
-        assert!(ratios[0] < 2.0 && ratios[1] < 2.6 && ratios[2] < 4.0, "{kind}: {ratios:?}");
-    }
-}
-
-#[test]
-fn what_is_not_regular_is_not_missed() {
-    let r = &mut Random::new(5);
-    let mut regularity = Regularity::new(0.0);
-    let mut t = 0.0;
-    for _ in 0..50 {
-        regularity.arrival(t);
-        // Clumps of arrivals an hour apart.
-        t += if r.uniform() < 0.9 { 1.0 } else { 3_600.0 };
-    }
-    assert_eq!(regularity.learned(), Confidence::NotYet);
-    assert_eq!(regularity.deadline(Tail::from_surprise(6.0)), None);
-    assert_eq!(regularity.overdue(t + 1e6).tail, Tail::ONE);
-}
-
-#[test]
 fn a_series_that_varied_and_stands_still_is_flat() {
     let r = &mut Random::new(6);
     let mut flat = FlatLine::default();
@@ -299,13 +273,14 @@ fn a_series_that_varied_and_stands_still_is_flat() {
 fn baselines_stay_small() {
     let plain = size_of::<Level>() + size_of::<LevelShift>();
     println!(
-        "level {} shift {} flat {} counts {} share {} gaps {}",
+        "level {} shift {} flat {} counts {} share {} gaps {} exhaust {}",
         size_of::<Level>(),
         size_of::<LevelShift>(),
         size_of::<FlatLine>(),
         size_of::<CountBaseline>(),
         size_of::<ErrorShare>(),
-        size_of::<Regularity>()
+        size_of::<Regularity>(),
+        size_of::<RunOut>()
     );
     assert!(plain <= 160, "{plain}");
     assert!(size_of::<CountBaseline>() + size_of::<LevelShift>() <= 160);

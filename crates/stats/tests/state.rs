@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
 fn reload<T: Serialize + DeserializeOwned>(state: &T) -> T {
-    serde_json::from_str(&serde_json::to_string(state).unwrap()).unwrap()
+    let bytes = postcard::to_stdvec(state).expect("own state is written");
+    postcard::from_bytes(&bytes).expect("own state is read")
 }
 
 fn sane(verdict: &Verdict) {
@@ -32,7 +33,7 @@ fn value() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_level_and_its_shift_survive_any_values_and_a_reload(values in prop::collection::vec(value(), 1..300), cut in any::<prop::sample::Index>()) {

@@ -1,1 +1,97 @@
-//! To come.
+//! The console: a read-only HTTP API over incidents and findings, a stream of events, and a plain page.
+//!
+//! What holds: memory is bounded by configuration; a client that does not read is let go; what comes from logs
+//! reaches a browser as text alone; a page of somebody else's can't reach it through a name of its own.
+
+mod api;
+mod config;
+mod error;
+mod events;
+mod guard;
+mod insight;
+mod metrics;
+mod page;
+mod query;
+mod server;
+mod stall;
+mod tail;
+mod view;
+
+use std::{net::SocketAddr, sync::Arc};
+
+pub use config::Config;
+pub use error::ConsoleError;
+use foreshock_journal::{Journal, JournalError};
+pub use insight::{Insight, NoInsight, PatternRow, SeriesRow};
+pub use metrics::Metrics;
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// A console that listens and does not answer yet.
+pub struct Console {
+    config: Config,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Console {
+    /// Checks the configuration and takes the address.
+    pub async fn bind(config: Config) -> Result<Self, ConsoleError> {
+        let problems = config.problems();
+        if !problems.is_empty() {
+            return Err(ConsoleError::Config(problems));
+        }
+        let failed = |source| ConsoleError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { config, listener, address })
+    }
+
+    /// Where it listens; of port 0 the one it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown`, or until the journal fails for good.
+    pub async fn serve(
+        self,
+        journal: Arc<dyn Journal>,
+        insight: Arc<dyn Insight>,
+        metrics: Arc<Metrics>,
+        shutdown: CancellationToken,
+    ) -> Result<(), ConsoleError> {
+        let shown = Arc::new(tail::Shown::new(view::View::new(self.config.clone())));
+        let mut tails = JoinSet::new();
+        for tail in tail::start(journal.as_ref(), &shown).await? {
+            tails.spawn(tail.follow(journal.clone(), shown.clone()));
+        }
+        let api = api::Api {
+            shown,
+            insight,
+            metrics,
+            stream_clients: Arc::new(Semaphore::new(self.config.stream_clients)),
+            shutdown: shutdown.clone(),
+        };
+        let router = api::router(api, self.config.hosts.clone().into());
+        let server = server::serve(self.listener, router, self.config.connections, shutdown.clone());
+        tokio::select! {
+            () = server => Ok(()),
+            Some(ended) = tails.join_next() => match ended {
+                Ok(Err(JournalError::Closed)) if shutdown.is_cancelled() => Ok(()),
+                Ok(ended) => Ok(ended?),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            },
+        }
+    }
+}
+
+/// Binds and serves.
+pub async fn run(
+    config: Config,
+    journal: Arc<dyn Journal>,
+    insight: Arc<dyn Insight>,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+) -> Result<(), ConsoleError> {
+    Console::bind(config).await?.serve(journal, insight, metrics, shutdown).await
+}

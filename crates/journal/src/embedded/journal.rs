@@ -1,7 +1,6 @@
 //! The journal on one directory: checks what comes in, hands it to the volume's writer, and knows where all is.
 
 use std::{
-    io::Read,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -29,8 +28,8 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    Appended, Batch, BoxFuture, Figures, Health, Journal, JournalError, Offset, Partition, PartitionStat,
-    Pending, Reader, SnapshotKey, Stream, WriteSnapshot,
+    Appended, Batch, BoxFuture, Figures, Health, Journal, JournalError, LoadedSnapshot, Offset, Partition,
+    PartitionStat, Pending, Reader, SnapshotKey, Stream, WriteSnapshot,
 };
 
 /// A journal in one directory, written by this process alone.
@@ -271,10 +270,7 @@ impl Journal for EmbeddedJournal {
         Ok(())
     }
 
-    fn load_snapshot(
-        &self,
-        key: &SnapshotKey,
-    ) -> Result<Option<(Offset, Box<dyn Read + Send>)>, JournalError> {
+    fn load_snapshot(&self, key: &SnapshotKey) -> Result<Option<LoadedSnapshot>, JournalError> {
         check_consumer(&key.consumer)?;
         snapshot::load(&*self.shared.options.storage, &self.shared.paths, key)
     }

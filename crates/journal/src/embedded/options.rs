@@ -118,7 +118,7 @@ impl EmbeddedOptions {
             Some("a stream needs at least one partition; raise journal.partitions".to_owned())
         } else if self.telemetry_partitions > 1024 || self.stage_partitions > 1024 {
             Some("a stream has at most 1024 partitions; lower journal.partitions".to_owned())
-        } else if self.segment_bytes % BLOCK != 0 || self.segment_bytes >= u64::from(u32::MAX) {
+        } else if !self.segment_bytes.is_multiple_of(BLOCK) || self.segment_bytes >= u64::from(u32::MAX) {
             Some(format!(
                 "journal.segment_bytes is {}; use a multiple of {BLOCK} below 4 GiB",
                 self.segment_bytes

@@ -7,9 +7,11 @@
 use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 
 use super::{
-    checkpoint::{Checkpoint, Commit, Consumers},
+    checkpoint::{Checkpoint, Commit, Consumers, Head},
     damage::Damage,
+    fetch::note,
     frame::{FrameKind, Header, group_tag},
+    index::Index,
     layout::{BLOCK, Counts, Paths, Slots, Volume, block_up, segment_sequence, spare_number},
     scan::{Found, Frame, Resync, Scanner},
     segment::{HeadOfFile, Segment, SegmentHeader, read_head},
@@ -92,6 +94,9 @@ pub(super) fn recover(
             replay.start_from(checkpoint);
         } else {
             damage_of_checkpoint(&segment);
+            if number == 0 {
+                replay.state.heads = first_heads(storage, &segment, end, &slots)?;
+            }
             segment.start.clone_from(&replay.state.heads);
         }
         match end {
@@ -109,6 +114,31 @@ fn damage_of_checkpoint(segment: &Segment) {
         segment = %segment.path.display(),
         "the journal is damaged: the checkpoint has a bad checksum; it is rebuilt from the segments before it"
     );
+}
+
+/// Where the partitions stood at the start of a segment that nothing else tells, by its frames. A partition without
+/// any begins at 0, which the next checkpoint puts right.
+fn first_heads(
+    storage: &dyn Storage,
+    segment: &Segment,
+    end: Option<u64>,
+    slots: &Slots,
+) -> Result<Vec<Head>, JournalError> {
+    let io = |source| JournalError::Io { path: segment.path.clone(), source };
+    let file = storage.open(&segment.path, Access::Read).map_err(io)?;
+    let end = end.unwrap_or(file.bytes().map_err(io)?);
+    let mut index = Index::new(slots.len());
+    let mut scanner =
+        Scanner::new(&*file, segment.seal, segment.data_start, end, Resync::Nearby).headers_only();
+    loop {
+        match scanner.next(|_| false).map_err(io)? {
+            Found::End => break,
+            Found::Frame(frame) => note(&mut index, slots, &frame),
+            Found::Bad { .. } => {}
+        }
+    }
+    let first = |slot| Head { next: index.first(slot).unwrap_or(0), ..Head::default() };
+    Ok((0..slots.len()).map(first).collect())
 }
 
 fn fits(found: Counts, wanted: Counts, slots: &Slots) -> Result<Slots, String> {

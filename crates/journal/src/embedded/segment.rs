@@ -23,7 +23,7 @@ use super::{
     frame::Seal,
     index::Index,
     layout::{BLOCK, Counts, Slots, Volume, block_up},
-    storage::{File, Storage},
+    storage::{Access, File, Storage},
     sync::locked,
 };
 use crate::JournalError;
@@ -204,20 +204,26 @@ pub(super) fn is_still(file: &dyn File, segment: &Segment) -> bool {
     }
 }
 
-/// Makes a segment under a name that counts for nothing yet, then gives it its own. Durable when it returns.
-///
-/// `spare` is overwritten where it is there; after a failure it holds nothing that counts.
+/// A segment to be made.
+pub(super) struct NewSegment<'a> {
+    /// The file to begin with, by a name that counts for nothing.
+    pub(super) spare: &'a Path,
+    /// Whether that file is there, to be written over.
+    pub(super) recycled: bool,
+    /// The name it gets once it is durable.
+    pub(super) path: &'a Path,
+    pub(super) header: SegmentHeader,
+    pub(super) checkpoint: &'a Checkpoint,
+    pub(super) segment_bytes: u64,
+}
+
+/// Makes a segment under a name that counts for nothing, then gives it its own. Durable when it returns.
 pub(super) fn create(
     storage: &dyn Storage,
     buffers: &BufferPool,
-    spare: &Path,
-    path: &Path,
-    header: &SegmentHeader,
-    checkpoint: &Checkpoint,
-    segment_bytes: u64,
-    recycled: bool,
+    new: NewSegment<'_>,
 ) -> std::io::Result<(Box<dyn File>, Segment)> {
-    use super::storage::Access;
+    let NewSegment { spare, recycled, path, header, checkpoint, segment_bytes } = new;
     let file = if recycled {
         storage.open(spare, Access::WriteBlocks)?
     } else {
@@ -241,8 +247,7 @@ pub(super) fn create(
         storage.sync_dir(dir)?;
     }
     let data_start = bytes.len() as u64;
-    let segment =
-        Segment::new(header.clone(), path.to_owned(), checkpoint.heads.clone(), data_start, segment_bytes);
+    let segment = Segment::new(header, path.to_owned(), checkpoint.heads.clone(), data_start, segment_bytes);
     *locked(&segment.index) = Some(Index::new(checkpoint.heads.len()));
     Ok((file, segment))
 }

@@ -19,7 +19,7 @@ use super::{
     layout::Paths,
     storage::{Access, File, Storage},
 };
-use crate::{JournalError, Offset, SnapshotKey, WriteSnapshot};
+use crate::{JournalError, LoadedSnapshot, Offset, SnapshotKey, WriteSnapshot};
 
 const MAGIC: &[u8; 8] = b"FSHKSNAP";
 const VERSION: u32 = 1;
@@ -84,7 +84,7 @@ pub(super) fn load(
     storage: &dyn Storage,
     paths: &Paths,
     key: &SnapshotKey,
-) -> Result<Option<(Offset, Box<dyn Read + Send>)>, JournalError> {
+) -> Result<Option<LoadedSnapshot>, JournalError> {
     let path = path_of(paths, key);
     let io = |source| JournalError::Io { path: path.clone(), source };
     let file = match storage.open(&path, Access::Read) {

@@ -15,10 +15,10 @@ use super::{
     failure::{again, write_error},
     figures::Counters,
     group::{Group, Place, group_bytes_bound, lay_out},
-    layout::Volume,
+    layout::{BLOCK, Volume},
     queue::{Request, Taken},
     retention,
-    segment::{Segment, SegmentHeader, create},
+    segment::{NewSegment, Segment, SegmentHeader, create},
     shared::{Shared, VolumeShared},
     storage::{Access, File},
     sync::locked,
@@ -54,6 +54,8 @@ pub(super) struct Writer {
     /// Why there is no active segment, and when one was tried last.
     failure: Option<(JournalError, Instant)>,
     housekept: Instant,
+    /// What one group takes at most of what waits: a fresh segment has room for it.
+    group_bytes: u64,
     warned: bool,
 }
 
@@ -62,8 +64,10 @@ impl Writer {
     pub(super) fn new(volume: Volume, shared: Arc<Shared>, state: Checkpoint, spares: Vec<u64>) -> Self {
         let segments = shared.volume(volume).files.catalog.all();
         let next_sequence = segments.last().map_or(1, |segment| segment.header.sequence + 1);
+        let largest = shared.options.max_batch_bytes.saturating_sub(2 * BLOCK);
         let mut writer = Self {
             volume,
+            group_bytes: GROUP_BYTES.min(largest),
             shared,
             state,
             active: None,
@@ -93,7 +97,7 @@ impl Writer {
                 Some(_) => self.shared.options.retry_after.max(Duration::from_millis(1)),
                 None => HOUSEKEEPING,
             };
-            match self.own().queue.take(GROUP_BYTES, patience) {
+            match self.own().queue.take(self.group_bytes, patience) {
                 Taken::Requests(requests) => self.append(requests),
                 Taken::Idle => {
                     // A passing failure passes also when nobody appends.
@@ -223,16 +227,15 @@ impl Writer {
         };
         let spare_path = shared.paths.spare(self.volume, spare);
         let storage = &*options.storage;
-        let made = create(
-            storage,
-            &self.buffers,
-            &spare_path,
-            &path,
-            &header,
-            &self.state,
-            options.segment_bytes,
+        let new = NewSegment {
+            spare: &spare_path,
             recycled,
-        );
+            path: &path,
+            header,
+            checkpoint: &self.state,
+            segment_bytes: options.segment_bytes,
+        };
+        let made = create(storage, &self.buffers, new);
         let (file, segment) = made.map_err(|source| {
             // It may or may not have its name by now. Either way it must not be found with a sequence that is
             // used again, and the room it took is better free.
@@ -329,7 +332,7 @@ impl Writer {
         if old && let Err(error) = self.roll() {
             if self.active.is_some() {
                 // As good as before: appends go on in it while it has room.
-                tracing::warn!(volume = self.volume.name(), %error, "no fresh segment could be begun");
+                tracing::debug!(volume = self.volume.name(), %error, "no fresh segment could be begun");
             } else {
                 self.fail(error);
             }

@@ -379,7 +379,8 @@ impl File for Handle {
         let short = {
             let mut state = self.state.lock().unwrap();
             state.step(self.life)?;
-            let aligned = at % 4096 == 0 && from.len() % 4096 == 0 && from.as_ptr().align_offset(4096) == 0;
+            let whole = at.is_multiple_of(4096) && from.len().is_multiple_of(4096);
+            let aligned = whole && from.as_ptr().align_offset(4096) == 0;
             if self.access == Access::WriteBlocks && !aligned {
                 state.violations.push(format!("an unaligned write of {} bytes at {at}", from.len()));
             }

@@ -51,8 +51,7 @@ impl Tail {
 
     /// From -log10 of a probability.
     pub fn from_surprise(surprise: f64) -> Self {
-        // `max` also turns a NaN into 0: certain.
-        Self(surprise.max(0.0).min(Self::MOST))
+        Self(if surprise.is_nan() { 0.0 } else { surprise.clamp(0.0, Self::MOST) })
     }
 
     /// -log10 p.
