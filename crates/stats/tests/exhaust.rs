@@ -97,6 +97,13 @@ fn what_does_not_run_out_is_not_forecast() {
         assert_eq!(made.len(), 0, "daily rhythm: {:?}", made.first());
 
         let r = &mut Random::new(seed);
+        let steep = rhythm(48.0, 36.0);
+        let made = forecasts(minutes, 100.0, |t| steep(t) + r.normal());
+        let after_a_day = made.iter().filter(|(t, _)| *t > DAY).count();
+        println!("steep rhythm: {} forecasts, {after_a_day} after a day", made.len());
+        assert_eq!(after_a_day, 0, "{:?}", made.last());
+
+        let r = &mut Random::new(seed);
         let made = forecasts(minutes, 100.0, |t| 30.0 + 40.0 * (t % 21_600.0) / 21_600.0 + 0.2 * r.normal());
         let after_two_teeth = made.iter().filter(|(t, _)| *t > 2.5 * 21_600.0).count();
         println!("sawtooth: {} forecasts, {after_two_teeth} after two teeth", made.len());

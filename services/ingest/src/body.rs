@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     budget::Reservation,
+    read_ahead::ReadAhead,
     refusal::{Reason, Refusal},
 };
 
@@ -31,20 +32,27 @@ pub(crate) struct Pace {
 
 /// A body on its way in.
 pub(crate) struct Arriving<'a, B> {
-    pub(crate) body: B,
-    pub(crate) pace: Pace,
+    body: B,
+    pace: Pace,
     pub(crate) limit_bytes: u64,
     pub(crate) reservation: &'a mut Reservation,
-    pub(crate) started: Instant,
-    pub(crate) received_bytes: u64,
+    read_ahead: &'a ReadAhead,
+    started: Instant,
+    received_bytes: u64,
 }
 
 impl<'a, B: Body<Data = Bytes> + Unpin> Arriving<'a, B>
 where
     B::Error: std::fmt::Display,
 {
-    pub(crate) fn new(body: B, pace: Pace, limit_bytes: u64, reservation: &'a mut Reservation) -> Self {
-        Self { body, pace, limit_bytes, reservation, started: Instant::now(), received_bytes: 0 }
+    pub(crate) fn new(
+        body: B,
+        pace: Pace,
+        limit_bytes: u64,
+        reservation: &'a mut Reservation,
+        read_ahead: &'a ReadAhead,
+    ) -> Self {
+        Self { body, pace, limit_bytes, reservation, read_ahead, started: Instant::now(), received_bytes: 0 }
     }
 
     /// The next frame that holds bytes, paid for by the reservation; `None` at the end.
@@ -73,6 +81,7 @@ where
                 continue;
             }
             self.received_bytes += bytes.len() as u64;
+            self.read_ahead.handed_on();
             self.reservation.grow(bytes.len()).map_err(|_| over_budget(self.pace.retry_after))?;
             return Ok(Some(bytes));
         }

@@ -67,6 +67,7 @@ impl IngestConfig {
             ("limits.max_request_bytes", self.limits.max_request_bytes),
             ("limits.max_record_bytes", self.limits.max_record_bytes),
             ("limits.max_depth", self.limits.max_depth.into()),
+            ("connections.read_ahead_limit_bytes", self.connections.read_ahead_limit_bytes),
             ("connections.max_connections", self.connections.max_connections.into()),
             ("connections.max_concurrent_streams", self.connections.max_concurrent_streams.into()),
         ];
@@ -185,6 +186,9 @@ pub struct ConnectionsConfig {
     pub body_grace: Duration,
     /// Beyond `body_grace` a body must have come at this rate on average.
     pub min_body_bytes_per_second: u32,
+    /// Most bytes, over all connections and beyond 64 KiB on each, that were read and belong to no request yet:
+    /// beginnings of HTTP/2 frames. A connection that would go above it is closed.
+    pub read_ahead_limit_bytes: u64,
     /// How long a client may leave an answer unread.
     #[serde(with = "duration")]
     pub write_timeout: Duration,
@@ -202,6 +206,7 @@ impl Default for ConnectionsConfig {
             header_timeout: Duration::from_secs(15),
             body_grace: Duration::from_secs(10),
             min_body_bytes_per_second: 16 << 10,
+            read_ahead_limit_bytes: 256 << 20,
             write_timeout: Duration::from_secs(20),
         }
     }

@@ -4,6 +4,7 @@ use std::{
     future::Future,
     hash::{BuildHasher, RandomState},
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,7 +19,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::ConnectionsConfig, grpc::GrpcService, http::HttpService, socket::Guarded};
+use crate::{
+    config::ConnectionsConfig, grpc::GrpcService, http::HttpService, read_ahead::ReadAhead, socket::Guarded,
+};
 
 /// Flow-control windows of HTTP/2: large ones let a whole request come without a round trip.
 const WINDOW_BYTES: u32 = 8 << 20;
@@ -70,21 +73,31 @@ impl Ends {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<S>(protocol: Protocol, stream: S, settings: &ConnectionsConfig, ends: Ends)
-where
+pub(crate) async fn serve<S>(
+    protocol: Protocol,
+    stream: S,
+    settings: &ConnectionsConfig,
+    read_ahead: Arc<ReadAhead>,
+    ends: Ends,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = TokioIo::new(Guarded::new(stream, settings.header_timeout, settings.write_timeout));
+    let stream = TokioIo::new(Guarded::new(
+        stream,
+        Arc::clone(&read_ahead),
+        settings.header_timeout,
+        settings.write_timeout,
+    ));
     let builder = builder(settings);
     match protocol {
         Protocol::Grpc(service) => {
             let builder = builder.http2_only();
-            let service = service_fn(move |request| service.clone().answer(request));
+            let service = service_fn(move |request| service.clone().answer(request, Arc::clone(&read_ahead)));
             let connection = pin!(builder.serve_connection(stream, service));
             until_ended(connection, |connection| connection.graceful_shutdown(), ends).await;
         }
         Protocol::Http(service) => {
-            let service = service_fn(move |request| service.clone().answer(request));
+            let service = service_fn(move |request| service.clone().answer(request, Arc::clone(&read_ahead)));
             let connection = pin!(builder.serve_connection(stream, service));
             until_ended(connection, |connection| connection.graceful_shutdown(), ends).await;
         }

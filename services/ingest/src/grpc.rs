@@ -21,6 +21,7 @@ use crate::{
     compression::{ENCODINGS, Encoding},
     discovery::Routes,
     metrics::Transport,
+    read_ahead::ReadAhead,
     receiver::{Outcome, Receiver},
     refusal::{Reason, Refusal},
 };
@@ -37,7 +38,11 @@ pub(crate) struct GrpcService {
 }
 
 impl GrpcService {
-    pub(crate) async fn answer(self, request: Request<Incoming>) -> Result<Response<GrpcBody>, Infallible> {
+    pub(crate) async fn answer(
+        self,
+        request: Request<Incoming>,
+        read_ahead: Arc<ReadAhead>,
+    ) -> Result<Response<GrpcBody>, Infallible> {
         let Some(signal) = signal_of(request.uri().path()) else {
             return self.routes.call(request).await.map(|response| response.map(GrpcBody::Tonic));
         };
@@ -45,7 +50,7 @@ impl GrpcService {
             self.receiver.count(&Refusal::for_good(Reason::Unsupported, "not gRPC"));
             return Ok(answer::not_grpc(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        Ok(match self.export(signal, request).await {
+        Ok(match self.export(signal, request, &read_ahead).await {
             Ok(outcome) => answer::success(&outcome),
             Err(refusal) => {
                 self.receiver.count(&refusal);
@@ -54,13 +59,18 @@ impl GrpcService {
         })
     }
 
-    async fn export(&self, signal: Signal, request: Request<Incoming>) -> Result<Outcome, Refusal> {
+    async fn export(
+        &self,
+        signal: Signal,
+        request: Request<Incoming>,
+        read_ahead: &ReadAhead,
+    ) -> Result<Outcome, Refusal> {
         let (head, body) = request.into_parts();
         let receiver = &self.receiver;
         let mut admission = receiver.admit(&head.headers)?;
         let encoding = encoding_of(&head.headers)?;
         let limit = receiver.max_request_bytes;
-        let arriving = Arriving::new(body, receiver.pace, limit, &mut admission.reservation);
+        let arriving = Arriving::new(body, receiver.pace, limit, &mut admission.reservation, read_ahead);
         let Message { compressed, bytes } = read_message(arriving).await?;
         let body = match (compressed, encoding) {
             (false, _) => bytes,
@@ -185,6 +195,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let budget = Budget::new(u64::MAX);
         let mut reservation = budget.open();
+        let read_ahead = ReadAhead::new(&budget);
         let frames: Vec<Result<_, Infallible>> =
             frames.into_iter().map(|frame| Ok(Frame::data(Bytes::from(frame)))).collect();
         let pace = Pace {
@@ -192,7 +203,8 @@ mod tests {
             min_bytes_per_second: 1,
             retry_after: Duration::from_secs(1),
         };
-        let arriving = Arriving::new(StreamBody::new(stream::iter(frames)), pace, limit, &mut reservation);
+        let arriving =
+            Arriving::new(StreamBody::new(stream::iter(frames)), pace, limit, &mut reservation, &read_ahead);
         let message = runtime.block_on(read_message(arriving));
         (message, budget.held_bytes())
     }

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
-use foreshock_otlp::Signal;
+use foreshock_otlp::{Signal, response, response_json};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -15,9 +15,9 @@ use crate::{
     body::Arriving,
     compression::{ENCODINGS, Encoding},
     metrics::Transport,
+    read_ahead::ReadAhead,
     receiver::{Outcome, Receiver},
     refusal::{Reason, Refusal},
-    response,
 };
 
 /// Answers what comes to the HTTP port.
@@ -37,6 +37,7 @@ impl HttpService {
     pub(crate) async fn answer(
         self,
         request: Request<Incoming>,
+        read_ahead: Arc<ReadAhead>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let format = format_of(request.headers());
         // An error is told in protobuf where the request's own encoding is not one of ours.
@@ -54,11 +55,11 @@ impl HttpService {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
             return Ok(response);
         }
-        Ok(match self.export(signal, format, request).await {
+        Ok(match self.export(signal, format, request, &read_ahead).await {
             Ok(outcome) => {
                 let body = match spoken {
-                    Format::Protobuf => response::protobuf(&outcome),
-                    Format::Json => response::json(signal, &outcome),
+                    Format::Protobuf => response(outcome.rejected, &outcome.reasons),
+                    Format::Json => response_json(signal, outcome.rejected, &outcome.reasons),
                 };
                 write(StatusCode::OK, spoken, body)
             }
@@ -71,6 +72,7 @@ impl HttpService {
         signal: Signal,
         format: Option<Format>,
         request: Request<Incoming>,
+        read_ahead: &ReadAhead,
     ) -> Result<Outcome, Refusal> {
         let (head, body) = request.into_parts();
         let receiver = &self.receiver;
@@ -85,8 +87,9 @@ impl HttpService {
         let announced =
             head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let limit = receiver.max_request_bytes;
-        let body =
-            Arriving::new(body, receiver.pace, limit, &mut admission.reservation).whole(announced).await?;
+        let body = Arriving::new(body, receiver.pace, limit, &mut admission.reservation, read_ahead)
+            .whole(announced)
+            .await?;
         let body = receiver.decompress(&mut admission, encoding, body).await?;
         let (transport, body) = match format {
             Format::Protobuf => (Transport::HttpProtobuf, body),

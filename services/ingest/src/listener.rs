@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     IngestError, IngestMetrics,
+    budget::Budget,
     config::ConnectionsConfig,
     connection::{Ends, Protocol, serve},
+    read_ahead::ReadAhead,
 };
 
 /// What a failed accept (no file descriptor left, say) waits before the next.
@@ -26,6 +28,8 @@ pub(crate) struct Listener {
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) connections: ConnectionsConfig,
     pub(crate) metrics: Arc<IngestMetrics>,
+    /// Of bytes that were read and belong to no request yet, over all connections.
+    pub(crate) read_ahead: Arc<Budget>,
 }
 
 /// When a port ends.
@@ -86,6 +90,7 @@ impl Listener {
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let counted = Counted::new(&self.metrics);
         let (protocol, settings, tls) = (protocol.clone(), self.connections.clone(), self.tls.clone());
+        let read_ahead = ReadAhead::new(&self.read_ahead);
         let ends = Ends::new(&settings, stop.gracefully.clone());
         Box::pin(async move {
             let _counted = counted;
@@ -94,10 +99,10 @@ impl Listener {
                 tracing::debug!(%error, "a connection ended before it was served");
                 return;
             }
-            let Some(tls) = tls else { return serve(protocol, stream, &settings, ends).await };
+            let Some(tls) = tls else { return serve(protocol, stream, &settings, read_ahead, ends).await };
             let deadline = tokio::time::Instant::now() + settings.header_timeout;
             match timeout_at(deadline, tls.accept(stream)).await {
-                Ok(Ok(stream)) => serve(protocol, stream, &settings, ends).await,
+                Ok(Ok(stream)) => serve(protocol, stream, &settings, read_ahead, ends).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }

@@ -16,7 +16,10 @@ use std::{
 
 use bytes::Bytes;
 use foreshock_journal::{Appended, Batch, Entry, Journal, JournalError, Partition, Payload, Pending, Stream};
-use foreshock_otlp::{CheckLimits, Checked, Signal, check};
+use foreshock_otlp::{
+    CheckLimits, Checked, Signal, check,
+    json::{self, JsonError},
+};
 use http::HeaderMap;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
@@ -62,13 +65,6 @@ pub(crate) struct Outcome {
     pub(crate) rejected: u64,
     /// Why, as one English sentence; empty where none was rejected.
     pub(crate) reasons: String,
-}
-
-impl Outcome {
-    /// Whether there is something to say beyond success.
-    pub(crate) fn is_partial(&self) -> bool {
-        self.rejected > 0 || !self.reasons.is_empty()
-    }
 }
 
 impl Receiver {
@@ -143,8 +139,16 @@ impl Receiver {
         admission: &mut Admission,
         text: Bytes,
     ) -> Result<Bytes, Refusal> {
-        let _ = (signal, admission, text);
-        Err(Refusal::for_good(Reason::Unsupported, "JSON is not spoken yet; send application/x-protobuf"))
+        let (text_bytes, limit) = (text.len() as u64, self.max_request_bytes);
+        // What it becomes is counted before it is made: protobuf takes less than JSON, but for floating point.
+        admission.reservation.grow(text.len()).map_err(|_| over_budget(self.retry_after))?;
+        let reading = move || json::from_json(signal, &text, usize::try_from(limit).unwrap_or(usize::MAX));
+        let body = offload(text_bytes, reading).await?.map_err(|error| match error {
+            JsonError::TooLarge { .. } => Refusal::too_large(limit),
+            other => Refusal::unreadable(other.to_string()),
+        })?;
+        admission.reservation.cover(body.len()).map_err(|_| over_budget(self.retry_after))?;
+        Ok(body.into())
     }
 
     /// Checks a request, makes it durable, and says what became of it.
@@ -179,9 +183,9 @@ impl Receiver {
             });
             let batch = Batch { entries: entries.collect(), consumed: None };
             let pending = self.journal.append(batch);
-            Durable { pending: Some((pending, reservation)) }
-                .await
-                .map_err(|error| self.unwritten(&error))?;
+            let durable =
+                Durable { pending: Some((pending, reservation)), in_flight: self.in_flight.clone() };
+            durable.await.map_err(|error| self.unwritten(&error))?;
         }
         self.metrics.answered(signal, transport, accepted, rejected, began.elapsed());
         Ok(Outcome { rejected, reasons })
@@ -261,6 +265,7 @@ fn payload(mut slices: Vec<Bytes>) -> Payload {
 /// the bytes until then, so the memory limit must count them.
 struct Durable {
     pending: Option<(Pending, Reservation)>,
+    in_flight: TaskTracker,
 }
 
 impl Future for Durable {
@@ -276,14 +281,14 @@ impl Future for Durable {
 
 impl Drop for Durable {
     fn drop(&mut self) {
-        if let Some((pending, reservation)) = self.pending.take()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            // Ends when the journal answers or closes; nobody waits for its result any more.
-            runtime.spawn(async move {
+        let Some((pending, reservation)) = self.pending.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // Ends when the journal answers or closes; a drain waits for it as for any request.
+            let rest = async move {
                 let _ = pending.await;
                 drop(reservation);
-            });
+            };
+            self.in_flight.spawn_on(rest, &runtime);
         }
     }
 }

@@ -12,6 +12,7 @@ use tonic_health::ServingStatus;
 
 use crate::{
     IngestConfig, IngestError, IngestMetrics, TenantsConfig,
+    budget::Budget,
     connection::Protocol,
     discovery::{self, Health, Routes},
     grpc::GrpcService,
@@ -56,11 +57,13 @@ impl Ingest {
         let tenants = Tenants::load(tenants)?;
         let tls =
             |protocols: &[&[u8]]| config.tls.as_ref().map(|tls| tls::acceptor(tls, protocols)).transpose();
+        let read_ahead = Budget::new(config.connections.read_ahead_limit_bytes);
         let listener = |socket, tls| Listener {
             socket,
             tls,
             connections: config.connections.clone(),
             metrics: Arc::clone(&metrics),
+            read_ahead: Arc::clone(&read_ahead),
         };
         let grpc = listener(bind(config.grpc_address, "grpc_address").await?, tls(&[b"h2"])?);
         let http = listener(bind(config.http_address, "http_address").await?, tls(&[b"h2", b"http/1.1"])?);

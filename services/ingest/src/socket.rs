@@ -1,13 +1,13 @@
 //! A connection's bytes, guarded against clients that stall.
 //!
-//! Three ways to hold a connection for nothing are ended here, below HTTP: saying nothing after connecting,
-//! leaving answers unread, and (the other way round) losing an early answer because the server closed while the
-//! client still sent.
+//! Ended here, below HTTP: saying nothing after connecting, leaving answers unread, filling memory with frames
+//! that never end. And the other way round, a client that still sends gets to read an early answer.
 
 use std::{
     future::Future,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,6 +16,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
+
+use crate::read_ahead::ReadAhead;
 
 /// The HTTP/2 preface; a request of HTTP/1.1 is longer.
 const OPENING_BYTES: usize = 24;
@@ -27,6 +29,7 @@ const LINGER_BYTES: usize = 8 << 20;
 /// A byte stream with deadlines.
 pub(crate) struct Guarded<S> {
     inner: S,
+    read_ahead: Arc<ReadAhead>,
     /// Runs until the first bytes are there.
     opening: Option<Pin<Box<Sleep>>>,
     opening_bytes: usize,
@@ -47,9 +50,15 @@ enum Closing {
 }
 
 impl<S> Guarded<S> {
-    pub(crate) fn new(inner: S, header_timeout: Duration, write_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        inner: S,
+        read_ahead: Arc<ReadAhead>,
+        header_timeout: Duration,
+        write_timeout: Duration,
+    ) -> Self {
         Self {
             inner,
+            read_ahead,
             opening: Some(Box::pin(sleep_until(Instant::now() + header_timeout))),
             opening_bytes: 0,
             write_timeout,
@@ -84,8 +93,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        let came = buffer.filled().len() - before;
+        if self.read_ahead.read(came).is_err() {
+            let error =
+                "too much was read ahead on all connections; see ingest.connections.read_ahead_limit_bytes";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, error)));
+        }
         if self.opening.is_some() {
-            self.opening_bytes += buffer.filled().len() - before;
+            self.opening_bytes += came;
             if self.opening_bytes >= OPENING_BYTES {
                 self.opening = None;
             } else if let Some(opening) = &mut self.opening

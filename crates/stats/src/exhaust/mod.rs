@@ -1,8 +1,9 @@
 //! A bounded resource that is used up: when will it be full?
 //!
 //! For disks, memory, quotas, pools, days left of a certificate: a series with a limit that it must not reach. Knows no
-//! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (below 1 KiB).
+//! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (1,104 bytes).
 
+mod extremes;
 mod track;
 mod trend;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::tail::Tail;
 
+use extremes::Extremes;
 use track::{Full, Point, Track};
 use trend::{FEWEST, Trend};
 
@@ -61,6 +63,7 @@ pub struct RunOut {
     /// Fixed buckets of one, eight and 64 strides.
     recent: [Track; 3],
     far: Track,
+    extremes: Extremes,
     /// Since the last cleanup, or the beginning.
     since_secs: f64,
     cleanups: u16,
@@ -76,6 +79,7 @@ impl RunOut {
         Self {
             recent: [1.0, 8.0, 64.0].map(|strides| Track::new(stride_secs * strides)),
             far: Track::new(stride_secs),
+            extremes: Extremes::new(),
             since_secs: f64::MIN,
             cleanups: 0,
             cleanup_sign: 0,
@@ -97,11 +101,16 @@ impl RunOut {
             self.far.close(Full::Coarsen);
             self.since_secs = t_secs;
             self.cleanups = self.cleanups.saturating_add(1);
+            if self.cleanups < HABIT {
+                self.extremes.clear();
+            }
             self.cleanup_sign = if value > last.value { 1 } else { -1 };
         }
         self.recent.iter_mut().for_each(|track| track.observe(t_secs, value, Full::Forget));
         self.far.observe(t_secs, value, Full::Coarsen);
-        self.last = Some(Point { t_secs, value });
+        let point = Point { t_secs, value };
+        self.extremes.observe(point);
+        self.last = Some(point);
     }
 
     /// When `limit` will be reached, from whichever side the series is on; `None` while nothing can be said, while
@@ -159,22 +168,20 @@ impl RunOut {
     fn comes_back(&self, limit: f64, towards: f64) -> bool {
         // One cleanup is help from outside: what was before it does not count. A habit of cleanups is a sawtooth.
         let from = if self.cleanups >= HABIT { f64::MIN } else { self.since_secs };
-        let past = since(self.far.points(), from);
         let Some(now) = self.last else { return false };
-        let (lowest, range) = extent(past, towards);
-        if range <= 0.0 {
+        // The same story at two resolutions: the whole past in means, the last days with their true peaks.
+        let far: Vec<_> =
+            since(self.far.points(), from).iter().map(|p| (p.value * towards, p.value * towards)).collect();
+        let days: Vec<_> = self.extremes.towards(towards).collect();
+        let all = || far.iter().chain(&days);
+        let lowest = all().map(|p| p.0).fold(f64::INFINITY, f64::min);
+        let range = all().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max) - lowest;
+        if range.is_nan() || range <= 0.0 {
             return false;
         }
         let way = (limit * towards - lowest).max(f64::MIN_POSITIVE);
-        let mut peak = f64::NEG_INFINITY;
-        let mut returned = f64::NEG_INFINITY;
-        for point in past {
-            let value = point.value * towards;
-            if value < peak - RETURN * range {
-                returned = returned.max(peak);
-            }
-            peak = peak.max(value);
-        }
+        let fall = RETURN * range;
+        let returned = highest_return(&far, fall).max(highest_return(&days, fall));
         let harmless = returned - lowest < HARMLESS_PEAK * way;
         harmless && now.value * towards < returned + NEW_GROUND * range
     }
@@ -193,6 +200,18 @@ impl RunOut {
         let against = step * (last.value - first.value) < 0.0 || f64::from(self.cleanup_sign) * step > 0.0;
         against && step.abs() > CLEANUP_STEPS * usual && step.abs() > CLEANUP_SHARE * range && range > 0.0
     }
+}
+
+/// The highest peak from which the series came down by more than `fall`; lows and highs, oldest first.
+fn highest_return(past: &[(f64, f64)], fall: f64) -> f64 {
+    let (mut peak, mut returned) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+    for (low, high) in past {
+        if *low < peak - fall {
+            returned = returned.max(peak);
+        }
+        peak = peak.max(*high);
+    }
+    returned
 }
 
 /// How far ahead a rise of that length is worth extrapolating.

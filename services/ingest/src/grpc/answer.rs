@@ -70,18 +70,14 @@ impl Body for GrpcBody {
     }
 }
 
-/// ExportXServiceResponse: `partial_success` is unset unless something was rejected.
+/// The response message, its `partial_success` unset where all is well.
 pub(super) fn success(outcome: &Outcome) -> Response<GrpcBody> {
-    let message = if !outcome.is_partial() {
-        Bytes::from_static(&[0; 5])
-    } else {
-        let response = crate::response::protobuf(outcome);
-        let mut framed = BytesMut::with_capacity(5 + response.len());
-        framed.put_u8(0);
-        framed.put_u32(u32::try_from(response.len()).unwrap_or(u32::MAX));
-        framed.put_slice(&response);
-        framed.freeze()
-    };
+    let response = foreshock_otlp::response(outcome.rejected, &outcome.reasons);
+    let mut message = BytesMut::with_capacity(5 + response.len());
+    message.put_u8(0);
+    message.put_u32(u32::try_from(response.len()).unwrap_or(u32::MAX));
+    message.put_slice(&response);
+    let message = message.freeze();
     let mut response = Response::new(GrpcBody::Message(message));
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
     response
