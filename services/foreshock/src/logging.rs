@@ -16,9 +16,9 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts the log; its level comes from `FORESHOCK_LOG`, `info` without it.
-pub(crate) fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("FORESHOCK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// Starts the log; its level comes from `FORESHOCK_LOG`, `usual` without it.
+pub(crate) fn start(format: LogFormat, usual: &str) {
+    let filter = EnvFilter::try_from_env("FORESHOCK_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     let json = match format {
         LogFormat::Auto => !stderr().is_terminal(),

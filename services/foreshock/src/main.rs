@@ -16,6 +16,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    logging::start(cli.log_format);
+    // What is printed for people is not to be torn apart by what services say of themselves.
+    let usual = if matches!(cli.command, cli::Command::Run(_)) { "info" } else { "warn" };
+    logging::start(cli.log_format, usual);
     outcome::exit_code(command::run(cli.command))
 }

@@ -54,8 +54,10 @@ pub(super) async fn run(play: &Play, labels: Option<&Path>) -> anyhow::Result<()
             }
             Some(incident) = receiver.incidents.recv() => {
                 let pages = incident.severity == Severity::Critical && !incident.provisional;
+                // A page from before the fault is a false one: it is shown at the end if no right one comes.
+                let began = progress.borrow().label.is_some_and(|label| incident.updated_at >= label.starts);
                 delivered.insert(incident.id, incident.clone());
-                if pages && play.fault.is_some() {
+                if pages && began {
                     break Some(settle(incident, &mut receiver).await);
                 }
             }
