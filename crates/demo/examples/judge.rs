@@ -18,7 +18,11 @@ fn main() {
     let mut number = |otherwise: f64| arguments.next().and_then(|n| n.parse().ok()).unwrap_or(otherwise);
     let (seed, hours, quiet) = (number(1.0) as u64, number(3.0), number(1.0));
     let start = Timestamp::from_secs(1_760_000_400);
-    let options = ShopOptions { fault, fault_after: Duration::from_secs_f64(quiet * 3600.0), ..ShopOptions::new(start) };
+    let options = ShopOptions {
+        fault,
+        fault_after: Duration::from_secs_f64(quiet * 3600.0),
+        ..ShopOptions::new(start)
+    };
     let mut shop = Shop::new(seed, options);
     let mut pipeline =
         Pipeline::new(DetectConfig { clock: Clock::Event, ..DetectConfig::default() }, Partitions::default());
@@ -34,7 +38,12 @@ fn main() {
                 Signal::Traces => 2,
             };
             records += u64::from(request.records);
-            let entry = Entry { tenant: &tenant, received: shop.now(), kind: InputKind::Data, payload: &request.body };
+            let entry = Entry {
+                tenant: &tenant,
+                received: shop.now(),
+                kind: InputKind::Data,
+                payload: &request.body,
+            };
             pipeline.feed(stream, 0, entry);
         }
         pipeline.tick(shop.now());
@@ -46,14 +55,26 @@ fn main() {
             for f in seen.findings {
                 println!(
                     "  finding {} {}{} {} s={:.1} e={:.2} {:?} {}",
-                    f.window_end, if f.provisional { "~" } else { "" }, f.kind, f.series, f.surprise, f.effect, f.severity, f.title
+                    f.window_end,
+                    if f.provisional { "~" } else { "" },
+                    f.kind,
+                    f.series,
+                    f.surprise,
+                    f.effect,
+                    f.severity,
+                    f.title
                 );
             }
         }
         for i in seen.incidents {
             println!(
                 "INCIDENT {} r{}{} {:?} {:?} {} :: {:?}",
-                i.updated_at, i.revision, if i.provisional { "~" } else { "" }, i.status, i.severity, i.title,
+                i.updated_at,
+                i.revision,
+                if i.provisional { "~" } else { "" },
+                i.status,
+                i.severity,
+                i.title,
                 i.services.iter().map(|s| s.as_str()).collect::<Vec<_>>()
             );
         }
@@ -63,5 +84,8 @@ fn main() {
     }
     let patterns: usize = pipeline.detect().map(|d| d.pattern_count()).sum();
     let series: usize = pipeline.detect().map(|d| d.series_count()).sum();
-    println!("{records} records, {patterns} patterns, {series} series, {:.1} s", began.elapsed().as_secs_f64());
+    println!(
+        "{records} records, {patterns} patterns, {series} series, {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
 }

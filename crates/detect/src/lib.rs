@@ -24,5 +24,10 @@ pub use origin::{Holes, InputId, Origin};
 pub use stage::{Input, InputKind, Outputs, RestoreError, Stage};
 pub use watermark::Watermark;
 
+/// The label of a finding that names the service on the other side of a call: where to look as well.
+pub const PEER: &str = "peer";
+/// The label of a finding that names the address on the other side of a call.
+pub const PEER_ADDRESS: &str = "peer_address";
+
 /// A hash table whose hashing does not change from run to run. Nothing is put out in its order.
 pub(crate) type Table<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;

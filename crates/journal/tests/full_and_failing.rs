@@ -105,6 +105,23 @@ async fn after_a_failed_write_or_sync_the_batch_is_gone_for_good_and_the_next_on
 }
 
 #[tokio::test]
+async fn a_device_that_goes_on_failing_leaves_no_trail_of_segments() {
+    let storage = FaultyStorage::default();
+    let journal = EmbeddedJournal::open(options(&storage)).unwrap();
+    journal.append(batch(vec![(LOGS, entry(1, 10))])).await.unwrap();
+    for _ in 0..50 {
+        storage.set_faults(Faults { failing_sync: true, ..Faults::default() });
+        journal.append(batch(vec![(LOGS, entry(2, 6000))])).await.unwrap_err();
+    }
+    assert!(storage.paths(".seg").len() <= 4, "{:?}", storage.paths(".seg"));
+    assert_eq!(journal.append(batch(vec![(LOGS, entry(3, 10))])).await.unwrap(), [Offset(1)]);
+    storage.crash(1);
+    drop(journal);
+    let journal = EmbeddedJournal::open(options(&storage)).unwrap();
+    assert_eq!(read_all(&*journal, LOGS).await, [(0, entry(1, 10)), (1, entry(3, 10))]);
+}
+
+#[tokio::test]
 async fn telemetry_that_a_consumer_has_not_read_is_kept_and_appends_are_refused_instead() {
     let storage = FaultyStorage::default();
     let retention = Retention { age: Duration::from_secs(1 << 30), bytes: 3 * (384 << 10) };

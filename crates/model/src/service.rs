@@ -19,6 +19,19 @@ impl ServiceName {
         }
     }
 
+    /// The full name of a service that this one knows by `service.name` alone: taken to be of the same namespace.
+    pub fn sibling(&self, name: &str) -> String {
+        match self.0.rsplit_once('/') {
+            Some((namespace, _)) if !name.contains('/') => format!("{namespace}/{name}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// The name without its namespace.
+    pub fn bare(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&*self.0, |(_, name)| name)
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

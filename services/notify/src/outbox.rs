@@ -231,8 +231,7 @@ impl Outbox {
         free.filter_map(|queue| queue.due.first().map(|(at, _)| *at)).min()
     }
 
-    /// Takes a job's outcome back. Returns what is to be recorded (not of a refresh) and, where this settled the
-    /// incident's oldest untold entry for the route, when that entry was appended.
+    /// Takes a job's outcome back, and sets the time of the next request where one is to follow.
     pub(crate) fn finish(&mut self, job: &Job, outcome: Outcome, now: Instant, wall: Timestamp) -> Finished {
         let queue = &mut self.routes[job.route];
         queue.in_flight -= 1;

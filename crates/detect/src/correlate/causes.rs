@@ -9,12 +9,15 @@ use super::ServiceMap;
 /// A service speaks for itself by being odd early, by surprise, and by being called by the others that are odd; a
 /// change just before weighs most. Scores are shares of the whole, in [0, 1].
 pub(super) fn rank(findings: &[Finding], changes: &[Change], map: &ServiceMap) -> Vec<Cause> {
-    let mut services: Vec<&ServiceName> = findings.iter().map(|finding| &finding.service).collect();
+    let peers: Vec<(ServiceName, &Finding)> =
+        findings.iter().filter_map(|finding| Some((map.peer(finding)?, finding))).collect();
+    let own = findings.iter().map(|finding| &finding.service);
+    let mut services: Vec<&ServiceName> = own.chain(peers.iter().map(|(peer, _)| peer)).collect();
     services.sort();
     services.dedup();
     let first = findings.iter().map(|finding| finding.window_start).min().unwrap_or_default();
     let mut causes: Vec<Cause> =
-        services.iter().map(|service| weigh(service, &services, findings, changes, map, first)).collect();
+        services.iter().map(|service| weigh(service, &services, findings, &peers, changes, map, first)).collect();
     let total: f64 = causes.iter().map(|cause| cause.score).sum();
     for cause in &mut causes {
         cause.score /= total.max(f64::MIN_POSITIVE);
@@ -27,11 +30,13 @@ fn weigh(
     service: &ServiceName,
     all: &[&ServiceName],
     findings: &[Finding],
+    peers: &[(ServiceName, &Finding)],
     changes: &[Change],
     map: &ServiceMap,
     first: Timestamp,
 ) -> Cause {
-    let own = || findings.iter().filter(|finding| finding.service == *service);
+    let calls = peers.iter().filter(|(peer, _)| peer == service).map(|(_, finding)| *finding);
+    let own = || findings.iter().filter(|finding| finding.service == *service).chain(calls.clone());
     let surprise = own().map(|finding| finding.surprise).fold(0.0, f64::max);
     let onset = own().map(|finding| finding.window_start).min().unwrap_or(first);
     let minutes_late = onset.since(first).as_secs_f64() / 60.0;

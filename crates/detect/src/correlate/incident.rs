@@ -63,8 +63,10 @@ impl Standing {
         self.incident.services.iter().filter_map(|own| map.distance(own, service, HOPS)).min()
     }
 
-    /// Takes a finding. Of the same series and kind the most surprising one is kept; `limit` are kept in all.
-    pub(super) fn add(&mut self, finding: Finding, limit: usize) {
+    /// Takes a finding. The service on the other side of a slow call belongs to it as well. Of the same series and kind the most surprising one is kept; `limit` are kept in all.
+    pub(super) fn add(&mut self, finding: Finding, map: &ServiceMap, limit: usize) {
+        let peer = map.peer(&finding);
+        let peer = peer.as_ref();
         let incident = &mut self.incident;
         self.last = self.last.max(finding.window_end);
         let judged = finding.window_end.since(finding.window_start);
@@ -75,9 +77,11 @@ impl Standing {
             incident.severity = finding.severity;
             self.news = true;
         }
-        if !incident.services.contains(&finding.service) {
-            incident.services.push(finding.service.clone());
-            self.news = true;
+        for service in [Some(&finding.service), peer].into_iter().flatten() {
+            if !incident.services.contains(service) {
+                incident.services.push(service.clone());
+                self.news = true;
+            }
         }
         let same = |known: &&mut Finding| {
             known.kind == finding.kind && known.service == finding.service && known.series == finding.series

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use foreshock_model::ServiceName;
+use foreshock_model::{Finding, ServiceName};
 use serde::{Deserialize, Serialize};
+
+use crate::{PEER, PEER_ADDRESS};
 
 /// At most this many edges are kept a tenant.
 const EDGES: usize = 20_000;
@@ -27,6 +29,21 @@ impl ServiceMap {
             self.callers.entry(callee).or_default().insert(caller);
             self.edges += 1;
         }
+    }
+
+    /// The service that an address is of, as `caller` sees it: one that it calls, whose name the address is or begins
+    /// with.
+    pub fn at_address(&self, caller: &ServiceName, address: &str) -> Option<&ServiceName> {
+        self.callees.get(caller)?.iter().find(|callee| {
+            let rest = address.strip_prefix(callee.bare());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ':']))
+        })
+    }
+
+    /// The service on the other side of the call that a finding is about.
+    pub fn peer(&self, finding: &Finding) -> Option<ServiceName> {
+        let named = finding.labels.get(PEER).map(|peer| ServiceName::from(peer.as_str()));
+        named.or_else(|| self.at_address(&finding.service, finding.labels.get(PEER_ADDRESS)?).cloned())
     }
 
     /// Whether `service` calls `callee`, over any number of services in between up to `hops` calls.

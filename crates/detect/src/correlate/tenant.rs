@@ -137,7 +137,7 @@ impl TenantState {
         if let Some(standing) = nearest.and_then(|(_, id)| self.standing.get_mut(&id)) {
             if finding.severity > Severity::Info {
                 standing.reopen();
-                standing.add(finding, limit);
+                standing.add(finding, &self.map, limit);
             } else {
                 standing.add_bystander(finding, limit);
             }
@@ -152,7 +152,7 @@ impl TenantState {
         }
         let mut standing = Standing::open(&finding);
         let (service, id) = (finding.service.clone(), standing.incident.id);
-        standing.add(finding, limit);
+        standing.add(finding, &self.map, limit);
         let (near, rest) = self.bystanders.drain(..).partition(|other| {
             end.since(other.window_end) <= NEAR / 3 && self.map.distance(&other.service, &service, 1).is_some()
         });

@@ -3,7 +3,7 @@
 //! Merging is exact and does not depend on order: integers are added, times are compared, examples are the least
 //! of their kind. A metric series comes from one source, so its values are never merged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use foreshock_model::{Timestamp, proto};
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,9 @@ pub(super) struct Merged {
     pub(super) new_series: Vec<NewSeries>,
     /// Id, value, samples.
     pub(super) series: Vec<(u64, f64, u32)>,
-    pub(super) spans: BTreeMap<String, MergedSpans>,
-    pub(super) callees: BTreeSet<String>,
+    pub(super) operations: BTreeMap<String, MergedSpans>,
+    /// Calls to other services, as this one saw them.
+    pub(super) calls: BTreeMap<String, MergedSpans>,
     pub(super) folded_shapes: u64,
     pub(super) folded_series: u64,
     pub(super) folded_sources: u64,
@@ -99,14 +100,17 @@ impl Merged {
             self.series.extend(rows.map(|((id, value), samples)| (id, value, samples)));
         }
         for spans in summary.spans {
-            let merged = self.spans.entry(spans.operation).or_default();
+            let merged = if spans.callee.is_empty() {
+                self.operations.entry(spans.operation).or_default()
+            } else {
+                self.calls.entry(spans.callee).or_default()
+            };
             merged.count += spans.count;
             merged.errors += spans.errors;
             for (bucket, count) in spans.bucket.into_iter().zip(spans.bucket_count) {
                 *merged.buckets.entry(bucket).or_default() += count;
             }
         }
-        self.callees.extend(summary.edges.into_iter().map(|edge| edge.callee));
         if let Some(folded) = summary.folded {
             self.folded_shapes += folded.shapes;
             self.folded_series += folded.series;
@@ -157,7 +161,7 @@ impl MergedSpans {
         for (bucket, count) in &self.buckets {
             below += count;
             if below >= rank {
-                return Some((f64::from(*bucket + 1) / 8.0).exp2() / 1e9);
+                return Some(libm::exp2(f64::from(*bucket + 1) / 8.0) / 1e9);
             }
         }
         None

@@ -13,18 +13,19 @@ use super::{
     merged::MergedSpans,
     report::Report,
 };
-use crate::Limits;
+use crate::{Limits, PEER};
 
 /// Spans a minute below which a latency says nothing.
-const FEWEST: u64 = 20;
+const FEWEST: u64 = 10;
 /// A latency that rose matters from this many times what was expected.
 const RISE: f64 = 1.5;
 
-/// Errors of all spans, and each operation's latency.
+/// Errors of all spans, each operation's latency, and that of the calls to each other service.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Operations {
     errors: ErrorWatch,
     operations: BTreeMap<String, Operation>,
+    calls: BTreeMap<String, Operation>,
     since: Timestamp,
     folded: u64,
 }
@@ -39,7 +40,13 @@ struct Operation {
 
 impl Operations {
     /// Adds a base window.
-    pub(super) fn take(&mut self, spans: BTreeMap<String, MergedSpans>, window: Timestamp, limits: &Limits) {
+    pub(super) fn take(
+        &mut self,
+        spans: BTreeMap<String, MergedSpans>,
+        calls: BTreeMap<String, MergedSpans>,
+        window: Timestamp,
+        limits: &Limits,
+    ) {
         if spans.is_empty() {
             return;
         }
@@ -49,38 +56,50 @@ impl Operations {
         let total = spans.values().map(|spans| spans.count).sum();
         let errors = spans.values().map(|spans| spans.errors).sum();
         self.errors.add(total, errors, [].iter());
-        for (name, spans) in spans {
-            if !self.operations.contains_key(&name) && self.operations.len() >= limits.operations as usize {
-                self.folded += spans.count;
-                continue;
-            }
-            let minute = &mut self.operations.entry(name).or_default().minute;
-            minute.count += spans.count;
-            minute.errors += spans.errors;
-            for (bucket, count) in spans.buckets {
-                *minute.buckets.entry(bucket).or_default() += count;
-            }
-        }
+        let limit = limits.operations as usize;
+        self.folded += add(&mut self.operations, spans, limit) + add(&mut self.calls, calls, limit);
     }
 
     /// Judges the minute.
     pub(super) fn close_minute(&mut self, key: &ServiceKey, minute: Window, report: &mut Report) {
         if minute.start < self.since {
-            self.operations.values_mut().for_each(|operation| operation.minute = MergedSpans::default());
+            let all = self.operations.values_mut().chain(self.calls.values_mut());
+            all.for_each(|operation| operation.minute = MergedSpans::default());
             return;
         }
         self.errors.close_minute(key, minute, "spans", report);
         for (name, operation) in &mut self.operations {
-            operation.close_minute(key, name, minute, report);
+            operation.close_minute(key, name, "", minute, report);
+        }
+        for (callee, operation) in &mut self.calls {
+            operation.close_minute(key, &format!("calls to {callee}"), callee, minute, report);
         }
     }
 }
 
+/// Adds a base window to the minutes of operations. Returns how many spans were over the limit.
+fn add(to: &mut BTreeMap<String, Operation>, spans: BTreeMap<String, MergedSpans>, limit: usize) -> u64 {
+    let mut folded = 0;
+    for (name, spans) in spans {
+        if !to.contains_key(&name) && to.len() >= limit {
+            folded += spans.count;
+            continue;
+        }
+        let minute = &mut to.entry(name).or_default().minute;
+        minute.count += spans.count;
+        minute.errors += spans.errors;
+        for (bucket, count) in spans.buckets {
+            *minute.buckets.entry(bucket).or_default() += count;
+        }
+    }
+    folded
+}
+
 impl Operation {
-    fn close_minute(&mut self, key: &ServiceKey, name: &str, minute: Window, report: &mut Report) {
+    fn close_minute(&mut self, key: &ServiceKey, name: &str, callee: &str, minute: Window, report: &mut Report) {
         let spans = std::mem::take(&mut self.minute);
         let Some(p95) = spans.quantile(0.95).filter(|_| spans.count >= FEWEST) else { return };
-        let verdict = self.latency.observe(p95.log2());
+        let verdict = self.latency.observe(libm::log2(p95));
         let shift = self.shift.observe(if verdict.learned.is_ready() { verdict.score() } else { f64::NAN });
         if verdict.new_normal {
             self.shift.restart();
@@ -89,7 +108,7 @@ impl Operation {
             return;
         }
         report.tested(&key.0, Kind::LevelShift, 60, 1);
-        let mean = verdict.mean.exp2();
+        let mean = libm::exp2(verdict.mean);
         if shift.up.surprise() < LEAST_SURPRISE || p95 < RISE * mean {
             return;
         }
@@ -101,7 +120,7 @@ impl Operation {
             tail: shift.up,
             effect: p95 / mean,
             observed: p95,
-            expected: (verdict.expected.0.exp2(), verdict.expected.1.exp2()),
+            expected: (libm::exp2(verdict.expected.0), libm::exp2(verdict.expected.1)),
             severity: Severity::Critical,
             title: format!(
                 "{} is slow: 95 % of {name} take up to {} s for {} minutes, {} s are usual",
@@ -111,6 +130,10 @@ impl Operation {
                 number(mean)
             ),
         };
-        report.findings.push(draft.finish());
+        let mut finding = draft.finish();
+        if !callee.is_empty() {
+            finding.labels.insert(PEER.to_owned(), callee.to_owned());
+        }
+        report.findings.push(finding);
     }
 }

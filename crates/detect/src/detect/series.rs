@@ -2,7 +2,7 @@
 
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Tenant, Timestamp, Window, proto};
 use foreshock_stats::{FlatLine, Level, LevelShift, RunOut};
-use crate::Table;
+use crate::{PEER_ADDRESS, Table};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,6 +17,8 @@ use super::{
 const SHARE: f64 = 0.2;
 /// And of a ratio between 0 and 1 from this much.
 const RATIO_STEP: f64 = 0.05;
+/// A quantile of fewer samples a minute says nothing.
+const FEWEST_SAMPLES: u32 = 20;
 /// Surprise of a flat line that is put out; equal values also have harmless reasons.
 const FLAT_SURPRISE: f64 = 6.0;
 /// What is used up within this many seconds pages: eight hours.
@@ -189,6 +191,9 @@ impl SeriesState {
         if samples == 0 || minute.start < self.since {
             return;
         }
+        if self.kind == Measure::Quantile && samples < FEWEST_SAMPLES {
+            return;
+        }
         let value = match self.kind {
             Measure::Rate => sum / 60.0,
             Measure::Gauge | Measure::Quantile => sum / f64::from(samples),
@@ -256,7 +261,11 @@ impl SeriesState {
                 number(mean)
             ),
         };
-        report.findings.push(draft.finish());
+        let mut finding = draft.finish();
+        if let Some(address) = attribute(&text.name, "server.address") {
+            finding.labels.insert(PEER_ADDRESS.to_owned(), address.to_owned());
+        }
+        report.findings.push(finding);
     }
 
     /// Practical significance: a share of what was expected, and of a ratio an absolute step.
@@ -362,6 +371,12 @@ impl SeriesText {
             unit => format!(" {unit}"),
         }
     }
+}
+
+/// The value of an attribute in a series' name.
+fn attribute<'a>(name: &'a str, key: &str) -> Option<&'a str> {
+    let (_, attributes) = name.strip_suffix('}')?.split_once('{')?;
+    attributes.split(',').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
 }
 
 /// The value at which a bounded resource is used up, where the metric's name and unit tell: a share of 1, a

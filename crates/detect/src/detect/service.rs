@@ -115,9 +115,9 @@ impl ServiceState {
         self.lines.add(merged.lines, merged.errors, merged.shapes.values());
         self.note_versions(key, &merged, report);
         self.sources.take(&merged, window);
-        self.operations.take(merged.spans, window.start, limits);
-        let edges = merged.callees.into_iter().map(|callee| (key.0.clone(), key.1.clone(), callee));
+        let edges = merged.calls.keys().map(|callee| (key.0.clone(), key.1.clone(), callee.clone()));
         report.edges.extend(edges);
+        self.operations.take(merged.operations, merged.calls, window.start, limits);
     }
 
     /// Learns the templates of shapes met for the first time, in the order of their first lines, and counts all.

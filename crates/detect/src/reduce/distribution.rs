@@ -148,7 +148,7 @@ impl Distribution {
                     .collect()
             }
             Self::Exponential { scale, zero, counts } => {
-                let bound = |index: i32| (f64::from(index) * (-f64::from(*scale)).exp2()).exp2();
+                let bound = |index: i32| libm::exp2(f64::from(index) * libm::exp2(-f64::from(*scale)));
                 let mut buckets = vec![(0.0, 0.0, *zero)];
                 buckets.extend(counts.iter().map(|(i, count)| (bound(*i), bound(i + 1), *count)));
                 buckets

@@ -34,7 +34,8 @@ pub(super) struct SpanFold {
 #[derive(Default, Serialize, Deserialize)]
 struct SpanWindow {
     operations: BTreeMap<(ServiceId, String), Latencies>,
-    edges: BTreeSet<(ServiceId, String)>,
+    /// Calls by caller and callee.
+    calls: BTreeMap<(ServiceId, String), Latencies>,
     instances: BTreeMap<SourceId, (u64, Timestamp, Timestamp)>,
     folded: BTreeMap<ServiceId, u64>,
 }
@@ -101,16 +102,15 @@ impl SpanFold {
             if name == OTHER && span.name != OTHER {
                 *window.folded.entry(service).or_default() += 1;
             }
+            let took = nanos(span.end).saturating_sub(nanos(span.start));
+            let failed = span.status == StatusCode::Error;
             if matches!(span.kind, SpanKind::Client | SpanKind::Producer)
                 && let Some(peer) = peer(span)
             {
-                window.edges.insert((service, peer));
+                let peer = core.sources.get_service(service).name.sibling(&peer);
+                window.calls.entry((service, peer)).or_default().add(took, failed);
             }
-            let latencies = window.operations.entry((service, name)).or_default();
-            latencies.count += 1;
-            latencies.errors += u64::from(span.status == StatusCode::Error);
-            let took = nanos(span.end).saturating_sub(nanos(span.start));
-            *latencies.buckets.entry(bucket(took)).or_default() += 1;
+            window.operations.entry((service, name)).or_default().add(took, failed);
         }
         if let Some(due) = core.record_passed(timed.time) {
             self.close(core, due, input.offset, out);
@@ -129,6 +129,20 @@ impl SpanFold {
             self.operations += 1;
         }
         name.to_owned()
+    }
+}
+
+impl Latencies {
+    fn add(&mut self, nanos: u64, failed: bool) {
+        self.count += 1;
+        self.errors += u64::from(failed);
+        *self.buckets.entry(bucket(nanos)).or_default() += 1;
+    }
+
+    fn into_proto(self, operation: String, callee: String) -> proto::SpanWindow {
+        let (bucket, bucket_count) = self.buckets.into_iter().unzip();
+        let (count, errors) = (self.count, self.errors);
+        proto::SpanWindow { operation, callee, count, errors, bucket, bucket_count }
     }
 }
 
@@ -165,18 +179,11 @@ fn summarise(
     }
     for ((service, operation), latencies) in window.operations {
         let summary = summaries.entry(service).or_insert_with(|| core.summary(service, start));
-        let (bucket, bucket_count) = latencies.buckets.into_iter().unzip();
-        summary.spans.push(proto::SpanWindow {
-            operation,
-            count: latencies.count,
-            errors: latencies.errors,
-            bucket,
-            bucket_count,
-        });
+        summary.spans.push(latencies.into_proto(operation, String::new()));
     }
-    for (service, callee) in window.edges {
+    for ((service, callee), latencies) in window.calls {
         let summary = summaries.entry(service).or_insert_with(|| core.summary(service, start));
-        summary.edges.push(proto::Edge { callee, ..Default::default() });
+        summary.spans.push(latencies.into_proto(String::new(), callee));
     }
     for (service, operations) in window.folded {
         let summary = summaries.entry(service).or_insert_with(|| core.summary(service, start));

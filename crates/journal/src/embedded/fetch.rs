@@ -169,7 +169,8 @@ fn ensure_index(files: &VolumeFiles, segment: &Segment, file: &dyn File) -> std:
         return Ok(());
     }
     let mut index = Index::new(files.slots.len());
-    let mut scanner = Scanner::new(file, segment.seal, segment.data_start, segment.end(), Resync::Everywhere);
+    let mut scanner = Scanner::new(file, segment.seal, segment.data_start, segment.end(), Resync::Everywhere)
+        .headers_only();
     let mut tried_again = None;
     loop {
         match scanner.next(|_| false)? {

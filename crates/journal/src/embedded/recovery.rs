@@ -4,7 +4,7 @@
 //! before it was synced, so a later one proves that it was acknowledged, and what is bad in it is damage. The last
 //! group, if it is not whole, is a torn write and never was.
 
-use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 
 use super::{
     checkpoint::{Checkpoint, Commit, Consumers, Head},
@@ -82,7 +82,12 @@ pub(super) fn recover(
         .windows(2)
         .map(|pair| {
             let (segment, next) = (&pair[0].0.header, &pair[1].0.header);
-            (next.previous == segment.sequence).then_some(next.previous_end)
+            match next.previous.cmp(&segment.sequence) {
+                Ordering::Equal => Some(next.previous_end),
+                // Passed over: nothing in it was acknowledged.
+                Ordering::Less => Some(0),
+                Ordering::Greater => None,
+            }
         })
         .chain([None])
         .collect();
@@ -128,7 +133,8 @@ fn first_heads(
     let file = storage.open(&segment.path, Access::Read).map_err(io)?;
     let end = end.unwrap_or(file.bytes().map_err(io)?);
     let mut index = Index::new(slots.len());
-    let mut scanner = Scanner::new(&*file, segment.seal, segment.data_start, end, Resync::Nearby);
+    let mut scanner =
+        Scanner::new(&*file, segment.seal, segment.data_start, end, Resync::Nearby).headers_only();
     loop {
         match scanner.next(|_| false).map_err(io)? {
             Found::End => break,

@@ -12,6 +12,8 @@ use super::{
 
 /// How much is read at once.
 const CHUNK_BYTES: u64 = 1 << 20;
+/// The same where only headers are wanted and most bodies are passed over.
+const HEADERS_CHUNK_BYTES: u64 = 16 << 10;
 /// As far as one group of small batches reaches.
 const NEARBY_BYTES: u64 = 5 << 20;
 /// How often a block that the device can't read is tried before it counts as damaged.
@@ -55,13 +57,19 @@ pub(super) struct Scanner<'a> {
     at: u64,
     end: u64,
     resync: Resync,
+    chunk_bytes: u64,
     chunk: Bytes,
     chunk_at: u64,
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(file: &'a dyn File, seal: Seal, at: u64, end: u64, resync: Resync) -> Self {
-        Self { file, seal, at, end, resync, chunk: Bytes::new(), chunk_at: at }
+        Self { file, seal, at, end, resync, chunk_bytes: CHUNK_BYTES, chunk: Bytes::new(), chunk_at: at }
+    }
+
+    /// For a walk that wants no bodies.
+    pub(super) fn headers_only(self) -> Self {
+        Self { chunk_bytes: HEADERS_CHUNK_BYTES, ..self }
     }
 
     /// Goes back to a place and reads it from the device again.
@@ -137,7 +145,7 @@ impl<'a> Scanner<'a> {
         let bytes = bytes.min((self.end - at) as usize);
         let held = at >= self.chunk_at && at + bytes as u64 <= self.chunk_at + self.chunk.len() as u64;
         if !held {
-            let wanted = CHUNK_BYTES.max(bytes as u64).min(self.end - at) as usize;
+            let wanted = self.chunk_bytes.max(bytes as u64).min(self.end - at) as usize;
             self.chunk = read_chunk(self.file, at, wanted)?.into();
             self.chunk_at = at;
         }

@@ -249,15 +249,12 @@ impl Writer {
         self.next_sequence += 1;
         let segment = Arc::new(segment);
         let at = segment.data_start;
-        let first = segment.header.sequence == self.first_sequence;
         let sealed = self.active.replace(Active { file, segment: segment.clone(), at });
         catalog.push(segment);
         if let Some(sealed) = sealed {
             catalog.note_indexed(sealed.segment.header.sequence);
         }
-        if first {
-            self.give_back_unused();
-        }
+        self.give_back_unused();
         if self.failure.take().is_some() {
             tracing::info!(volume = self.volume.name(), "the journal can be written again");
         }
@@ -286,39 +283,38 @@ impl Writer {
         self.own().files.catalog.note_indexed(segment.header.sequence);
     }
 
-    /// Sequence and end of the segment that a fresh one follows.
+    /// Sequence and end of the segment that a fresh one follows: the last that holds anything. Those behind it are
+    /// passed over, which tells recovery that nothing in them ever counted.
     fn predecessor(&self) -> (u64, u64) {
-        let Some(last) = self.own().files.catalog.all().into_iter().next_back() else { return (0, 0) };
-        if self.is_to_go(&last) {
-            (last.header.previous, last.header.previous_end)
-        } else {
-            (last.header.sequence, last.end())
-        }
+        let segments = self.own().files.catalog.all();
+        let last = segments.iter().rfind(|segment| !segment.is_empty());
+        last.map_or((0, 0), |last| (last.header.sequence, last.end()))
     }
 
-    /// Whether it is one that an earlier run began and left empty: recovery would find it empty every time.
-    fn is_to_go(&self, segment: &Segment) -> bool {
-        segment.is_empty() && segment.header.sequence < self.first_sequence
-    }
-
-    /// Takes away what the run before left: the segment it ended with if that is empty, else its unused part.
+    /// Takes away what a fresh segment passed over, and the unused end of what an earlier run wrote last.
     fn give_back_unused(&mut self) {
         let shared = Arc::clone(&self.shared);
         let (files, storage) = (&shared.volume(self.volume).files, &*shared.options.storage);
-        let segments = files.catalog.all();
-        let Some([previous, _]) = segments.last_chunk::<2>() else { return };
-        let given_back = if self.is_to_go(previous) {
-            files.catalog.remove(previous.header.sequence);
-            storage.remove(&previous.path)
-        } else if previous.file_bytes() > previous.end() {
-            let file = storage.open(&previous.path, Access::Write);
-            let cut = file.and_then(|file| file.set_bytes(previous.end()));
-            cut.inspect(|()| previous.set_file_bytes(previous.end()))
-        } else {
-            Ok(())
-        };
-        if let Err(error) = given_back {
-            tracing::warn!(%error, path = %previous.path.display(), "the unused end of a segment stays");
+        let newest = self.next_sequence - 1;
+        let mut segments = files.catalog.all();
+        segments.retain(|segment| segment.header.sequence < newest);
+        for segment in segments.iter().rev() {
+            let given_back = if segment.is_empty() {
+                files.catalog.remove(segment.header.sequence);
+                storage.remove(&segment.path)
+            } else if segment.header.sequence < self.first_sequence && segment.file_bytes() > segment.end() {
+                let file = storage.open(&segment.path, Access::Write);
+                let cut = file.and_then(|file| file.set_bytes(segment.end()));
+                cut.inspect(|()| segment.set_file_bytes(segment.end()))
+            } else {
+                Ok(())
+            };
+            if let Err(error) = given_back {
+                tracing::warn!(%error, path = %segment.path.display(), "the unused end of a segment stays");
+            }
+            if !segment.is_empty() {
+                break;
+            }
         }
     }
 

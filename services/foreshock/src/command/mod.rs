@@ -1,0 +1,29 @@
+//! What each command does: reads its arguments, calls a library, prints.
+
+mod config;
+mod demo;
+mod journal;
+mod run;
+mod ship;
+
+use std::io::{Write, stdout};
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+
+/// Runs a command to its end.
+pub(crate) fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(place) => run::run(&place),
+        Command::Ship(ship) => ship::run(ship),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Journal(journal) => journal::run(journal),
+        Command::Config(config) => config::run(config),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "foreshock", &mut stdout());
+            Ok(())
+        }
+        Command::Version => Ok(writeln!(stdout(), "foreshock {}", env!("CARGO_PKG_VERSION"))?),
+    }
+}
