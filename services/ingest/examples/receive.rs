@@ -77,6 +77,7 @@ async fn measure(length: Duration) -> Result<(), Error> {
     println!("transport   records a request x resources   records/s   server CPU-s/M   client CPU-s/M");
     for (resources, records) in [(1, 1000), (100, 10), (1, 100)] {
         let bodies: Vec<Bytes> = (0..32).map(|seed| request(seed, resources, records).into()).collect();
+        println!("{} bytes a record", bodies[0].len() / (resources * records));
         for transport in ["grpc", "http"] {
             let server = Server::start()?;
             let address = if transport == "grpc" { server.grpc } else { server.http };
