@@ -1,5 +1,6 @@
 //! Whatever happens to the process and to the journal, each output is there once, and is the one an undisturbed
 //! run would have made, byte for byte.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
