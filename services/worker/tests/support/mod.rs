@@ -183,6 +183,11 @@ impl Journal for MemoryJournal {
         let mut bytes = Vec::new();
         write(&mut bytes).expect("memory");
         if !self.is_dead() {
+            let committed = self.committed(&key.consumer, key.partition)?;
+            assert!(
+                committed.is_some_and(|committed| covers <= committed),
+                "a snapshot runs ahead of {committed:?}"
+            );
             self.disk.lock().expect("whole").snapshots.insert(key.clone(), (covers, bytes));
         }
         Ok(())
