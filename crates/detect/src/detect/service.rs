@@ -145,7 +145,9 @@ impl ServiceState {
         }
         for (hash, shape) in &merged.shapes {
             let template = self.templates.get(hash).copied().unwrap_or(TemplateId::OTHER);
-            let pattern = self.patterns.entry(template).or_insert_with(|| Pattern::new(shape.example.time));
+            let watched = shape.example.time.since(self.since).as_secs() / 60;
+            let pattern =
+                self.patterns.entry(template).or_insert_with(|| Pattern::new(shape.example.time, watched));
             pattern.add(shape);
         }
         new
