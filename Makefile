@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test lint format deny bench build tools
+.PHONY: help run demo test lint format deny bench build chaos tools
 
 help:
 	@echo "make run    build and start Foreshock on this machine"
@@ -14,6 +14,7 @@ help:
 	@echo "make test   run every test"
 	@echo "make lint   format, clippy, cargo deny"
 	@echo "make bench  measure"
+	@echo "make chaos  kill it again and again under load and look what is lost (KILLS=number)"
 
 # What has to be there before anything can be built; names the package where it can't be installed.
 tools:
@@ -44,3 +45,8 @@ deny:
 
 bench: tools
 	$(CARGO) bench --workspace --locked
+
+# About four minutes and up to 20 GB of disk for 100 kills.
+chaos: build
+	$(CARGO) build --release --locked -p foreshock-benches --bin chaos
+	$(TARGET)/release/chaos --foreshock $(FORESHOCK) --kills $(or $(KILLS),100)
