@@ -9,7 +9,8 @@ use foreshock_model::{Finding, Incident, Tenant, Timestamp, proto};
 use prost::Message;
 
 use crate::{
-    DetectConfig, Input, InputId, InputKind, Outputs, Stage, correlate::Correlate, detect::Detect, reduce::Reduce,
+    DetectConfig, Input, InputId, InputKind, Outputs, Stage, correlate::Correlate, detect::Detect,
+    reduce::Reduce,
 };
 
 /// The telemetry streams, in the order of their partitions here.
@@ -142,7 +143,8 @@ impl Pipeline {
         let Some(member) = self.correlate.get_mut(usize::from(partition)) else { return };
         let out = member.apply(Entry { tenant: &tenant, received, kind: InputKind::Data, payload });
         note(&mut self.seen, Correlate::NAME, out.poison);
-        let incidents = out.messages.iter().flat_map(|(_, message): &(u16, proto::Incidents)| &message.incidents);
+        let incidents =
+            out.messages.iter().flat_map(|(_, message): &(u16, proto::Incidents)| &message.incidents);
         self.seen.incidents.extend(incidents.filter_map(|incident| Incident::try_from(incident).ok()));
     }
 
@@ -185,7 +187,10 @@ impl Pipeline {
     /// The telemetry partition that time has come least far in, with how far: what to feed next, where the order
     /// between partitions is free.
     pub fn slowest(&self) -> Option<((usize, u16), Timestamp)> {
-        self.reduce.iter().map(|(key, member)| (*key, member.stage.watermark().latest())).min_by_key(|row| row.1)
+        self.reduce
+            .iter()
+            .map(|(key, member)| (*key, member.stage.watermark().latest()))
+            .min_by_key(|row| row.1)
     }
 
     /// The detect stages, for what they know of patterns and series.
