@@ -1,4 +1,5 @@
 //! The command as a user runs it: start, send, look, stop.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,4 +1,5 @@
 //! The worker over the embedded journal on a real directory.
+#![allow(clippy::unwrap_used)]
 
 #[path = "support/mod.rs"]
 mod support;

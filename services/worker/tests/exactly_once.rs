@@ -1,5 +1,6 @@
 //! Whatever happens to the process and to the journal, each output is there once, and is the one an undisturbed
 //! run would have made, byte for byte.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -184,11 +185,11 @@ fn messages_of_a_state_rebuilt_from_half_a_log_are_numbered_on_without_a_hole() 
     journal.put(INPUT, log[25..35].iter().cloned().chain([Entry::tick(Timestamp(1))]));
     let newer = MemoryJournal::new(Arc::clone(&disk), PARTITIONS, &[(1, Fate::DiesAfter)]);
     serve(Tally::<2>::new(INPUT, PARTITIONS), &newer, config(64, 0));
-    // The shift is part of the state: it must outlive the next start.
-    journal.put(INPUT, log[35..].iter().cloned().chain([Entry::tick(Timestamp(1))]));
-    for _ in 0..2 {
-        let last = MemoryJournal::new(Arc::clone(&disk), PARTITIONS, &[]);
-        serve(Tally::<2>::new(INPUT, PARTITIONS), &last, config(64, 0));
+    // The shift is part of the state: it must outlive the starts that follow.
+    for more in [&log[35..38], &log[38..]] {
+        journal.put(INPUT, more.iter().cloned().chain([Entry::tick(Timestamp(1))]));
+        let next = MemoryJournal::new(Arc::clone(&disk), PARTITIONS, &[]);
+        serve(Tally::<2>::new(INPUT, PARTITIONS), &next, config(64, 0));
     }
     // `outputs` checks that the numbers are dense.
     let after = outputs(&disk, PARTITIONS);

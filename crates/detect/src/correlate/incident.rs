@@ -56,7 +56,13 @@ impl Standing {
             revision: 0,
             provisional: false,
         };
-        Self { incident, last: finding.window_end, quiet: QUIET_AT_LEAST, grown: finding.window_end, news: true }
+        Self {
+            incident,
+            last: finding.window_end,
+            quiet: QUIET_AT_LEAST,
+            grown: finding.window_end,
+            news: true,
+        }
     }
 
     /// Whether a finding of `service` belongs here, and how far away it is on the map. Where the map says nothing of
@@ -126,7 +132,12 @@ impl Standing {
     }
 
     /// At the end of a window: what to tell, if there is something.
-    pub(super) fn settle(&mut self, end: Timestamp, changes: &[Change], map: &ServiceMap) -> Option<Incident> {
+    pub(super) fn settle(
+        &mut self,
+        end: Timestamp,
+        changes: &[Change],
+        map: &ServiceMap,
+    ) -> Option<Incident> {
         let incident = &mut self.incident;
         if incident.status != IncidentStatus::Resolved && end.since(self.last) >= self.quiet {
             incident.status = IncidentStatus::Resolved;

@@ -73,7 +73,10 @@ impl JournalConfig {
             }
         }
         // A request of 64 MiB must fit a segment with its frames.
-        if self.segment_bytes < 112 << 20 || self.segment_bytes % 4096 != 0 || self.segment_bytes > 3 << 30 {
+        if self.segment_bytes < 112 << 20
+            || !self.segment_bytes.is_multiple_of(4096)
+            || self.segment_bytes > 3 << 30
+        {
             problems.push(format!(
                 "journal.segment_bytes is {}; take a multiple of 4096 from 117440512 to 3221225472",
                 self.segment_bytes

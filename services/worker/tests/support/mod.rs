@@ -58,6 +58,8 @@ pub(crate) enum Fate {
     DiesAfter,
 }
 
+type Answer = oneshot::Sender<Result<Vec<Offset>, JournalError>>;
+
 pub(crate) struct MemoryJournal {
     pub(crate) disk: SharedDisk,
     pub(crate) partitions: u16,
@@ -67,7 +69,7 @@ pub(crate) struct MemoryJournal {
     pub(crate) reads: Arc<AtomicU64>,
     dead: Arc<AtomicBool>,
     closed: AtomicBool,
-    unanswered: Mutex<Vec<oneshot::Sender<Result<Vec<Offset>, JournalError>>>>,
+    unanswered: Mutex<Vec<Answer>>,
     grown: watch::Sender<u64>,
 }
 
@@ -181,6 +183,11 @@ impl Journal for MemoryJournal {
         let mut bytes = Vec::new();
         write(&mut bytes).expect("memory");
         if !self.is_dead() {
+            let committed = self.committed(&key.consumer, key.partition)?;
+            assert!(
+                committed.is_some_and(|committed| covers <= committed),
+                "a snapshot runs ahead of {committed:?}"
+            );
             self.disk.lock().expect("whole").snapshots.insert(key.clone(), (covers, bytes));
         }
         Ok(())
