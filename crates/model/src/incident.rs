@@ -147,7 +147,11 @@ impl TryFrom<&proto::Incident> for Incident {
             causes: incident
                 .causes
                 .iter()
-                .map(|c| Cause { service: c.service.as_str().into(), reason: c.reason.clone(), score: c.score })
+                .map(|c| Cause {
+                    service: c.service.as_str().into(),
+                    reason: c.reason.clone(),
+                    score: c.score,
+                })
                 .collect(),
             changes: incident
                 .changes

@@ -2,6 +2,9 @@
 //!
 //! `cargo run --release -p foreshock-ingest --example receive [SECONDS]`. The receiver runs in a process of its
 //! own, so that its CPU time is told from the clients'. Requests are encoded before the clock starts.
+//!
+//! `receive serve [DIR]` only receives, for a load from outside: over the embedded journal in DIR where one is given.
+//! It prints its gRPC and HTTP addresses and ends when its standard input does.
 
 use std::{
     env, fs,
@@ -18,8 +21,8 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use foreshock_ingest::{Ingest, IngestConfig, IngestMetrics, TenantsConfig};
 use foreshock_journal::{
-    Batch, BoxFuture, Figures, Health, Journal, JournalError, Offset, Partition, PartitionStat, Pending,
-    Reader, SnapshotKey, Stream, WriteSnapshot,
+    Batch, BoxFuture, EmbeddedJournal, EmbeddedOptions, Figures, Health, Journal, JournalError, Offset,
+    Partition, PartitionStat, Pending, Reader, SnapshotKey, Stream, WriteSnapshot,
 };
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -61,7 +64,11 @@ async fn serve() -> Result<(), Error> {
         ..IngestConfig::default()
     };
     let metrics = Arc::new(IngestMetrics::new());
-    let ingest = Ingest::bind(&config, &TenantsConfig::default(), Arc::new(AtOnce), metrics).await?;
+    let journal: Arc<dyn Journal> = match env::args().nth(2) {
+        Some(directory) => EmbeddedJournal::open(EmbeddedOptions::new(directory))?,
+        None => Arc::new(AtOnce),
+    };
+    let ingest = Ingest::bind(&config, &TenantsConfig::default(), journal, metrics).await?;
     println!("{} {}", ingest.grpc_address()?, ingest.http_address()?);
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
@@ -77,6 +84,7 @@ async fn measure(length: Duration) -> Result<(), Error> {
     println!("transport   records a request x resources   records/s   server CPU-s/M   client CPU-s/M");
     for (resources, records) in [(1, 1000), (100, 10), (1, 100)] {
         let bodies: Vec<Bytes> = (0..32).map(|seed| request(seed, resources, records).into()).collect();
+        println!("{} bytes a record", bodies[0].len() / (resources * records));
         for transport in ["grpc", "http"] {
             let server = Server::start()?;
             let address = if transport == "grpc" { server.grpc } else { server.http };

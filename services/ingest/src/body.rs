@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Frames below this are copied: a slice would keep the connection's whole read buffer alive for it.
-const COPY_BELOW_BYTES: usize = 32 << 10;
+const COPY_BELOW_BYTES: usize = 64 << 10;
 
 /// What is allocated at once for a body that announced more.
 const FIRST_BYTES: usize = 1 << 20;

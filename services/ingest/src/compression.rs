@@ -106,21 +106,11 @@ pub(crate) async fn decompress(
         tokio::task::yield_now().await;
     }
     reservation.shrink_to(whole.len());
-    whole.shrink_to_fit_loosely();
-    Ok(whole.into())
-}
-
-trait ShrinkLoosely {
-    /// Gives memory back where more than a quarter would be wasted for as long as the body lives.
-    fn shrink_to_fit_loosely(&mut self);
-}
-
-impl ShrinkLoosely for Vec<u8> {
-    fn shrink_to_fit_loosely(&mut self) {
-        if self.capacity() / 4 * 3 > self.len() {
-            self.shrink_to_fit();
-        }
+    if whole.capacity() / 4 * 3 > whole.len() {
+        // A quarter and more would be wasted for as long as the body lives.
+        whole.shrink_to_fit();
     }
+    Ok(whole.into())
 }
 
 /// What to allocate at first: what the format says of its own size, as far as that can be believed.

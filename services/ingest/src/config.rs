@@ -60,42 +60,51 @@ impl Default for IngestConfig {
 }
 
 impl IngestConfig {
-    /// Settings that would refuse everything, or hold memory that can't be.
+    /// The first of [`Self::problems`].
     pub fn check(&self) -> Result<(), IngestError> {
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Settings that would refuse everything, or that can't be; all of them.
+    pub fn problems(&self) -> Vec<IngestError> {
+        let (limits, connections) = (&self.limits, &self.connections);
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let positive = [
             ("memory_limit_bytes", self.memory_limit_bytes),
-            ("limits.max_request_bytes", self.limits.max_request_bytes),
-            ("limits.max_record_bytes", self.limits.max_record_bytes),
-            ("limits.max_depth", self.limits.max_depth.into()),
-            ("connections.read_ahead_limit_bytes", self.connections.read_ahead_limit_bytes),
-            ("connections.max_connections", self.connections.max_connections.into()),
-            ("connections.max_concurrent_streams", self.connections.max_concurrent_streams.into()),
+            ("limits.max_request_bytes", limits.max_request_bytes),
+            ("limits.max_record_bytes", limits.max_record_bytes),
+            ("limits.max_attribute_bytes", limits.max_attribute_bytes),
+            ("limits.max_attributes", limits.max_attributes.into()),
+            ("limits.max_depth", limits.max_depth.into()),
+            ("connections.max_connections", connections.max_connections.into()),
+            ("connections.max_concurrent_streams", connections.max_concurrent_streams.into()),
+            ("connections.read_ahead_limit_bytes", connections.read_ahead_limit_bytes),
+            ("connections.keepalive_interval", millis(connections.keepalive_interval)),
+            ("connections.keepalive_timeout", millis(connections.keepalive_timeout)),
+            ("connections.header_timeout", millis(connections.header_timeout)),
+            ("connections.body_grace", millis(connections.body_grace)),
+            ("connections.write_timeout", millis(connections.write_timeout)),
         ];
-        let zero = positive.into_iter().find(|(_, value)| *value == 0);
-        if let Some((key, value)) = zero {
-            return Err(IngestError::Setting {
-                key,
-                value,
-                reason: "nothing could be received; leave it out for the default",
-            });
-        }
-        // The length of a gRPC message has 32 bits.
-        if self.limits.max_request_bytes > u64::from(u32::MAX) {
-            let value = self.limits.max_request_bytes;
-            return Err(IngestError::Setting {
+        let mut problems: Vec<IngestError> = positive
+            .into_iter()
+            .filter(|(_, value)| *value == 0)
+            .map(|(key, value)| IngestError::Setting { key, value, reason: "leave it out for the default" })
+            .collect();
+        if limits.max_request_bytes > u64::from(u32::MAX) {
+            problems.push(IngestError::Setting {
                 key: "limits.max_request_bytes",
-                value,
+                value: limits.max_request_bytes,
                 reason: "a gRPC message has less than 4 GiB",
             });
         }
-        if self.memory_limit_bytes < self.limits.max_request_bytes {
-            return Err(IngestError::Setting {
+        if self.memory_limit_bytes < limits.max_request_bytes {
+            problems.push(IngestError::Setting {
                 key: "memory_limit_bytes",
                 value: self.memory_limit_bytes,
                 reason: "it must hold at least one request of ingest.limits.max_request_bytes",
             });
         }
-        Ok(())
+        problems
     }
 }
 
@@ -256,6 +265,17 @@ mod tests {
         let text = serde_json::to_string(&IngestConfig::default()).unwrap();
         assert!(text.contains(r#""retry_after":"1s""#), "{text}");
         assert_eq!(serde_json::from_str::<IngestConfig>(&text).unwrap(), IngestConfig::default());
+    }
+
+    #[test]
+    fn every_problem_is_told_and_the_default_has_none() {
+        assert!(IngestConfig::default().problems().is_empty());
+        let text =
+            r#"{"limits": {"max_depth": 0}, "connections": {"body_grace": "0s"}, "memory_limit_bytes": 5}"#;
+        let problems = serde_json::from_str::<IngestConfig>(text).unwrap().problems();
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let keys = ["limits.max_depth", "connections.body_grace", "memory_limit_bytes"];
+        assert!(told.len() == 3 && keys.iter().zip(&told).all(|(key, told)| told.contains(key)), "{told:?}");
     }
 
     #[test]

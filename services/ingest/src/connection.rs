@@ -54,8 +54,8 @@ impl Ends {
     pub(crate) fn new(settings: &ConnectionsConfig, stop: CancellationToken) -> Self {
         let age = settings.max_age;
         // Connections made together must not end together. Any randomness does; a hasher's seed is at hand.
-        let tenths = RandomState::new().hash_one(0) % 2_001;
-        let age = age.mul_f64(0.9 + tenths as f64 / 10_000.0);
+        let spread = RandomState::new().hash_one(0) % 2_001;
+        let age = age.mul_f64(0.9 + spread as f64 / 10_000.0);
         let too_old = (!age.is_zero()).then(|| Instant::now() + age);
         Self { stop, too_old, grace: settings.max_age_grace }
     }

@@ -55,7 +55,4 @@ pub enum IngestError {
         /// Why not.
         reason: &'static str,
     },
-    /// A task of the receiver panicked.
-    #[error("a task of the receiver ended by a panic: {0}; this is a defect of Foreshock")]
-    Panicked(String),
 }

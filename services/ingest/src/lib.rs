@@ -5,7 +5,7 @@
 //! taken ever is refused for good, and a bad record does not spoil its neighbours. Nothing here outlives its
 //! limits: bytes in flight, connections, requests a connection, and the time each may take.
 //!
-//! The way of a request: [`listener`] -> [`connection`] -> [`grpc`] or [`http`] -> [`receiver`] -> the journal.
+//! The way of a request: `listener` -> `connection` -> `grpc` or `http` -> `receiver` -> the journal.
 
 mod body;
 mod budget;

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    IngestError, IngestMetrics,
+    IngestMetrics,
     budget::Budget,
     config::ConnectionsConfig,
     connection::{Ends, Protocol, serve},
@@ -43,14 +43,14 @@ pub(crate) struct Stop {
 
 impl Listener {
     /// Serves until it is stopped and the last connection has ended.
-    pub(crate) async fn serve(self, protocol: Protocol, stop: Stop) -> Result<(), IngestError> {
+    pub(crate) async fn serve(self, protocol: Protocol, stop: Stop) {
         let places = Arc::new(Semaphore::new(self.connections.max_connections as usize));
         let mut open = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
                 () = stop.gracefully.cancelled() => break,
-                Some(ended) = open.join_next() => watch(ended)?,
+                Some(ended) = open.join_next() => watch(&ended),
                 // Waits for a place first, so that connections above the limit queue in the kernel.
                 accepted = accept(&self.socket, &places) => match accepted {
                     Ok((place, stream)) => {
@@ -71,12 +71,12 @@ impl Listener {
         loop {
             tokio::select! {
                 ended = open.join_next() => match ended {
-                    Some(ended) => watch(ended)?,
-                    None => return Ok(()),
+                    Some(ended) => watch(&ended),
+                    None => return,
                 },
                 () = stop.at_once.cancelled() => {
                     open.shutdown().await;
-                    return Ok(());
+                    return;
                 }
             }
         }
@@ -119,11 +119,12 @@ async fn accept(
     Ok((place, stream))
 }
 
-/// Passes a panic of a connection's task on.
-fn watch(ended: Result<(), tokio::task::JoinError>) -> Result<(), IngestError> {
-    match ended {
-        Err(error) if error.is_panic() => Err(IngestError::Panicked(error.to_string())),
-        _ => Ok(()),
+/// A panic ends its connection and no other, and is told.
+fn watch(ended: &Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "serving a connection failed; this is a defect of Foreshock, please report it");
     }
 }
 

@@ -229,10 +229,15 @@ pub(crate) async fn offload<T: Send + 'static>(
         return Ok(work());
     }
     tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!(%error, "checking a request failed");
-        Refusal::unreadable(
-            "the request could not be checked; this is a defect of Foreshock, please report it",
-        )
+        if error.is_cancelled() {
+            return Refusal::for_now(
+                Reason::Draining,
+                Duration::from_secs(1),
+                "this server is stopping; send again",
+            );
+        }
+        tracing::error!(%error, "checking a request failed; this is a defect of Foreshock, please report it");
+        Refusal::unreadable("the request could not be checked; the receiver's log says why")
     })
 }
 

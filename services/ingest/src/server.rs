@@ -108,17 +108,20 @@ impl Ingest {
         let ports = async {
             let grpc_service = GrpcService { receiver: Arc::clone(&receiver), routes };
             let http_service = HttpService { receiver: Arc::clone(&receiver) };
-            tokio::try_join!(
+            tokio::join!(
                 grpc.serve(Protocol::Grpc(grpc_service), stop.clone()),
                 http.serve(Protocol::Http(http_service), stop.clone()),
             )
         };
-        // The ports end by the drain's word, or by an error of their own; the drain never ends before them by itself.
+        // The ports end by the drain's word: gracefully, or at its end.
         tokio::pin!(drain, ports);
         tokio::select! {
-            ended = &mut ports => ended.map(|_| ()),
-            () = &mut drain => ports.await.map(|_| ()),
+            _ = &mut ports => {}
+            () = &mut drain => {
+                ports.await;
+            }
         }
+        Ok(())
     }
 }
 

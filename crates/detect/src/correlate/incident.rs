@@ -15,6 +15,8 @@ const QUIET_WINDOWS: u32 = 3;
 const QUIET_AT_LEAST: Duration = Duration::from_secs(300);
 /// Findings this near in time can belong together.
 pub(super) const NEAR: Duration = Duration::from_secs(900);
+/// What the map can't link is linked by beginning within this time.
+const TOGETHER: Duration = Duration::from_secs(120);
 /// Calls between services that can belong together.
 pub(super) const HOPS: usize = 2;
 
@@ -26,6 +28,8 @@ pub(super) struct Standing {
     pub(super) last: Timestamp,
     /// How long it must be quiet to be over.
     quiet: Duration,
+    /// When a service or a series was added last.
+    grown: Timestamp,
     /// Something worth telling changed since it was last put out.
     news: bool,
 }
@@ -52,15 +56,25 @@ impl Standing {
             revision: 0,
             provisional: false,
         };
-        Self { incident, last: finding.window_end, quiet: QUIET_AT_LEAST, news: true }
+        Self {
+            incident,
+            last: finding.window_end,
+            quiet: QUIET_AT_LEAST,
+            grown: finding.window_end,
+            news: true,
+        }
     }
 
-    /// Whether a finding of `service` belongs here, and how far away it is on the map.
+    /// Whether a finding of `service` belongs here, and how far away it is on the map. Where the map says nothing of
+    /// the service at all, it belongs here if it began as this grew.
     pub(super) fn link(&self, service: &ServiceName, at: Timestamp, map: &ServiceMap) -> Option<usize> {
         if at.since(self.last) > NEAR {
             return None;
         }
-        self.incident.services.iter().filter_map(|own| map.distance(own, service, HOPS)).min()
+        let services = &self.incident.services;
+        let linked = services.iter().filter_map(|own| map.distance(own, service, HOPS)).min();
+        let unplaced = !map.knows(service) || !services.iter().any(|own| map.knows(own));
+        linked.or_else(|| (unplaced && at.since(self.grown) <= TOGETHER).then_some(HOPS + 1))
     }
 
     /// Takes a finding. The service on the other side of a slow call belongs to it as well. Of the same series and kind the most surprising one is kept; `limit` are kept in all.
@@ -80,6 +94,7 @@ impl Standing {
         for service in [Some(&finding.service), peer].into_iter().flatten() {
             if !incident.services.contains(service) {
                 incident.services.push(service.clone());
+                self.grown = finding.window_end;
                 self.news = true;
             }
         }
@@ -91,6 +106,7 @@ impl Standing {
             Some(known) => *known = finding,
             None => {
                 self.news |= finding.severity > Severity::Info;
+                self.grown = finding.window_end;
                 incident.findings.push(finding);
             }
         }
@@ -116,7 +132,12 @@ impl Standing {
     }
 
     /// At the end of a window: what to tell, if there is something.
-    pub(super) fn settle(&mut self, end: Timestamp, changes: &[Change], map: &ServiceMap) -> Option<Incident> {
+    pub(super) fn settle(
+        &mut self,
+        end: Timestamp,
+        changes: &[Change],
+        map: &ServiceMap,
+    ) -> Option<Incident> {
         let incident = &mut self.incident;
         if incident.status != IncidentStatus::Resolved && end.since(self.last) >= self.quiet {
             incident.status = IncidentStatus::Resolved;

@@ -31,6 +31,11 @@ impl ServiceMap {
         }
     }
 
+    /// Whether it calls or is called.
+    pub fn knows(&self, service: &ServiceName) -> bool {
+        self.callees.contains_key(service) || self.callers.contains_key(service)
+    }
+
     /// The service that an address is of, as `caller` sees it: one that it calls, whose name the address is or begins
     /// with.
     pub fn at_address(&self, caller: &ServiceName, address: &str) -> Option<&ServiceName> {

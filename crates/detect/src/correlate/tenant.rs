@@ -143,7 +143,8 @@ impl TenantState {
             }
             return;
         }
-        if finding.severity == Severity::Info || self.standing.len() >= config.limits.open_incidents as usize {
+        if finding.severity == Severity::Info || self.standing.len() >= config.limits.open_incidents as usize
+        {
             self.bystanders.push_back(finding);
             if self.bystanders.len() > BYSTANDERS {
                 self.bystanders.pop_front();
@@ -154,7 +155,8 @@ impl TenantState {
         let (service, id) = (finding.service.clone(), standing.incident.id);
         standing.add(finding, &self.map, limit);
         let (near, rest) = self.bystanders.drain(..).partition(|other| {
-            end.since(other.window_end) <= NEAR / 3 && self.map.distance(&other.service, &service, 1).is_some()
+            end.since(other.window_end) <= NEAR / 3
+                && self.map.distance(&other.service, &service, 1).is_some()
         });
         self.bystanders = rest;
         let near: VecDeque<Finding> = near;

@@ -1,7 +1,7 @@
 //! The share of errors of a service, a minute.
 
 use foreshock_model::{Kind, Severity, Window};
-use foreshock_stats::ErrorShare;
+use foreshock_stats::{ErrorShare, LevelShift};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,6 +14,8 @@ use super::{
 /// A share that rose matters from this much, and this many times what was expected.
 const RISE_SHARE: f64 = 0.02;
 const RISE: f64 = 2.0;
+/// A share this surprising does not teach, so that a rise which lasts stays one.
+const SUSPECT: f64 = 3.0;
 /// Distinct lines shown as evidence.
 const EXAMPLES: usize = 5;
 
@@ -21,6 +23,7 @@ const EXAMPLES: usize = 5;
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct ErrorWatch {
     baseline: ErrorShare,
+    shift: LevelShift,
     total: u64,
     errors: u64,
     /// Of the minute: errors of a shape and its first line.
@@ -29,12 +32,7 @@ pub(super) struct ErrorWatch {
 
 impl ErrorWatch {
     /// Adds a base window.
-    pub(super) fn add<'a>(
-        &mut self,
-        total: u64,
-        errors: u64,
-        shapes: impl Iterator<Item = &'a MergedShape>,
-    ) {
+    pub(super) fn add<'a>(&mut self, total: u64, errors: u64, shapes: impl Iterator<Item = &'a MergedShape>) {
         self.total += total;
         self.errors += errors;
         if errors == 0 {
@@ -54,13 +52,24 @@ impl ErrorWatch {
         if total == 0 {
             return;
         }
-        let verdict = self.baseline.observe(errors, total);
+        let suspect = self.baseline.judge(errors, total).up.surprise() >= SUSPECT;
+        let verdict = if suspect {
+            self.baseline.observe_excluded(errors, total)
+        } else {
+            self.baseline.observe(errors, total)
+        };
+        let shift = self.shift.observe(if verdict.learned.is_ready() { verdict.score() } else { f64::NAN });
+        if verdict.new_normal {
+            self.shift.restart();
+        }
         if !verdict.learned.is_ready() {
             return;
         }
+        // A burst in one minute, or a rise that lasts.
+        let tail = verdict.up.min(shift.up).among(2.0);
         report.tested(&key.0, Kind::ErrorShare, 60, 1);
         let (share, mean) = (errors as f64 / total as f64, verdict.mean);
-        if verdict.up.surprise() < LEAST_SURPRISE || share - mean < RISE_SHARE || share < RISE * mean {
+        if tail.surprise() < LEAST_SURPRISE || share - mean < RISE_SHARE || share < RISE * mean {
             return;
         }
         let draft = Draft {
@@ -68,7 +77,7 @@ impl ErrorWatch {
             kind: Kind::ErrorShare,
             series: what,
             window: minute,
-            tail: verdict.up,
+            tail,
             effect: share / mean.max(1e-4),
             observed: share,
             expected: verdict.expected,
@@ -81,7 +90,8 @@ impl ErrorWatch {
             ),
         };
         let mut finding = draft.finish();
-        finding.evidence = examples.iter().take(EXAMPLES).map(|(_, example)| evidence(key, example)).collect();
+        finding.evidence =
+            examples.iter().take(EXAMPLES).map(|(_, example)| evidence(key, example)).collect();
         report.findings.push(finding);
     }
 }

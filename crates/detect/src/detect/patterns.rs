@@ -16,6 +16,12 @@ use super::{
 /// A rise matters from this many times the expected count, and this many lines.
 const RISE: f64 = 2.0;
 const RISE_LINES: f64 = 10.0;
+/// Of a pattern that is an error by its level, this many.
+const RISE_ERRORS: f64 = 3.0;
+/// OTLP severity numbers from here on are errors.
+const ERROR_LEVEL: u32 = 17;
+/// Minutes without a line that a pattern's baseline begins with, at most.
+const QUIET_MINUTES: u64 = 60;
 /// A fall matters from an expected count of this, to this share of it.
 const FALL_FROM: f64 = 20.0;
 const FALL: f64 = 0.34;
@@ -74,7 +80,13 @@ pub(super) struct PatternDraft {
 }
 
 impl Pattern {
-    pub(super) fn new(first: Timestamp) -> Self {
+    /// A pattern that was first seen at `first`, in a service that was watched for `watched_minutes` before: in all
+    /// of them there was no line of it.
+    pub(super) fn new(first: Timestamp, watched_minutes: u64) -> Self {
+        let mut per_minute = CountBaseline::default();
+        for _ in 0..watched_minutes.min(QUIET_MINUTES) {
+            per_minute.observe(0);
+        }
         Self {
             first,
             last: first,
@@ -83,7 +95,7 @@ impl Pattern {
             level: 0,
             minute: 0,
             ten_minutes: 0,
-            per_minute: CountBaseline::default(),
+            per_minute,
             per_ten_minutes: CountBaseline::default(),
             regularity: Regularity::new(BURST_SECONDS),
             example: None,
@@ -135,7 +147,13 @@ impl Pattern {
         std::mem::take(&mut self.second)
     }
 
-    pub(super) fn view(&self, id: TemplateId, service: &ServiceName, template: String, of: u64) -> PatternView {
+    pub(super) fn view(
+        &self,
+        id: TemplateId,
+        service: &ServiceName,
+        template: String,
+        of: u64,
+    ) -> PatternView {
         let example = self.example.as_ref().map_or("", |example| example.line.as_str());
         PatternView {
             id: pattern_id(id),
@@ -202,7 +220,8 @@ impl Pattern {
         report.tested(&key.0, Kind::PatternRateUp, seconds, 1);
         report.tested(&key.0, Kind::PatternRateDown, seconds, 1);
         let (observed, mean) = (count as f64, verdict.mean);
-        let rose = observed >= RISE * mean && observed - mean >= RISE_LINES;
+        let floor = if self.level >= ERROR_LEVEL { RISE_ERRORS } else { RISE_LINES };
+        let rose = observed >= RISE * mean && observed - mean >= floor;
         let fell = mean >= FALL_FROM && observed <= FALL * mean;
         let (kind, tail, word) = if rose && verdict.up.surprise() >= LEAST_SURPRISE {
             (Kind::PatternRateUp, verdict.up, "more")
@@ -281,7 +300,8 @@ impl Pattern {
         title: String,
     ) -> PatternDraft {
         let series = pattern_id(id);
-        let draft = Draft { key, kind, series: &series, window, tail, effect, observed, expected, severity, title };
+        let draft =
+            Draft { key, kind, series: &series, window, tail, effect, observed, expected, severity, title };
         let mut finding = draft.finish();
         finding.evidence.extend(self.example.iter().map(|example| evidence(key, example)));
         PatternDraft { id, finding, harm_by_level: self.level >= 13 }
@@ -319,4 +339,3 @@ pub(super) fn shown(text: &str) -> String {
         None => format!("\"{masked}\""),
     }
 }
-

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use foreshock_model::{
-    Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto,
-};
+use crate::Table;
+use foreshock_model::{Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto};
 use foreshock_stats::Novelty;
 use foreshock_template::{Miner, MinerLimits, Outcome, TemplateId};
-use crate::Table;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -93,8 +91,7 @@ impl ServiceState {
             line: urgent.line.clone(),
             instance: urgent.instance.clone(),
         };
-        let mut finding =
-            new_pattern(key, template, &urgent.text, urgent.level, &example, window, tail, 1);
+        let mut finding = new_pattern(key, template, &urgent.text, urgent.level, &example, window, tail, 1);
         finding.provisional = true;
         finding.id = provisional_id(key, template, window);
         finding.replaces.clear();
@@ -145,7 +142,9 @@ impl ServiceState {
         }
         for (hash, shape) in &merged.shapes {
             let template = self.templates.get(hash).copied().unwrap_or(TemplateId::OTHER);
-            let pattern = self.patterns.entry(template).or_insert_with(|| Pattern::new(shape.example.time));
+            let watched = shape.example.time.since(self.since).as_secs() / 60;
+            let pattern =
+                self.patterns.entry(template).or_insert_with(|| Pattern::new(shape.example.time, watched));
             pattern.add(shape);
         }
         new
@@ -281,4 +280,3 @@ fn new_pattern(
     finding.replaces.push(provisional_id(key, template, window));
     finding
 }
-

@@ -1,6 +1,6 @@
 //! A service or an instance that regularly says something and stopped.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use foreshock_model::{Kind, Severity, Timestamp, Window};
 use foreshock_stats::{Overdue, Regularity};
@@ -19,6 +19,8 @@ const BURST_SECONDS: f32 = 45.0;
 const SHORTEST_SECONDS: f64 = 120.0;
 /// Instances watched a service. Those beyond are not missed one by one, the service still is.
 const INSTANCES: usize = 1_000;
+/// An instance that began this long before another fell silent, or later, took its place.
+const REPLACED_WITHIN: Duration = Duration::from_secs(600);
 /// An instance that was silent for this many of its periods is gone: scaled down or replaced.
 const GONE_PERIODS: f64 = 50.0;
 /// And for this long at least, in seconds.
@@ -35,18 +37,27 @@ pub(super) struct Sources {
 /// that speaks in bursts, as a job does, when the next burst does not come.
 #[derive(Serialize, Deserialize)]
 struct Heard {
+    first: Timestamp,
+    last: Timestamp,
     windows: Regularity,
     bursts: Regularity,
 }
 
 impl Default for Heard {
     fn default() -> Self {
-        Self { windows: Regularity::new(0.0), bursts: Regularity::new(BURST_SECONDS) }
+        Self {
+            first: Timestamp::MAX,
+            last: Timestamp::default(),
+            windows: Regularity::new(0.0),
+            bursts: Regularity::new(BURST_SECONDS),
+        }
     }
 }
 
 impl Heard {
     fn note(&mut self, window: Window, first: Timestamp, last: Timestamp) {
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
         self.windows.arrival(window.end().as_secs_f64());
         self.bursts.arrival(first.as_secs_f64());
         self.bursts.arrival(last.as_secs_f64());
@@ -55,11 +66,12 @@ impl Heard {
     /// The more surprising of both ways, corrected for looking twice.
     fn overdue(&self, now_secs: f64) -> Overdue {
         let (windows, bursts) = (self.windows.overdue(now_secs), self.bursts.overdue(now_secs));
-        let mut overdue = if bursts.learned.is_ready() && bursts.tail < windows.tail || !windows.learned.is_ready() {
-            bursts
-        } else {
-            windows
-        };
+        let mut overdue =
+            if bursts.learned.is_ready() && bursts.tail < windows.tail || !windows.learned.is_ready() {
+                bursts
+            } else {
+                windows
+            };
         overdue.tail = overdue.tail.among(2.0);
         overdue
     }
@@ -84,9 +96,15 @@ impl Sources {
     pub(super) fn close_minute(&mut self, key: &ServiceKey, minute: Window, report: &mut Report) {
         let silent = judge(&self.service, key, "", minute, Severity::Critical, report);
         let now = minute.end().as_secs_f64();
+        let newest = self.instances.values().map(|heard| heard.first).max().unwrap_or_default();
         self.instances.retain(|_, heard| {
             let overdue = heard.overdue(now);
-            overdue.silence_secs < (GONE_PERIODS * overdue.mean_secs).max(GONE_SECONDS)
+            let gone = overdue.silence_secs >= (GONE_PERIODS * overdue.mean_secs).max(GONE_SECONDS);
+            // Another began about when this one ended: it took its place.
+            let replaced = overdue.silence_secs >= SHORTEST_SECONDS
+                && newest > heard.first
+                && newest.plus(REPLACED_WITHIN) >= heard.last;
+            !gone && !replaced
         });
         if silent || self.instances.len() < 2 {
             return;

@@ -1,0 +1,46 @@
+# Foreshock. `make run` starts it, `make demo` shows it, `make test` proves it.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -eu -o pipefail -c
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+FORESHOCK := $(TARGET)/release/foreshock
+
+.PHONY: help run demo test lint format deny bench build tools
+
+help:
+	@echo "make run    build and start Foreshock on this machine"
+	@echo "make demo   show it: a simulated shop with a failure coming (FAULT=name to choose)"
+	@echo "make test   run every test"
+	@echo "make lint   format, clippy, cargo deny"
+	@echo "make bench  measure"
+
+# What has to be there before anything can be built; names the package where it can't be installed.
+tools:
+	@deploy/build-tools
+
+build: tools
+	$(CARGO) build --release --locked -p foreshock
+
+run: build
+	$(FORESHOCK) run
+
+demo: build
+	$(FORESHOCK) demo --fault $(or $(FAULT),bad-release)
+
+test: tools
+	$(CARGO) test --workspace --locked
+	@set -e; for hook in tests/*/run; do [ -x "$$hook" ] || continue; echo "== $$hook"; "$$hook"; done
+
+lint: tools format deny
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+format:
+	$(CARGO) fmt --all --check
+
+deny:
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
+	else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny)"; fi
+
+bench: tools
+	$(CARGO) bench --workspace --locked

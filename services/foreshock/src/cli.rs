@@ -1,0 +1,176 @@
+//! Commands and their arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::logging::LogFormat;
+
+/// Receives logs and metrics, and says what is about to fail.
+#[derive(Debug, Parser)]
+#[command(name = "foreshock", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// How lines of the log on stderr look; their level is set by FORESHOCK_LOG.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) log_format: LogFormat,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run all services in one process on the embedded journal.
+    Run(Place),
+    /// Send files or standard input as OTLP/gRPC; goes on where it stopped.
+    Ship(Ship),
+    /// A simulated shop with a failure coming: the whole way, from telemetry to the incident at a receiver.
+    Demo(Demo),
+    /// Look at files offline, without a server: incidents with their evidence, patterns, series.
+    Scan(Scan),
+    /// Run the stages again over what lies in the journal, and print the findings; also beside a running Foreshock.
+    Replay(Replay),
+    /// Look into the journal; also beside a running Foreshock.
+    #[command(subcommand)]
+    Journal(Journal),
+    /// Check a configuration file, or print the default one.
+    #[command(subcommand)]
+    Config(Config),
+    /// Print a completion script for a shell.
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    /// Print the version.
+    Version,
+}
+
+/// Where Foreshock lies.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// Configuration file; every key has a default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory of the journal.
+    #[arg(long, value_name = "DIR", default_value = "foreshock-data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ship {
+    /// The receiver, for example http://127.0.0.1:4317.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4317")]
+    pub(crate) to: String,
+    /// Go on at the end of the files, through rotation.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Name of the service that wrote the files; by default each file's name up to its first dot.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Where it is kept how far each file was sent; by default in the user's state directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Files to send; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// Print JSON lines instead of the summary for people: the final findings.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// With --json: print the incidents, each as it stood last.
+    #[arg(long, requires = "json")]
+    pub(crate) incidents: bool,
+    /// Name of the service that wrote the files; by default each file's name up to its first dot.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Logs, JSON lines, OTLP JSON lines or CSV metrics, plain, gzip or zstd, the oldest first; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print only what was said of windows that end at this time or later; what came before teaches the baselines.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Print only what was said of windows that end at this time or before.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Print the incidents, as they were told at the close of each window, instead of the findings.
+    #[arg(long)]
+    pub(crate) incidents: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Send to this receiver (OTLP/gRPC) instead of one started for the demo.
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<String>,
+    /// Simulated seconds a second, or `max`. By default 150, or 1 with --to.
+    #[arg(long, value_name = "X")]
+    pub(crate) speed: Option<String>,
+    /// What goes wrong: disk-full, bad-release, slow-database, silent-job, password-guessing, memory-leak, none.
+    #[arg(long, value_name = "NAME", default_value = "bad-release")]
+    pub(crate) fault: String,
+    /// The same seed gives the same telemetry.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Simulated hours. By default two, of which the first is quiet.
+    #[arg(long, value_name = "H", default_value_t = 2.0)]
+    pub(crate) hours: f64,
+    /// Write what went wrong and when to this CSV file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Journal {
+    /// One line a stream and partition: offsets, records, bytes, and how far each consumer has come.
+    Stat(Place),
+    /// Print records as JSON lines; telemetry as OTLP JSON.
+    Read(JournalRead),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JournalRead {
+    /// logs, metrics, spans, summaries, findings, incidents, control, deliveries or poison.
+    #[arg(value_name = "STREAM")]
+    pub(crate) stream: String,
+    /// Only this partition.
+    #[arg(long, value_name = "P")]
+    pub(crate) partition: Option<u16>,
+    /// From this offset on; by default from the oldest there is.
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) from: Option<u64>,
+    /// At most so many records.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Name everything that is wrong in a file, with line and column.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print every key with its default and what it means.
+    Default,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,42 @@
+//! `foreshock config check` and `foreshock config default`, and the reading of the configuration for all others.
+
+use std::{
+    env, fs,
+    io::{Write, stdout},
+    path::Path,
+};
+
+use crate::{
+    cli,
+    config::{self, Config},
+    outcome::Usage,
+};
+
+pub(super) fn run(command: cli::Config) -> anyhow::Result<()> {
+    match command {
+        cli::Config::Check { file } => {
+            load(Some(&file))?;
+            Ok(writeln!(stdout(), "{} is good", file.display())?)
+        }
+        cli::Config::Default => Ok(stdout().write_all(config::DEFAULT.as_bytes())?),
+    }
+}
+
+/// The configuration of a file, or the defaults, with the environment over it. Every fault is named at once.
+pub(super) fn load(file: Option<&Path>) -> anyhow::Result<Config> {
+    let (name, text) = match file {
+        Some(file) => {
+            let text = fs::read_to_string(file).map_err(|error| {
+                Usage(format!("can't read the configuration {}: {error}", file.display()))
+            })?;
+            (file.display().to_string(), text)
+        }
+        None => ("(defaults)".to_owned(), String::new()),
+    };
+    let variables = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    config::load(&text, variables).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(|fault| fault.in_file(&name).to_string()).collect();
+        Usage(lines.join("\n")).into()
+    })
+}

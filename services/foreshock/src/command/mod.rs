@@ -1,0 +1,33 @@
+//! What each command does: reads its arguments, calls a library, prints.
+
+mod config;
+mod demo;
+mod journal;
+mod replay;
+mod run;
+mod scan;
+mod ship;
+
+use std::io::{Write, stdout};
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+
+/// Runs a command to its end.
+pub(crate) fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(place) => run::run(&place),
+        Command::Ship(ship) => ship::run(ship),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Scan(scan) => scan::run(&scan),
+        Command::Replay(replay) => replay::run(&replay),
+        Command::Journal(journal) => journal::run(journal),
+        Command::Config(config) => config::run(config),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "foreshock", &mut stdout());
+            Ok(())
+        }
+        Command::Version => Ok(writeln!(stdout(), "foreshock {}", env!("CARGO_PKG_VERSION"))?),
+    }
+}

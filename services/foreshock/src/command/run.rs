@@ -1,0 +1,74 @@
+//! `foreshock run`: all services in one process until a signal.
+
+use std::io::{Write, stdout};
+
+use anyhow::Context;
+use tokio::{
+    runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tracing::info;
+
+use super::config;
+use crate::{
+    cli::Place,
+    system::{Addresses, System},
+};
+
+pub(super) fn run(place: &Place) -> anyhow::Result<()> {
+    let config = config::load(place.config.as_deref())?;
+    runtime().context("the threads could not be started")?.block_on(async {
+        let mut signals = Signals::listen()?;
+        let system = tokio::select! {
+            system = System::start(config, &place.data_dir) => system?,
+            () = signals.next() => return Ok(()),
+        };
+        greet(&system.addresses)?;
+        tokio::select! {
+            () = signals.next() => info!("stopping; a second signal ends at once"),
+            () = system.failure() => {}
+        }
+        tokio::select! {
+            stopped = system.stop() => stopped,
+            () = signals.next() => std::process::exit(1),
+        }
+    })
+}
+
+/// The threads of everything but the stages.
+pub(super) fn runtime() -> std::io::Result<runtime::Runtime> {
+    runtime::Builder::new_multi_thread().enable_all().thread_name("services").build()
+}
+
+fn greet(at: &Addresses) -> std::io::Result<()> {
+    let mut out = stdout().lock();
+    writeln!(out, "Foreshock is up.")?;
+    writeln!(out, "  OTLP/gRPC  http://{}", at.grpc)?;
+    writeln!(out, "  OTLP/HTTP  http://{}", at.http)?;
+    writeln!(out, "  console    http://{}", at.console)?;
+    writeln!(out, "  metrics    http://{}/metrics", at.admin)?;
+    writeln!(out, "Send it something:")?;
+    writeln!(out, "  foreshock ship --to http://{} --follow --service NAME FILE", at.grpc)?;
+    out.flush()
+}
+
+/// SIGTERM and SIGINT.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals can't be listened for");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// The next of either.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The configuration: one TOML file, every key with a default, overlaid by the environment.
+
+mod environment;
+mod faults;
+mod journal;
+mod load;
+mod template;
+
+use std::net::SocketAddr;
+
+use foreshock_detect::DetectConfig;
+use foreshock_ingest::{IngestConfig, TenantsConfig};
+use foreshock_worker::WorkerConfig;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use journal::JournalConfig;
+pub(crate) use load::load;
+pub(crate) use template::DEFAULT;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) ingest: IngestConfig,
+    pub(crate) tenants: TenantsConfig,
+    pub(crate) journal: JournalConfig,
+    pub(crate) detect: DetectConfig,
+    pub(crate) worker: WorkerConfig,
+    pub(crate) notify: foreshock_notify::Config,
+    pub(crate) console: foreshock_console::Config,
+    pub(crate) admin: AdminConfig,
+}
+
+/// The section `[admin]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AdminConfig {
+    /// Where /livez, /readyz and /metrics are.
+    pub(crate) address: SocketAddr,
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+    }
+}
+
+impl Config {
+    /// What is wrong beyond the form, one sentence each; each begins with the key it is about where there is one.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        problems.extend(self.ingest.check().err().map(|error| error.to_string()));
+        problems.extend(self.journal.problems());
+        problems.extend(self.worker.problems());
+        problems.extend(self.notify.problems());
+        problems.extend(self.console.problems());
+        if self.detect.allowed_lateness_seconds > 3600 {
+            problems.push(
+                "detect.allowed_lateness_seconds is above an hour; every window would wait so long".into(),
+            );
+        }
+        if !(self.detect.budget.pages_a_week > 0.0 && self.detect.budget.pages_a_week.is_finite()) {
+            problems.push("detect.budget.pages_a_week must be above 0".into());
+        }
+        problems
+    }
+}

@@ -1,0 +1,200 @@
+//! All services in one process: started in the order of a record's way, stopped in the same order.
+
+mod admin;
+mod exposition;
+mod insight;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use foreshock_console::Console;
+use foreshock_ingest::{Ingest, IngestMetrics};
+use foreshock_journal::{EmbeddedJournal, Journal};
+use foreshock_worker::{Views, WorkerMetrics};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use self::{admin::Admin, insight::StageInsight};
+use crate::config::Config;
+
+/// Nothing of a shutdown may take longer than this in all, beyond what each service's own limits are.
+const LONGEST_STOP: Duration = Duration::from_secs(60);
+
+/// Where the services listen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) console: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+/// The figures of all services.
+#[derive(Clone)]
+pub(crate) struct Figures {
+    pub(crate) ingest: Arc<IngestMetrics>,
+    pub(crate) worker: Arc<WorkerMetrics>,
+    pub(crate) notify: Arc<foreshock_notify::Metrics>,
+    pub(crate) console: Arc<foreshock_console::Metrics>,
+}
+
+/// The running services.
+pub(crate) struct System {
+    pub(crate) addresses: Addresses,
+    pub(crate) figures: Figures,
+    pub(crate) journal: Arc<dyn Journal>,
+    ingest: Service,
+    worker: Service,
+    notify: Service,
+    console: Service,
+    admin: Service,
+    /// Cancelled when a service ended by itself.
+    failed: CancellationToken,
+}
+
+/// Where the journal lies in the data directory.
+pub(crate) fn journal_directory(data_dir: &Path) -> PathBuf {
+    data_dir.join("journal")
+}
+
+impl System {
+    /// Opens the journal and starts every service. What fails here ends what was started.
+    pub(crate) async fn start(config: Config, data_dir: &Path) -> anyhow::Result<Self> {
+        let figures = Figures {
+            ingest: Arc::new(IngestMetrics::new()),
+            worker: Arc::new(WorkerMetrics::default()),
+            notify: Arc::new(foreshock_notify::Metrics::new(&config.notify)),
+            console: Arc::default(),
+        };
+        let failed = CancellationToken::new();
+        // First of all, so that whoever asks while the journal recovers gets an answer.
+        let admin = Admin::bind(config.admin.address, figures.clone()).await?;
+        let state = admin.state();
+        let admin_address = admin.address();
+        let admin = Service::start("admin", &failed, |stop| admin.run(stop));
+
+        let directory = journal_directory(data_dir);
+        let options = config.journal.options(&directory);
+        let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(move || EmbeddedJournal::open(options))
+            .await
+            .context("opening the journal broke off")?
+            .with_context(|| format!("can't open the journal in {}", directory.display()))?;
+        state.opened(Arc::clone(&journal));
+
+        let ingest =
+            Ingest::bind(&config.ingest, &config.tenants, Arc::clone(&journal), Arc::clone(&figures.ingest))
+                .await?;
+        let console = Console::bind(config.console).await?;
+        let views = Arc::new(Views::default());
+        let addresses = Addresses {
+            grpc: ingest.grpc_address().context("the address of OTLP/gRPC")?,
+            http: ingest.http_address().context("the address of OTLP/HTTP")?,
+            console: console.address(),
+            admin: admin_address,
+        };
+        let console = {
+            let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.console));
+            let insight = Arc::new(StageInsight(Arc::clone(&views)));
+            Service::start("console", &failed, |stop| async move {
+                Ok(console.serve(journal, insight, metrics, stop).await?)
+            })
+        };
+        let worker = {
+            let (config, detect) = (config.worker, Arc::new(config.detect));
+            let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.worker));
+            Service::start("worker", &failed, |stop| async move {
+                Ok(foreshock_worker::run(config, detect, journal, stop, metrics, views).await?)
+            })
+        };
+        let notify = {
+            let (config, journal, metrics) =
+                (config.notify, Arc::clone(&journal), Arc::clone(&figures.notify));
+            Service::start("notify", &failed, |stop| async move {
+                Ok(foreshock_notify::run(config, journal, metrics, stop).await?)
+            })
+        };
+        let ingest = Service::start("ingest", &failed, |stop| async move { Ok(ingest.run(stop).await?) });
+        Ok(Self { addresses, figures, journal, ingest, worker, notify, console, admin, failed })
+    }
+
+    /// Waits until a service ends by itself, which none should.
+    pub(crate) async fn failure(&self) {
+        self.failed.cancelled().await;
+    }
+
+    /// Stops in order: nothing more is taken, what was taken is processed as far as it has come and saved, what
+    /// is to be told is told, the journal is closed. Returns the first failure there was.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let Self { journal, ingest, worker, notify, console, admin, .. } = self;
+        let in_order = async {
+            let mut first = Ok(());
+            for service in [ingest, worker, notify, console] {
+                let name = service.name;
+                if let Err(failure) = service.stop().await {
+                    error!(service = name, "{failure:#}");
+                    first = first.and(Err(failure));
+                }
+            }
+            journal.close().await;
+            first.and(admin.stop().await)
+        };
+        match tokio::time::timeout(LONGEST_STOP, in_order).await {
+            Ok(result) => result,
+            Err(_) => {
+                warn!("the shutdown was cut short; what was acknowledged is on the journal");
+                Err(anyhow!(
+                    "the shutdown took longer than {LONGEST_STOP:?}; see the log for the service that held it up"
+                ))
+            }
+        }
+    }
+}
+
+/// One service and how to stop it.
+struct Service {
+    name: &'static str,
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Service {
+    /// Starts it; `failed` is cancelled when it ends without having been told to.
+    fn start<F, R>(name: &'static str, failed: &CancellationToken, run: F) -> Self
+    where
+        F: FnOnce(CancellationToken) -> R,
+        R: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let (running, failed, stopped) = (run(stop.clone()), failed.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            let mut inner = JoinSet::new();
+            inner.spawn(running);
+            let result = match inner.join_next().await {
+                Some(Ok(result)) => result.with_context(|| format!("{name} ended")),
+                Some(Err(panic)) => Err(anyhow!("{name} broke off: {panic}")),
+                None => Ok(()),
+            };
+            let result = match result {
+                Ok(()) if !stopped.is_cancelled() => Err(anyhow!("{name} ended by itself")),
+                other => other,
+            };
+            if result.is_err() {
+                failed.cancel();
+            }
+            info!(service = name, "stopped");
+            result
+        });
+        Self { name, stop, task }
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.task.await.with_context(|| format!("{} broke off", self.name))?
+    }
+}

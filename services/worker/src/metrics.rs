@@ -1,0 +1,285 @@
+//! Figures of the worker: written by the runners, read by the metrics page and the ticker.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use foreshock_journal::{Offset, Partition};
+use foreshock_model::Timestamp;
+
+use crate::{Reading, Sizes, latency::Latency};
+
+/// Figures of every stage and partition, and of the whole.
+#[derive(Debug)]
+pub struct WorkerMetrics {
+    started: Instant,
+    partitions: RwLock<BTreeMap<(&'static str, Partition), Arc<PartitionMetrics>>>,
+    /// From the receive time of the entry that caused it to the commit of a finding.
+    pub acknowledged_to_finding: Latency,
+    pub(crate) ticks: AtomicU64,
+    pub(crate) ticks_refused: AtomicU64,
+}
+
+impl Default for WorkerMetrics {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            partitions: RwLock::default(),
+            acknowledged_to_finding: Latency::default(),
+            ticks: AtomicU64::new(0),
+            ticks_refused: AtomicU64::new(0),
+        }
+    }
+}
+
+impl WorkerMetrics {
+    /// The figures of a stage's partition, made where they are not there yet.
+    pub fn partition(&self, stage: &'static str, partition: Partition) -> Arc<PartitionMetrics> {
+        let mut all = self.partitions.write().unwrap_or_else(PoisonError::into_inner);
+        all.entry((stage, partition)).or_insert_with(|| Arc::new(PartitionMetrics::new(self.started))).clone()
+    }
+
+    /// Every stage's partition with its figures, in order.
+    pub fn all(&self) -> Vec<(&'static str, Partition, Arc<PartitionMetrics>)> {
+        let all = self.partitions.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|((stage, partition), figures)| (*stage, *partition, Arc::clone(figures))).collect()
+    }
+
+    /// Ticks appended.
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(Relaxed)
+    }
+
+    /// Ticks the journal refused; the next look tries again.
+    pub fn ticks_refused(&self) -> u64 {
+        self.ticks_refused.load(Relaxed)
+    }
+
+    /// Partitions that still read what was processed before the start.
+    pub fn recovering(&self) -> usize {
+        self.all().iter().filter(|(_, _, figures)| !figures.is_live()).count()
+    }
+}
+
+macro_rules! figures {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// Counters of one stage's partition as they stood at one moment.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct PartitionFigures {
+            $($(#[$doc])* pub $name: u64),+
+        }
+
+        #[derive(Debug, Default)]
+        struct Counters {
+            $($name: AtomicU64),+
+        }
+
+        impl Counters {
+            fn read(&self) -> PartitionFigures {
+                PartitionFigures { $($name: self.$name.load(Relaxed)),+ }
+            }
+        }
+    };
+}
+
+figures! {
+    /// Entries taken, ticks, markers and skips included.
+    entries,
+    /// Entries that held telemetry or a message.
+    messages,
+    /// Telemetry records in them.
+    records,
+    /// Bytes of their payloads.
+    input_bytes,
+    /// Messages put out.
+    outputs,
+    /// Their bytes.
+    output_bytes,
+    /// Entries set aside because they could not be read.
+    poison,
+    /// Entries set aside because the stage panicked over them.
+    panics,
+    /// Batches made durable.
+    commits,
+    /// Appends that the journal refused and that were made again.
+    refused,
+    /// Sources that were not waited for any more.
+    skips,
+    /// The next offset to take.
+    position,
+    /// The next offset to take as the journal has it.
+    committed,
+    /// Receive time of the last entry taken, Unix nanoseconds.
+    received,
+    /// The largest time the partition has come to, Unix nanoseconds.
+    latest,
+    /// Messages of sources that never came. Must be 0.
+    holes,
+    /// Messages of sources that came again and were passed over.
+    repeats,
+    /// Instances told apart.
+    instances,
+    /// Log patterns held.
+    patterns,
+    /// Metric series held.
+    series,
+    /// Snapshots written.
+    snapshots,
+    /// Snapshots that could not be written.
+    snapshots_failed,
+    /// Time spent on snapshots, in microseconds.
+    snapshot_micros,
+    /// Bytes of the last snapshot.
+    snapshot_bytes,
+    /// Time the start took until the partition went on, in microseconds.
+    recovery_micros,
+    /// Entries read again at the start.
+    replayed,
+    /// States that were rebuilt from the log because no snapshot could be used.
+    rebuilt,
+    /// Entries that retention took away before they were read.
+    lost,
+}
+
+/// Figures of one stage's partition.
+#[derive(Debug)]
+pub struct PartitionMetrics {
+    started: Instant,
+    counters: Counters,
+    live: AtomicBool,
+    /// Milliseconds since `started` from which on there was nothing to read; 0 while there is.
+    idle_since: AtomicU64,
+    /// From the append of a batch to its durability.
+    pub commit: Latency,
+}
+
+impl PartitionMetrics {
+    fn new(started: Instant) -> Self {
+        Self {
+            started,
+            counters: Counters::default(),
+            live: AtomicBool::new(false),
+            idle_since: AtomicU64::new(0),
+            commit: Latency::default(),
+        }
+    }
+
+    /// The counters now.
+    pub fn figures(&self) -> PartitionFigures {
+        self.counters.read()
+    }
+
+    /// Whether it is past its recovery.
+    pub fn is_live(&self) -> bool {
+        self.live.load(Relaxed)
+    }
+
+    /// For how long there has been nothing to read but ticks; zero while there is something, or in recovery.
+    pub fn idle(&self) -> Duration {
+        match self.idle_since.load(Relaxed) {
+            0 => Duration::ZERO,
+            since => self.since_start().saturating_sub(Duration::from_millis(since)),
+        }
+    }
+
+    fn since_start(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn waits_for_input(&self) {
+        if self.idle_since.load(Relaxed) == 0 {
+            let now = u64::try_from(self.since_start().as_millis()).unwrap_or(u64::MAX);
+            self.idle_since.store(now.max(1), Relaxed);
+        }
+    }
+
+    pub(crate) fn is_busy(&self) {
+        self.idle_since.store(0, Relaxed);
+    }
+
+    pub(crate) fn recovered(&self, took: Duration, replayed: u64) {
+        self.counters.recovery_micros.store(micros(took), Relaxed);
+        self.counters.replayed.store(replayed, Relaxed);
+        self.live.store(true, Relaxed);
+    }
+
+    pub(crate) fn rebuilt(&self) {
+        self.counters.rebuilt.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn lost(&self, entries: u64) {
+        self.counters.lost.fetch_add(entries, Relaxed);
+    }
+
+    pub(crate) fn took(&self, entries: u64, messages: u64, records: u64, bytes: u64) {
+        self.counters.entries.fetch_add(entries, Relaxed);
+        self.counters.messages.fetch_add(messages, Relaxed);
+        self.counters.records.fetch_add(records, Relaxed);
+        self.counters.input_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn put_out(&self, bytes: usize) {
+        self.counters.outputs.fetch_add(1, Relaxed);
+        self.counters.output_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn poisoned(&self) {
+        self.counters.poison.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.counters.panics.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn skipped(&self) {
+        self.counters.skips.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn stands(&self, position: Offset, received: Option<Timestamp>, reading: Reading) {
+        self.counters.position.store(position.0, Relaxed);
+        if let Some(received) = received {
+            self.counters.received.store(received.nanos(), Relaxed);
+        }
+        self.counters.latest.store(reading.latest.nanos(), Relaxed);
+        self.counters.holes.store(reading.holes, Relaxed);
+        self.counters.repeats.store(reading.repeats, Relaxed);
+    }
+
+    pub(crate) fn holds(&self, sizes: Sizes) {
+        self.counters.instances.store(sizes.instances, Relaxed);
+        self.counters.patterns.store(sizes.patterns, Relaxed);
+        self.counters.series.store(sizes.series, Relaxed);
+    }
+
+    pub(crate) fn refused(&self) {
+        self.counters.refused.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn committed(&self, next: Offset) {
+        self.counters.commits.fetch_add(1, Relaxed);
+        self.counters.committed.store(next.0, Relaxed);
+    }
+
+    pub(crate) fn starts_from(&self, committed: Offset) {
+        self.counters.committed.store(committed.0, Relaxed);
+    }
+
+    pub(crate) fn saved(&self, took: Duration, bytes: u64) {
+        self.counters.snapshots.fetch_add(1, Relaxed);
+        self.counters.snapshot_micros.fetch_add(micros(took), Relaxed);
+        self.counters.snapshot_bytes.store(bytes, Relaxed);
+    }
+
+    pub(crate) fn not_saved(&self) {
+        self.counters.snapshots_failed.fetch_add(1, Relaxed);
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

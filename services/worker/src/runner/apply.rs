@@ -1,0 +1,101 @@
+//! Entries go into the stage, messages come out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use foreshock_detect::{Input, InputKind};
+use foreshock_journal::{Entry, EntryKind, Fetched, Offset, Partition};
+use foreshock_model::Tenant;
+use tracing::{debug, warn};
+
+use super::Runner;
+use crate::{Served, poison};
+
+impl<S: Served> Runner<S> {
+    /// Applies a fetch and keeps its outputs.
+    pub(super) fn take(&mut self, fetched: &Fetched) {
+        let (mut messages, mut records, mut bytes) = (0, 0, 0);
+        for (offset, entry) in fetched {
+            if entry.kind == EntryKind::Data {
+                messages += 1;
+                records += u64::from(entry.records);
+            }
+            bytes += entry.payload.len() as u64;
+            self.apply(*offset, entry);
+            self.collect(*offset, entry);
+        }
+        if messages > 0 {
+            self.figures.is_busy();
+        }
+        let entries = fetched.len() as u64;
+        self.pace.took(entries, messages, bytes);
+        self.figures.took(entries, messages, records, bytes);
+        let received = fetched.last().map(|(_, entry)| entry.received);
+        self.figures.stands(self.position, received, self.stage.reading());
+    }
+
+    /// Applies a fetch whose outputs are on the journal already.
+    pub(super) fn replay(&mut self, fetched: &Fetched) {
+        let mut bytes = 0;
+        for (offset, entry) in fetched {
+            bytes += entry.payload.len() as u64;
+            self.apply(*offset, entry);
+            for (output, _) in self.out.messages.drain(..) {
+                if let Some(counted) = self.counted.get_mut(usize::from(output)) {
+                    *counted += 1;
+                }
+            }
+            self.out.poison.clear();
+        }
+        self.pace.took(fetched.len() as u64, fetched.len() as u64, bytes);
+    }
+
+    fn apply(&mut self, offset: Offset, entry: &Entry) {
+        let payload = entry.payload.clone().into_bytes();
+        if let Some(sources) = &mut self.sources
+            && entry.kind == EntryKind::Data
+        {
+            sources.hear(&payload);
+        }
+        let kind = match entry.kind {
+            EntryKind::Data => InputKind::Data,
+            EntryKind::Tick => InputKind::Tick,
+            EntryKind::Marker => InputKind::Marker,
+            EntryKind::Skip => InputKind::Skip,
+        };
+        let input = Input {
+            offset: offset.0,
+            tenant: &entry.tenant,
+            received: entry.received,
+            kind,
+            payload: &payload,
+        };
+        // The same entry panics at the same place in every run, so the state it leaves is the same too.
+        let applied = catch_unwind(AssertUnwindSafe(|| self.stage.apply(input, &mut self.out)));
+        if let Err(panic) = applied {
+            let words = poison::words(&*panic);
+            self.figures.panicked();
+            self.out.poison.push((offset.0, format!("the stage panicked: {words}")));
+        }
+        self.position = offset.next();
+    }
+
+    fn collect(&mut self, offset: Offset, entry: &Entry) {
+        for (output, message) in self.out.messages.drain(..) {
+            if S::is_news(&message) {
+                self.ready.news.push(entry.received);
+            }
+            let bytes = self.sequences.encode(output, &message);
+            self.figures.put_out(bytes.len());
+            let partition = Partition::new(self.output, output);
+            self.ready.entries.push((partition, Entry::data(Tenant::default(), entry.received, 1, bytes)));
+        }
+        for (at, reason) in self.out.poison.drain(..) {
+            if at != offset.0 {
+                debug!(stage = S::NAME, input = %self.input, at, %offset, "a stage names another entry than the one it was given");
+            }
+            warn!(stage = S::NAME, input = %self.input, offset = at, %reason, "an entry is set aside");
+            self.figures.poisoned();
+            self.ready.entries.push(poison::set_aside(S::NAME, self.input, at, entry, reason));
+        }
+    }
+}
