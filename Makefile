@@ -6,15 +6,16 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test lint format deny bench build chaos tools
+.PHONY: help run demo test clients lint format deny bench build chaos tools
 
 help:
-	@echo "make run    build and start Foreshock on this machine"
-	@echo "make demo   show it: a simulated shop with a failure coming (FAULT=name to choose)"
-	@echo "make test   run every test"
-	@echo "make lint   format, clippy, cargo deny"
-	@echo "make bench  measure"
-	@echo "make chaos  kill it again and again under load and look what is lost (KILLS=number)"
+	@echo "make run      build and start Foreshock on this machine"
+	@echo "make demo     show it: a simulated shop with a failure coming (FAULT=name to choose)"
+	@echo "make test     run every test"
+	@echo "make clients  real OTLP clients, also those that need a long build"
+	@echo "make lint     format, clippy, cargo deny"
+	@echo "make bench    measure"
+	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
 
 # What has to be there before anything can be built; names the package where it can't be installed.
 tools:
@@ -32,6 +33,10 @@ demo: build
 test: tools
 	$(CARGO) test --workspace --locked
 	@set -e; for hook in tests/*/run; do [ -x "$$hook" ] || continue; echo "== $$hook"; "$$hook"; done
+
+# Every real OTLP client; `make test` runs those that need no long build.
+clients: tools
+	@CLIENTS=all tests/clients/run
 
 lint: tools format deny
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings

@@ -40,7 +40,8 @@ fn run(seed: u64, fault: Option<Fault>, quiet: Duration, length: Duration) -> Ru
         }
         let seen = pipeline.take();
         assert_eq!(seen.poison, []);
-        for incident in seen.incidents.into_iter().filter(|incident| incident.severity == Severity::Critical) {
+        for incident in seen.incidents.into_iter().filter(|incident| incident.severity == Severity::Critical)
+        {
             paged.entry(incident.id).or_insert_with(Vec::new).push(incident);
         }
     }
@@ -59,7 +60,11 @@ fn judged_window(incident: &Incident) -> Duration {
 }
 
 fn told(run: &Run) -> String {
-    run.paged.values().flatten().map(|i| format!("\n  {} {} {:?}", i.updated_at, i.title, i.services)).collect()
+    run.paged
+        .values()
+        .flatten()
+        .map(|i| format!("\n  {} {} {:?}", i.updated_at, i.title, i.services))
+        .collect()
 }
 
 fn makes_one_page_soon(fault: Fault) {
@@ -72,9 +77,10 @@ fn makes_one_page_soon(fault: Fault) {
         let first = &history[0];
         let limit = visible.plus(judged_window(first) * 3);
         let in_time = |incident: &&Incident| incident.updated_at <= limit;
-        let named = history.iter().filter(in_time).any(|incident| {
-            incident.services.iter().any(|service| service.bare() == fault.service())
-        });
+        let named = history
+            .iter()
+            .filter(in_time)
+            .any(|incident| incident.services.iter().any(|service| service.bare() == fault.service()));
         assert!(
             first.updated_at >= visible && in_time(&first) && named,
             "{fault}, seed {seed}: visible {visible}, in time until {limit}:{}",

@@ -17,10 +17,7 @@ pub struct InputId {
 impl InputId {
     /// Of a message's source.
     pub fn of(source: &proto::Source) -> Self {
-        Self {
-            stream: source.stream.clone(),
-            partition: u16::try_from(source.partition).unwrap_or(u16::MAX),
-        }
+        Self { stream: source.stream.clone(), partition: u16::try_from(source.partition).unwrap_or(u16::MAX) }
     }
 }
 

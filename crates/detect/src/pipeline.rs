@@ -9,7 +9,8 @@ use foreshock_model::{Finding, Incident, Tenant, Timestamp, proto};
 use prost::Message;
 
 use crate::{
-    DetectConfig, Input, InputId, InputKind, Outputs, Stage, correlate::Correlate, detect::Detect, reduce::Reduce,
+    DetectConfig, Input, InputId, InputKind, Outputs, Stage, correlate::Correlate, detect::Detect,
+    reduce::Reduce,
 };
 
 /// The telemetry streams, in the order of their partitions here.
@@ -129,6 +130,10 @@ impl Pipeline {
         let tenant = Tenant::default();
         let Some(member) = self.detect.get_mut(usize::from(partition)) else { return };
         let out = member.apply(Entry { tenant: &tenant, received, kind: InputKind::Data, payload });
+        self.findings(out, received);
+    }
+
+    fn findings(&mut self, out: Outputs<proto::Findings>, received: Timestamp) {
         note(&mut self.seen, Detect::NAME, out.poison);
         for (partition, message) in out.messages {
             let findings = message.findings.iter().filter_map(|finding| Finding::try_from(finding).ok());
@@ -141,9 +146,7 @@ impl Pipeline {
         let tenant = Tenant::default();
         let Some(member) = self.correlate.get_mut(usize::from(partition)) else { return };
         let out = member.apply(Entry { tenant: &tenant, received, kind: InputKind::Data, payload });
-        note(&mut self.seen, Correlate::NAME, out.poison);
-        let incidents = out.messages.iter().flat_map(|(_, message): &(u16, proto::Incidents)| &message.incidents);
-        self.seen.incidents.extend(incidents.filter_map(|incident| Incident::try_from(incident).ok()));
+        note_incidents(&mut self.seen, out);
     }
 
     /// Tells every telemetry partition that time has come as far as `time`.
@@ -182,10 +185,34 @@ impl Pipeline {
         std::mem::take(&mut self.seen)
     }
 
-    /// The telemetry partition that time has come least far in, with how far: what to feed next, where the order
-    /// between partitions is free.
-    pub fn slowest(&self) -> Option<((usize, u16), Timestamp)> {
-        self.reduce.iter().map(|(key, member)| (*key, member.stage.watermark().latest())).min_by_key(|row| row.1)
+    /// How far time has come in a telemetry partition. Where the order between partitions is free, who feeds the one
+    /// that is furthest behind keeps what waits in the stages small.
+    pub fn reached(&self, stream: usize, partition: u16) -> Timestamp {
+        self.reduce
+            .get(&(stream, partition))
+            .map(|member| member.stage.watermark().latest())
+            .unwrap_or_default()
+    }
+
+    /// The time up to which every detect partition has closed its windows.
+    pub fn closed(&self) -> Timestamp {
+        self.detect.iter().map(|member| member.stage.closed()).min().unwrap_or_default()
+    }
+
+    /// Tells a partition of detect that a source is not waited for; `payload` names it.
+    pub fn skip_at_detect(&mut self, partition: u16, received: Timestamp, payload: &Bytes) {
+        let tenant = Tenant::default();
+        let Some(member) = self.detect.get_mut(usize::from(partition)) else { return };
+        let out = member.apply(Entry { tenant: &tenant, received, kind: InputKind::Skip, payload });
+        self.findings(out, received);
+    }
+
+    /// Tells a partition of correlate that a source is not waited for; `payload` names it.
+    pub fn skip_at_correlate(&mut self, partition: u16, received: Timestamp, payload: &Bytes) {
+        let tenant = Tenant::default();
+        let Some(member) = self.correlate.get_mut(usize::from(partition)) else { return };
+        let out = member.apply(Entry { tenant: &tenant, received, kind: InputKind::Skip, payload });
+        note_incidents(&mut self.seen, out);
     }
 
     /// The detect stages, for what they know of patterns and series.
@@ -225,4 +252,10 @@ fn hand_over<S: Stage>(from: &Member<S>, into: &mut Member<S>) {
 
 fn note(seen: &mut Seen, stage: &'static str, poison: Vec<(u64, String)>) {
     seen.poison.extend(poison.into_iter().map(|(offset, reason)| (stage, offset, reason)));
+}
+
+fn note_incidents(seen: &mut Seen, out: Outputs<proto::Incidents>) {
+    note(seen, Correlate::NAME, out.poison);
+    let incidents = out.messages.iter().flat_map(|(_, message)| &message.incidents);
+    seen.incidents.extend(incidents.filter_map(|incident| Incident::try_from(incident).ok()));
 }

@@ -13,8 +13,8 @@ use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
     logs::v1::{LogRecord, LogsData, ResourceLogs, ScopeLogs},
     metrics::v1::{
-        AggregationTemporality, Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
-        metric::Data, number_data_point,
+        AggregationTemporality, Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics,
+        Sum, metric::Data, number_data_point,
     },
     resource::v1::Resource,
 };
@@ -67,8 +67,12 @@ fn telemetry(seed: u64) -> Vec<Line> {
                     let text = match noise.below(20) {
                         0 => format!("WARN slow query took {n} ms on table orders"),
                         1..6 => format!("INFO cache hit for key user:{n}"),
-                        6 if failing && service == "orders" => format!("ERROR cannot reach 10.0.0.{}: refused", n % 250),
-                        7..12 if failing && service == "orders" => format!("ERROR payment {n} declined by gateway"),
+                        6 if failing && service == "orders" => {
+                            format!("ERROR cannot reach 10.0.0.{}: refused", n % 250)
+                        }
+                        7..12 if failing && service == "orders" => {
+                            format!("ERROR payment {n} declined by gateway")
+                        }
                         _ => format!("INFO request {n} served in {} ms", n % 97),
                     };
                     lines.push(Line { nanos, service, instance, text });

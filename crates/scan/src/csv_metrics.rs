@@ -5,11 +5,15 @@ use std::io::BufRead;
 use bytes::Bytes;
 use foreshock_model::Timestamp;
 use opentelemetry_proto::tonic::metrics::v1::{
-    Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point,
+    Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
+    number_data_point,
 };
 use prost::Message;
 
 use crate::{kind::is_time_column, lines::resource};
+
+/// A time after this is none: time never goes back, so one absurd row would make all that follow late.
+const YEAR_2200_NANOS: f64 = 7_258_118_400e9;
 
 /// Where everything stands in a row.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,8 +70,10 @@ impl<R: BufRead> CsvMetrics<R> {
         let service = self.columns.service.map(field).filter(|name| !name.is_empty());
         let mut metrics = Vec::new();
         for (name, at) in &self.columns.values {
-            // An empty field is a gap.
-            let Ok(value) = field(*at).parse::<f64>() else { continue };
+            // What is no number is a gap.
+            let Some(value) = field(*at).parse::<f64>().ok().filter(|value| value.is_finite()) else {
+                continue;
+            };
             let point = NumberDataPoint {
                 time_unix_nano: time.nanos(),
                 value: Some(number_data_point::Value::AsDouble(value)),
@@ -76,6 +82,12 @@ impl<R: BufRead> CsvMetrics<R> {
             let name = series.unwrap_or(name).to_owned();
             let data = Some(Data::Gauge(Gauge { data_points: vec![point] }));
             metrics.push(Metric { name, data, ..Default::default() });
+        }
+        if metrics.is_empty() {
+            let mut fields = self.columns.values.iter().map(|(_, at)| field(*at));
+            if let Some(text) = fields.find(|text| !text.is_empty() && !text.eq_ignore_ascii_case("nan")) {
+                return Err(format!("{text:?} is not a number"));
+            }
         }
         let points = metrics.len() as u64;
         let group = ResourceMetrics {
@@ -88,12 +100,17 @@ impl<R: BufRead> CsvMetrics<R> {
 }
 
 fn columns(header: &csv::StringRecord) -> Result<Columns, String> {
-    let names: Vec<String> = header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
+    let names: Vec<String> =
+        header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
     let lower: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let time = lower.iter().position(|name| is_time_column(name)).ok_or("it has no timestamp or ts column")?;
+    let time =
+        lower.iter().position(|name| is_time_column(name)).ok_or("it has no timestamp or ts column")?;
     let series = lower.iter().position(|name| name == "series");
     let service = lower.iter().position(|name| name == "service");
-    let values = names.into_iter().enumerate().filter(|(at, _)| *at != time && Some(*at) != series && Some(*at) != service);
+    let values = names
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| *at != time && Some(*at) != series && Some(*at) != service);
     let mut values: Vec<(String, usize)> = values.map(|(at, name)| (name, at)).collect();
     if series.is_some() {
         values.truncate(1);
@@ -107,20 +124,21 @@ fn columns(header: &csv::StringRecord) -> Result<Columns, String> {
 /// RFC 3339, `YYYY-MM-DD HH:MM:SS` as UTC, or the epoch in seconds, milliseconds, microseconds or nanoseconds.
 fn parse_time(text: &str) -> Option<Timestamp> {
     if let Ok(number) = text.parse::<f64>() {
-        let scale = match number.abs() {
+        let scale = match number {
             n if n < 1e11 => 1e9,
             n if n < 1e14 => 1e6,
             n if n < 1e17 => 1e3,
             _ => 1.0,
         };
-        return (number >= 0.0).then_some(Timestamp((number * scale) as u64));
+        let nanos = number * scale;
+        return (0.0..YEAR_2200_NANOS).contains(&nanos).then_some(Timestamp(nanos as u64));
     }
     if let Some(time) = Timestamp::parse_rfc3339(text) {
         return Some(time);
     }
     let civil: jiff::civil::DateTime = text.replace('/', "-").parse().ok()?;
-    let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    u64::try_from(zoned.timestamp().as_nanosecond()).ok().map(Timestamp)
+    let instant = jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?;
+    u64::try_from(instant.as_nanosecond()).ok().map(Timestamp)
 }
 
 #[cfg(test)]
@@ -130,18 +148,27 @@ mod tests {
     #[test]
     fn times_are_read_in_every_spelling() {
         let expected = Some(Timestamp::from_secs(1_396_310_400));
-        for text in ["2014-04-01 00:00:00", "2014-04-01T00:00:00Z", "1396310400", "1396310400000", "1396310400000000000"] {
+        for text in [
+            "2014-04-01 00:00:00",
+            "2014-04-01T00:00:00Z",
+            "1396310400",
+            "1396310400000",
+            "1396310400000000000",
+        ] {
             assert_eq!(parse_time(text), expected, "{text}");
         }
-        assert_eq!(parse_time("yesterday"), None);
+        for text in ["yesterday", "", "nan", "inf", "-1", "1e30"] {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
     }
 
     #[test]
     fn rows_that_cannot_be_read_are_counted_and_the_others_are_kept() {
-        let input = "timestamp,cpu,memory\n1,0.5,7\nnever,1,1\n2,,8\n";
+        let input = "timestamp,cpu,memory\n1,0.5,7\nnever,1,1\n2,,8\n3,low,high\n4,,\n";
         let mut rows = CsvMetrics::new(input.as_bytes(), "host".into()).expect("a header");
-        let points: Vec<u64> = std::iter::from_fn(|| rows.next().expect("rows")).map(|(_, points)| points).collect();
-        assert_eq!((points, rows.bad_rows), (vec![2, 1], 1));
+        let points: Vec<u64> =
+            std::iter::from_fn(|| rows.next().expect("rows")).map(|(_, points)| points).collect();
+        assert_eq!((points, rows.bad_rows), (vec![2, 1, 0], 2));
         assert_eq!(rows.first_bad.as_deref(), Some("line 3: \"never\" is not a time"));
     }
 }

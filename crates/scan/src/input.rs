@@ -38,7 +38,9 @@ pub enum SourceError {
         source: io::Error,
     },
     /// It is no text.
-    #[error("{name} is a binary file; scan reads text, JSON lines, OTLP JSON and CSV, plain or as gzip or zstd")]
+    #[error(
+        "{name} is a binary file; scan reads text, JSON lines, OTLP JSON and CSV, plain or as gzip or zstd"
+    )]
     Binary {
         /// Which.
         name: String,
@@ -118,7 +120,8 @@ impl Opened {
     /// Refuses what is no text.
     fn probed(mut self) -> Result<Self, SourceError> {
         let name = self.name.clone();
-        let start = self.reader.fill_buf().map_err(|source| SourceError::Io { name: name.clone(), source })?;
+        let start =
+            self.reader.fill_buf().map_err(|source| SourceError::Io { name: name.clone(), source })?;
         let start = &start[..start.len().min(PROBE_BYTES)];
         let odd = start.iter().filter(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31)).count();
         if start.contains(&0) || odd * 20 > start.len() {

@@ -147,7 +147,9 @@ impl Scanner {
     fn flush(&mut self, tell: &mut dyn FnMut(Seen) -> std::io::Result<()>) -> Result<(), ScanError> {
         let seen = self.pipeline.take();
         let unreadable = seen.poison.iter().map(|(stage, _, reason)| format!("{stage}: {reason}"));
-        self.scanned.unreadable.extend(unreadable.take(100usize.saturating_sub(self.scanned.unreadable.len())));
+        self.scanned
+            .unreadable
+            .extend(unreadable.take(100usize.saturating_sub(self.scanned.unreadable.len())));
         if !seen.findings.is_empty() || !seen.incidents.is_empty() {
             tell(seen)?;
         }

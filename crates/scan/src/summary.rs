@@ -55,10 +55,22 @@ fn write_incident(out: &mut dyn Write, incident: &Incident) -> io::Result<()> {
     writeln!(out, "\n{severity}  {}", clean(&incident.title))?;
     writeln!(out, "  {} to {}", incident.started_at, incident.updated_at)?;
     for cause in incident.causes.iter().take(3) {
-        writeln!(out, "  likely cause ({:.0} %): {}: {}", cause.score * 100.0, cause.service, clean(&cause.reason))?;
+        writeln!(
+            out,
+            "  likely cause ({:.0} %): {}: {}",
+            cause.score * 100.0,
+            clean(cause.service.as_str()),
+            clean(&cause.reason)
+        )?;
     }
     for change in &incident.changes {
-        writeln!(out, "  changed before: {} {}: {}", change.time, change.service, clean(&change.what))?;
+        writeln!(
+            out,
+            "  changed before: {} {}: {}",
+            change.time,
+            clean(change.service.as_str()),
+            clean(&change.what)
+        )?;
     }
     for finding in incident.findings.iter().take(EVIDENCE) {
         writeln!(
@@ -73,7 +85,7 @@ fn write_incident(out: &mut dyn Write, incident: &Incident) -> io::Result<()> {
     }
     let evidence = incident.findings.iter().flat_map(|finding| &finding.evidence);
     for line in evidence.take(EVIDENCE) {
-        writeln!(out, "    {} {} {}", line.time, line.service, clean(&line.line))?;
+        writeln!(out, "    {} {} {}", line.time, clean(line.service.as_str()), clean(&line.line))?;
     }
     Ok(())
 }

@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Ship(Ship),
     /// A simulated shop with a failure coming: the whole way, from telemetry to the incident at a receiver.
     Demo(Demo),
+    /// Look at files offline, without a server: incidents with their evidence, patterns, series.
+    Scan(Scan),
+    /// Run the stages again over what lies in the journal, and print the findings; also beside a running Foreshock.
+    Replay(Replay),
     /// Look into the journal; also beside a running Foreshock.
     #[command(subcommand)]
     Journal(Journal),
@@ -69,6 +73,37 @@ pub(crate) struct Ship {
     /// Files to send; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// Print JSON lines instead of the summary for people: the final findings.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// With --json: print the incidents, each as it stood last.
+    #[arg(long, requires = "json")]
+    pub(crate) incidents: bool,
+    /// Name of the service that wrote the files; by default each file's name up to its first dot.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Logs, JSON lines, OTLP JSON lines or CSV metrics, plain, gzip or zstd, the oldest first; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print only what was said of windows that end at this time or later; what came before teaches the baselines.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Print only what was said of windows that end at this time or before.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Print the incidents, as they were told at the close of each window, instead of the findings.
+    #[arg(long)]
+    pub(crate) incidents: bool,
 }
 
 #[derive(Debug, Args)]

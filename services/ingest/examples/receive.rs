@@ -21,8 +21,8 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use foreshock_ingest::{Ingest, IngestConfig, IngestMetrics, TenantsConfig};
 use foreshock_journal::{
-    Batch, BoxFuture, EmbeddedJournal, EmbeddedOptions, Figures, Health, Journal, JournalError, Offset, Partition, PartitionStat, Pending,
-    Reader, SnapshotKey, Stream, WriteSnapshot,
+    Batch, BoxFuture, EmbeddedJournal, EmbeddedOptions, Figures, Health, Journal, JournalError, Offset,
+    Partition, PartitionStat, Pending, Reader, SnapshotKey, Stream, WriteSnapshot,
 };
 use http::Request;
 use http_body_util::{BodyExt, Full};

@@ -16,8 +16,10 @@ pub(super) fn rank(findings: &[Finding], changes: &[Change], map: &ServiceMap) -
     services.sort();
     services.dedup();
     let first = findings.iter().map(|finding| finding.window_start).min().unwrap_or_default();
-    let mut causes: Vec<Cause> =
-        services.iter().map(|service| weigh(service, &services, findings, &peers, changes, map, first)).collect();
+    let mut causes: Vec<Cause> = services
+        .iter()
+        .map(|service| weigh(service, &services, findings, &peers, changes, map, first))
+        .collect();
     let total: f64 = causes.iter().map(|cause| cause.score).sum();
     for cause in &mut causes {
         cause.score /= total.max(f64::MIN_POSITIVE);
@@ -43,7 +45,7 @@ fn weigh(
     let above = all.iter().filter(|other| **other != service && map.depends_on(other, service, 3)).count();
     let below = all.iter().filter(|other| **other != service && map.depends_on(service, other, 3)).count();
     let severe = own().map(|finding| finding.severity).max().unwrap_or(Severity::Info);
-    let change = changes.iter().filter(|change| change.service == *service).next_back();
+    let change = changes.iter().rfind(|change| change.service == *service);
     let mut score = 1.0 + surprise.min(50.0) / 10.0;
     score *= 1.0 + above as f64;
     score /= 1.0 + below as f64;

@@ -101,7 +101,12 @@ impl Correlate {
         self.state.tenants.iter().map(|(tenant, state)| (tenant, state.thresholds(&self.config)))
     }
 
-    fn take(&mut self, message: proto::Findings, offset: u64, out: &mut Outputs<proto::Incidents>) -> Result<(), String> {
+    fn take(
+        &mut self,
+        message: proto::Findings,
+        offset: u64,
+        out: &mut Outputs<proto::Incidents>,
+    ) -> Result<(), String> {
         let source = message.source.as_ref().ok_or("it names no source")?;
         if self.state.holes.arrive(source) == Arrival::Repeat {
             return Ok(());
@@ -118,7 +123,12 @@ impl Correlate {
         }
         let tests = message.tests.into_iter().filter_map(|tests| {
             let tenant = Tenant::new(&tests.tenant).ok()?;
-            Some(TestCount { tenant, kind: tests.kind, window_seconds: tests.window_seconds, count: tests.count })
+            Some(TestCount {
+                tenant,
+                kind: tests.kind,
+                window_seconds: tests.window_seconds,
+                count: tests.count,
+            })
         });
         let edges = message.edges.into_iter().filter_map(|edge| {
             let tenant = Tenant::new(&edge.tenant).ok()?;
@@ -144,7 +154,8 @@ impl Correlate {
 
     /// Where something waits for `window_end` to be closed; what comes too late is taken with the next window.
     fn pending_at(&mut self, window_end: Timestamp) -> &mut Pending {
-        let at = if window_end > self.state.closed { window_end } else { self.state.closed.plus(BASE_WINDOW) };
+        let at =
+            if window_end > self.state.closed { window_end } else { self.state.closed.plus(BASE_WINDOW) };
         self.state.pending.entry(at).or_default()
     }
 
@@ -203,7 +214,7 @@ impl Correlate {
         let tenants: Vec<Tenant> = self.state.tenants.keys().cloned().collect();
         for tenant in tenants {
             let mut pending = by_tenant.remove(&tenant).unwrap_or_default();
-            pending.findings.sort_by(|a, b| a.id.cmp(&b.id));
+            pending.findings.sort_by_key(|finding| finding.id);
             pending.findings.dedup_by_key(|finding| finding.id);
             pending.tests.sort();
             pending.news.sort();

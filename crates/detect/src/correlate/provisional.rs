@@ -50,7 +50,11 @@ impl Provisionals {
     }
 
     /// At the close of windows up to `end`: those that no final incident took over are withdrawn.
-    pub(super) fn settle(&mut self, end: Timestamp, taken_over: impl Fn(&IncidentId) -> bool) -> Vec<Incident> {
+    pub(super) fn settle(
+        &mut self,
+        end: Timestamp,
+        taken_over: impl Fn(&IncidentId) -> bool,
+    ) -> Vec<Incident> {
         let due: Vec<IncidentId> = self
             .standing
             .iter()

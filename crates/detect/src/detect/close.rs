@@ -72,9 +72,17 @@ impl Closing<'_> {
 /// What Foreshock has to say about itself: something was folded, so it sees less than there is.
 fn degraded(key: &ServiceKey, merged: &Merged, window: Window, report: &mut Report) {
     let folds = [
-        ("shapes", merged.folded_shapes, "lines are counted as one other pattern; raise detect.limits.shapes"),
+        (
+            "shapes",
+            merged.folded_shapes,
+            "lines are counted as one other pattern; raise detect.limits.shapes",
+        ),
         ("series", merged.folded_series, "metric points are not watched; raise detect.limits.series"),
-        ("sources", merged.folded_sources, "records are counted as one other source; raise detect.limits.sources"),
+        (
+            "sources",
+            merged.folded_sources,
+            "records are counted as one other source; raise detect.limits.sources",
+        ),
     ];
     for (series, count, what) in folds.into_iter().filter(|(_, count, _)| *count > 0) {
         let draft = Draft {

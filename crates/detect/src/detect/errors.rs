@@ -32,12 +32,7 @@ pub(super) struct ErrorWatch {
 
 impl ErrorWatch {
     /// Adds a base window.
-    pub(super) fn add<'a>(
-        &mut self,
-        total: u64,
-        errors: u64,
-        shapes: impl Iterator<Item = &'a MergedShape>,
-    ) {
+    pub(super) fn add<'a>(&mut self, total: u64, errors: u64, shapes: impl Iterator<Item = &'a MergedShape>) {
         self.total += total;
         self.errors += errors;
         if errors == 0 {
@@ -95,7 +90,8 @@ impl ErrorWatch {
             ),
         };
         let mut finding = draft.finish();
-        finding.evidence = examples.iter().take(EXAMPLES).map(|(_, example)| evidence(key, example)).collect();
+        finding.evidence =
+            examples.iter().take(EXAMPLES).map(|(_, example)| evidence(key, example)).collect();
         report.findings.push(finding);
     }
 }

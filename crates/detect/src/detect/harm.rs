@@ -5,8 +5,27 @@
 
 /// Words of things that are bad to have more of.
 const HARMFUL: [&str; 22] = [
-    "error", "fail", "fatal", "panic", "exception", "timeout", "timed out", "denied", "refused", "rejected",
-    "unavailable", "invalid", "abort", "crash", "drop", "retry", "retries", "oom", "killed", "unauthorized", "lag",
+    "error",
+    "fail",
+    "fatal",
+    "panic",
+    "exception",
+    "timeout",
+    "timed out",
+    "denied",
+    "refused",
+    "rejected",
+    "unavailable",
+    "invalid",
+    "abort",
+    "crash",
+    "drop",
+    "retry",
+    "retries",
+    "oom",
+    "killed",
+    "unauthorized",
+    "lag",
     "backlog",
 ];
 

@@ -120,10 +120,10 @@ impl Merged {
 
     fn add_instance(&mut self, instance: proto::InstanceWindow) {
         let first = Timestamp(instance.first);
-        let merged = self.instances.entry(instance.instance).or_insert_with(|| MergedInstance {
-            first,
-            ..MergedInstance::default()
-        });
+        let merged = self
+            .instances
+            .entry(instance.instance)
+            .or_insert_with(|| MergedInstance { first, ..MergedInstance::default() });
         merged.records += instance.records;
         merged.first = merged.first.min(first);
         merged.last = merged.last.max(Timestamp(instance.last));

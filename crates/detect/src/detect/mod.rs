@@ -196,7 +196,8 @@ impl Detect {
     /// Start of the next window to be closed, all of it before `due`: every base window once there is a service, for
     /// that nothing came is a fact as well; but not through gaps of weeks, and not beyond the end of the input.
     fn next_start(&self, due: Timestamp) -> Option<Timestamp> {
-        let pending = self.state.pending.keys().next().copied().filter(|start| start.plus(BASE_WINDOW) <= due);
+        let pending =
+            self.state.pending.keys().next().copied().filter(|start| start.plus(BASE_WINDOW) <= due);
         let walk = !self.state.services.is_empty()
             && due != Timestamp::MAX
             && pending.unwrap_or(due).since(self.state.closed) <= LONGEST_WALK;

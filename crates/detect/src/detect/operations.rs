@@ -96,7 +96,14 @@ fn add(to: &mut BTreeMap<String, Operation>, spans: BTreeMap<String, MergedSpans
 }
 
 impl Operation {
-    fn close_minute(&mut self, key: &ServiceKey, name: &str, callee: &str, minute: Window, report: &mut Report) {
+    fn close_minute(
+        &mut self,
+        key: &ServiceKey,
+        name: &str,
+        callee: &str,
+        minute: Window,
+        report: &mut Report,
+    ) {
         let spans = std::mem::take(&mut self.minute);
         let Some(p95) = spans.quantile(0.95).filter(|_| spans.count >= FEWEST) else { return };
         let verdict = self.latency.observe(libm::log2(p95));

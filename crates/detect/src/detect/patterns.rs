@@ -84,7 +84,9 @@ impl Pattern {
     /// of them there was no line of it.
     pub(super) fn new(first: Timestamp, watched_minutes: u64) -> Self {
         let mut per_minute = CountBaseline::default();
-        (0..watched_minutes.min(QUIET_MINUTES)).for_each(|_| drop(per_minute.observe(0)));
+        for _ in 0..watched_minutes.min(QUIET_MINUTES) {
+            per_minute.observe(0);
+        }
         Self {
             first,
             last: first,
@@ -145,7 +147,13 @@ impl Pattern {
         std::mem::take(&mut self.second)
     }
 
-    pub(super) fn view(&self, id: TemplateId, service: &ServiceName, template: String, of: u64) -> PatternView {
+    pub(super) fn view(
+        &self,
+        id: TemplateId,
+        service: &ServiceName,
+        template: String,
+        of: u64,
+    ) -> PatternView {
         let example = self.example.as_ref().map_or("", |example| example.line.as_str());
         PatternView {
             id: pattern_id(id),
@@ -292,7 +300,8 @@ impl Pattern {
         title: String,
     ) -> PatternDraft {
         let series = pattern_id(id);
-        let draft = Draft { key, kind, series: &series, window, tail, effect, observed, expected, severity, title };
+        let draft =
+            Draft { key, kind, series: &series, window, tail, effect, observed, expected, severity, title };
         let mut finding = draft.finish();
         finding.evidence.extend(self.example.iter().map(|example| evidence(key, example)));
         PatternDraft { id, finding, harm_by_level: self.level >= 13 }
@@ -330,4 +339,3 @@ pub(super) fn shown(text: &str) -> String {
         None => format!("\"{masked}\""),
     }
 }
-

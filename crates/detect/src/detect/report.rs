@@ -49,7 +49,7 @@ impl Report {
         out: &mut Outputs<proto::Findings>,
     ) {
         let outputs = origin.outputs();
-        self.findings.sort_by(|a, b| a.id.cmp(&b.id));
+        self.findings.sort_by_key(|finding| finding.id);
         let mut last: Vec<proto::Findings> = vec![proto::Findings::default(); usize::from(outputs)];
         for finding in &self.findings {
             let output = output_of(&finding.tenant, outputs);

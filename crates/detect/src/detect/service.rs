@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use foreshock_model::{
-    Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto,
-};
+use crate::Table;
+use foreshock_model::{Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto};
 use foreshock_stats::Novelty;
 use foreshock_template::{Miner, MinerLimits, Outcome, TemplateId};
-use crate::Table;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -93,8 +91,7 @@ impl ServiceState {
             line: urgent.line.clone(),
             instance: urgent.instance.clone(),
         };
-        let mut finding =
-            new_pattern(key, template, &urgent.text, urgent.level, &example, window, tail, 1);
+        let mut finding = new_pattern(key, template, &urgent.text, urgent.level, &example, window, tail, 1);
         finding.provisional = true;
         finding.id = provisional_id(key, template, window);
         finding.replaces.clear();
@@ -283,4 +280,3 @@ fn new_pattern(
     finding.replaces.push(provisional_id(key, template, window));
     finding
 }
-

@@ -66,11 +66,12 @@ impl Heard {
     /// The more surprising of both ways, corrected for looking twice.
     fn overdue(&self, now_secs: f64) -> Overdue {
         let (windows, bursts) = (self.windows.overdue(now_secs), self.bursts.overdue(now_secs));
-        let mut overdue = if bursts.learned.is_ready() && bursts.tail < windows.tail || !windows.learned.is_ready() {
-            bursts
-        } else {
-            windows
-        };
+        let mut overdue =
+            if bursts.learned.is_ready() && bursts.tail < windows.tail || !windows.learned.is_ready() {
+                bursts
+            } else {
+                windows
+            };
         overdue.tail = overdue.tail.among(2.0);
         overdue
     }

@@ -26,7 +26,9 @@ impl BadRecords {
     pub(super) fn verdict(self) -> Result<(), String> {
         match self.first {
             None => Ok(()),
-            Some(first) => Err(format!("{} parts of it can't be read, the first because: {first}", self.count)),
+            Some(first) => {
+                Err(format!("{} parts of it can't be read, the first because: {first}", self.count))
+            }
         }
     }
 }

@@ -175,7 +175,8 @@ mod tests {
     fn the_increase_is_what_came_since_and_all_of_it_after_a_reset() {
         let old = Distribution::Exponential { scale: 1, zero: 1, counts: BTreeMap::from([(4, 10)]) };
         let new = Distribution::Exponential { scale: 0, zero: 1, counts: BTreeMap::from([(2, 12), (5, 1)]) };
-        let expected = Distribution::Exponential { scale: 0, zero: 0, counts: BTreeMap::from([(2, 2), (5, 1)]) };
+        let expected =
+            Distribution::Exponential { scale: 0, zero: 0, counts: BTreeMap::from([(2, 2), (5, 1)]) };
         assert_eq!(new.since(&old), expected);
         assert_eq!(old.since(&new), old);
     }

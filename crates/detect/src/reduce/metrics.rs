@@ -61,6 +61,13 @@ struct Owner<'a, 'm> {
     id: SeriesId,
 }
 
+/// What a fold works with besides its tables.
+struct Work<'w> {
+    core: &'w mut Core,
+    input: &'w Input<'w>,
+    out: &'w mut Outputs<proto::Summaries>,
+}
+
 /// A point that can be placed: its attributes and times.
 struct Point<'a> {
     attributes: Attributes<'a>,
@@ -83,7 +90,7 @@ impl Fold for MetricFold {
                 let Some(scope) = bad.sift(scope) else { continue };
                 for metric in scope.records() {
                     let Some(metric) = bad.sift(metric) else { continue };
-                    self.metric(core, input, source, &metric, &mut bad, out);
+                    self.metric(&mut Work { core, input, out }, source, &metric, &mut bad);
                 }
             }
         }
@@ -100,16 +107,8 @@ impl Fold for MetricFold {
 }
 
 impl MetricFold {
-    fn metric(
-        &mut self,
-        core: &mut Core,
-        input: &Input<'_>,
-        source: SourceId,
-        metric: &Metric<'_>,
-        bad: &mut BadRecords,
-        out: &mut Outputs<proto::Summaries>,
-    ) {
-        let known = core.sources.source(source);
+    fn metric(&mut self, work: &mut Work<'_>, source: SourceId, metric: &Metric<'_>, bad: &mut BadRecords) {
+        let known = work.core.sources.source(source);
         let (service, instance) = (known.service, known.instance.clone());
         let id = SeriesId::new(known.identity, metric.name);
         let owner = Owner { source, service, instance: &instance, metric, id };
@@ -118,7 +117,7 @@ impl MetricFold {
             MetricData::Gauge(points) => {
                 for point in points.clone() {
                     let Some(point) = bad.sift(point) else { continue };
-                    self.number(core, input, owner, &point, Temporality::Unspecified, out);
+                    self.number(work, owner, &point, Temporality::Unspecified);
                 }
             }
             MetricData::Sum { points, monotonic, temporality } => {
@@ -127,30 +126,36 @@ impl MetricFold {
                 let temporality = if gauge { Temporality::Unspecified } else { *temporality };
                 for point in points.clone() {
                     let Some(point) = bad.sift(point) else { continue };
-                    self.number(core, input, owner, &point, temporality, out);
+                    self.number(work, owner, &point, temporality);
                 }
             }
             MetricData::Histogram { points, temporality } => {
                 for point in points.clone() {
-                    let Some(point) = bad.sift(point).filter(|point| !point.no_recorded_value) else { continue };
+                    let Some(point) = bad.sift(point).filter(|point| !point.no_recorded_value) else {
+                        continue;
+                    };
                     let place = Point::new(point.attributes(), point.start, point.time);
-                    self.distribution(core, input, owner, &place, explicit(&point), *temporality, out);
+                    self.distribution(work, owner, &place, explicit(&point), *temporality);
                 }
             }
             MetricData::ExponentialHistogram { points, temporality } => {
                 for point in points.clone() {
-                    let Some(point) = bad.sift(point).filter(|point| !point.no_recorded_value) else { continue };
+                    let Some(point) = bad.sift(point).filter(|point| !point.no_recorded_value) else {
+                        continue;
+                    };
                     let place = Point::new(point.attributes(), point.start, point.time);
-                    self.distribution(core, input, owner, &place, exponential(&point), *temporality, out);
+                    self.distribution(work, owner, &place, exponential(&point), *temporality);
                 }
             }
             MetricData::Summary(points) => {
                 for point in points.clone() {
-                    let Some(point) = bad.sift(point).filter(|point| !point.no_recorded_value) else { continue };
+                    let Some(point) = bad.sift(point).filter(|point| !point.no_recorded_value) else {
+                        continue;
+                    };
                     let place = Point::new(point.attributes(), point.start, point.time);
                     for quantile in point.quantiles() {
                         let name = format!("q{}", quantile.quantile);
-                        self.gauge(core, input, owner, &place, &name, quantile.value, out);
+                        self.gauge(work, owner, &place, &name, quantile.value);
                     }
                 }
             }
@@ -160,24 +165,24 @@ impl MetricFold {
     /// A point of a gauge or a sum. A gauge has no temporality.
     fn number(
         &mut self,
-        core: &mut Core,
-        input: &Input<'_>,
+        work: &mut Work<'_>,
         owner: Owner<'_, '_>,
         point: &NumberDataPoint<'_>,
         temporality: Temporality,
-        out: &mut Outputs<proto::Summaries>,
     ) {
-        let Some(value) = point.value.map(views::Number::as_f64).filter(|value| value.is_finite()) else { return };
+        let Some(value) = point.value.map(views::Number::as_f64).filter(|value| value.is_finite()) else {
+            return;
+        };
         let place = Point::new(point.attributes(), point.start, point.time);
         if temporality == Temporality::Unspecified {
-            return self.gauge(core, input, owner, &place, "", value, out);
+            return self.gauge(work, owner, &place, "", value);
         }
-        let Some(series) = self.meet(core, owner, &place, "", proto::SeriesKind::Rate) else { return };
+        let Some(series) = self.meet(work.core, owner, &place, "", proto::SeriesKind::Rate) else { return };
         let increase = match temporality {
             Temporality::Cumulative => self.series.increase(series, place.start, value),
             _ => Some(value),
         };
-        self.put(core, input, owner.source, &place, out, |window| {
+        self.put(work, owner.source, &place, |window| {
             if let Some(increase) = increase {
                 window.add(series, increase, 1, false);
             }
@@ -186,31 +191,31 @@ impl MetricFold {
 
     fn gauge(
         &mut self,
-        core: &mut Core,
-        input: &Input<'_>,
+        work: &mut Work<'_>,
         owner: Owner<'_, '_>,
         place: &Point<'_>,
         derived: &str,
         value: f64,
-        out: &mut Outputs<proto::Summaries>,
     ) {
-        let Some(series) = self.meet(core, owner, place, derived, proto::SeriesKind::Gauge) else { return };
-        self.put(core, input, owner.source, place, out, |window| window.add(series, value, 1, true));
+        let Some(series) = self.meet(work.core, owner, place, derived, proto::SeriesKind::Gauge) else {
+            return;
+        };
+        self.put(work, owner.source, place, |window| window.add(series, value, 1, true));
     }
 
     /// A histogram: the rate of its values, and their quantile at the window's close.
     fn distribution(
         &mut self,
-        core: &mut Core,
-        input: &Input<'_>,
+        work: &mut Work<'_>,
         owner: Owner<'_, '_>,
         place: &Point<'_>,
         distribution: Distribution,
         temporality: Temporality,
-        out: &mut Outputs<proto::Summaries>,
     ) {
-        let Some(rate) = self.meet(core, owner, place, "count", proto::SeriesKind::Rate) else { return };
-        let Some(quantile) = self.meet(core, owner, place, "p95", proto::SeriesKind::Quantile) else { return };
+        let Some(rate) = self.meet(work.core, owner, place, "count", proto::SeriesKind::Rate) else { return };
+        let Some(quantile) = self.meet(work.core, owner, place, "p95", proto::SeriesKind::Quantile) else {
+            return;
+        };
         let increase = match temporality {
             Temporality::Cumulative => {
                 let increase = self.distributions.get(&quantile).map(|earlier| distribution.since(earlier));
@@ -219,7 +224,7 @@ impl MetricFold {
             }
             _ => Some(distribution),
         };
-        self.put(core, input, owner.source, place, out, |window| {
+        self.put(work, owner.source, place, |window| {
             let Some(increase) = increase else { return };
             window.add(rate, increase.count() as f64, 1, false);
             match window.distributions.get_mut(&quantile) {
@@ -238,11 +243,11 @@ impl MetricFold {
         derived: &str,
         kind: proto::SeriesKind,
     ) -> Option<SeriesNumber> {
-        let id = place.attributes.clone().fold(owner.id, |id, (key, value)| id.with(key, &value.to_text()));
+        let id = place.attributes.fold(owner.id, |id, (key, value)| id.with(key, &value.to_text()));
         let id = id.derived(derived);
         self.series.meet(id, owner.service, core.config.limits.series, || proto::SeriesInfo {
             id,
-            name: name(owner.metric.name, derived, &place.attributes),
+            name: name(owner.metric.name, derived, place.attributes),
             instance: owner.instance.to_owned(),
             unit: if kind == proto::SeriesKind::Rate && !derived.is_empty() {
                 String::new()
@@ -256,13 +261,12 @@ impl MetricFold {
     /// Puts a point into its window. A late one is passed over: it would only be judged as something that it is not.
     fn put(
         &mut self,
-        core: &mut Core,
-        input: &Input<'_>,
+        work: &mut Work<'_>,
         source: SourceId,
         place: &Point<'_>,
-        out: &mut Outputs<proto::Summaries>,
         add: impl FnOnce(&mut MetricWindow),
     ) {
+        let Work { core, input, out } = work;
         let timed = core.time_of(&[place.time], input.received);
         let slot = self.windows.place(timed.time, &core.watermark, core.config.limits.open_windows);
         if !slot.late {
@@ -355,14 +359,14 @@ impl<'a> Point<'a> {
 }
 
 /// `metric.derived{key=value,...}`, keys sorted.
-fn name(metric: &str, derived: &str, attributes: &Attributes<'_>) -> String {
+fn name(metric: &str, derived: &str, attributes: Attributes<'_>) -> String {
     let mut name = metric.to_owned();
     if !derived.is_empty() {
         name.push('.');
         name.push_str(derived);
     }
     let mut pairs: Vec<String> =
-        attributes.clone().map(|(key, value)| format!("{key}={}", value.to_text())).collect();
+        attributes.map(|(key, value)| format!("{key}={}", value.to_text())).collect();
     pairs.sort();
     if !pairs.is_empty() {
         name.push('{');

@@ -1,7 +1,7 @@
 //! The metric series an input partition has met: dense numbers, and what a counter's next point is compared with.
 
-use foreshock_model::{fingerprint64, proto};
 use crate::Table;
+use foreshock_model::{fingerprint64, proto};
 use serde::{Deserialize, Serialize};
 
 use self::description::Description;
@@ -73,7 +73,9 @@ impl SeriesTable {
     }
 
     /// Descriptions of series that are new since the last call.
-    pub(super) fn take_unannounced(&mut self) -> impl Iterator<Item = (ServiceId, proto::SeriesInfo)> + use<> {
+    pub(super) fn take_unannounced(
+        &mut self,
+    ) -> impl Iterator<Item = (ServiceId, proto::SeriesInfo)> + use<> {
         std::mem::take(&mut self.unannounced).into_iter().map(|(service, info)| (service, info.into()))
     }
 }

@@ -1,8 +1,8 @@
 //! The instances and services of an input partition, interned to dense numbers.
 
+use crate::Table;
 use foreshock_model::{ServiceName, Tenant, fingerprint64, fingerprint128};
 use foreshock_otlp::views::Resource;
-use crate::Table;
 use serde::{Deserialize, Serialize};
 
 /// Dense number of an instance in its partition.

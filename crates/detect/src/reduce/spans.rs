@@ -150,7 +150,7 @@ impl Latencies {
 fn peer(span: &Span<'_>) -> Option<String> {
     let attributes = span.attributes();
     ["service.peer.name", "peer.service"].into_iter().find_map(|key| {
-        let peer = attributes.clone().get(key)?.as_str()?;
+        let peer = attributes.get(key)?.as_str()?;
         (!peer.is_empty()).then(|| peer[..peer.floor_char_boundary(NAME_BYTES)].to_owned())
     })
 }
@@ -160,11 +160,7 @@ fn bucket(nanos: u64) -> u32 {
     (libm::log2(nanos.max(1) as f64) * BUCKETS_AN_OCTAVE) as u32
 }
 
-fn summarise(
-    core: &Core,
-    start: Timestamp,
-    window: SpanWindow,
-) -> BTreeMap<ServiceId, proto::WindowSummary> {
+fn summarise(core: &Core, start: Timestamp, window: SpanWindow) -> BTreeMap<ServiceId, proto::WindowSummary> {
     let mut summaries: BTreeMap<ServiceId, proto::WindowSummary> = BTreeMap::new();
     for (source, (records, first, last)) in window.instances {
         let source = core.sources.source(source);

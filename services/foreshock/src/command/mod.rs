@@ -3,7 +3,9 @@
 mod config;
 mod demo;
 mod journal;
+mod replay;
 mod run;
+mod scan;
 mod ship;
 
 use std::io::{Write, stdout};
@@ -18,6 +20,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Run(place) => run::run(&place),
         Command::Ship(ship) => ship::run(ship),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Scan(scan) => scan::run(&scan),
+        Command::Replay(replay) => replay::run(&replay),
         Command::Journal(journal) => journal::run(journal),
         Command::Config(config) => config::run(config),
         Command::Completions { shell } => {

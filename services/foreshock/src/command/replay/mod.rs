@@ -1,0 +1,112 @@
+//! `foreshock replay`: the stages once more over the telemetry, ticks and skips of a journal.
+//!
+//! Reads beside a running system and changes nothing. The same journal and configuration give the same lines, and
+//! up to the last closed window they are what the journal's own findings and incidents hold.
+
+mod feed;
+
+use std::io::{BufWriter, Write, stdout};
+
+use anyhow::Context;
+use foreshock_detect::pipeline::{Partitions, Pipeline, Seen};
+use foreshock_journal::{EmbeddedReader, Stream};
+use foreshock_model::{BASE_WINDOW, Finding, Incident, Timestamp};
+use tracing::warn;
+
+use self::feed::Feed;
+use super::scan::write_line;
+use crate::{cli::Replay, outcome::Usage, system::journal_directory};
+
+/// A stretch of time by the ends of windows, both ends in it.
+#[derive(Clone, Copy)]
+struct Stretch {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
+    let config = super::config::load(command.place.config.as_deref())?;
+    let stretch = stretch(command)?;
+    let journal = EmbeddedReader::open(journal_directory(&command.place.data_dir))?;
+    let partitions = Partitions {
+        telemetry: journal.partitions(Stream::Logs),
+        summaries: journal.partitions(Stream::Summaries),
+        findings: journal.partitions(Stream::Findings),
+    };
+    let enough = stretch.to.plus(config.detect.lateness()).plus(BASE_WINDOW);
+    let mut pipeline = Pipeline::new(config.detect, partitions);
+    let mut feed = Feed::new(journal)?;
+    feed.warnings().iter().for_each(|warning| eprintln!("foreshock: {warning}"));
+    let mut out = BufWriter::new(stdout().lock());
+    let mut waiting = Waiting::default();
+    while let Some(reached) = feed.next(&mut pipeline)? {
+        waiting.take(pipeline.take(), command.incidents, stretch);
+        waiting.write_before(&mut out, pipeline.closed())?;
+        if reached > enough {
+            break;
+        }
+    }
+    waiting.write_before(&mut out, Timestamp::MAX)?;
+    Ok(out.flush()?)
+}
+
+fn stretch(command: &Replay) -> Result<Stretch, Usage> {
+    let time = |text: &Option<String>, otherwise: Timestamp| match text {
+        None => Ok(otherwise),
+        Some(text) => Timestamp::parse_rfc3339(text)
+            .ok_or_else(|| Usage(format!("{text:?} is not a time; give one as 2026-01-31T12:00:00Z"))),
+    };
+    let stretch =
+        Stretch { from: time(&command.from, Timestamp::default())?, to: time(&command.to, Timestamp::MAX)? };
+    if stretch.from > stretch.to {
+        return Err(Usage("--from is after --to; give them the other way round".into()));
+    }
+    Ok(stretch)
+}
+
+impl Stretch {
+    fn holds(self, time: Timestamp) -> bool {
+        (self.from..=self.to).contains(&time)
+    }
+}
+
+/// What was said and waits for everything that is to be printed before it.
+#[derive(Default)]
+struct Waiting {
+    findings: Vec<Finding>,
+    incidents: Vec<Incident>,
+}
+
+impl Waiting {
+    /// Takes what is to be printed: only what final findings say.
+    fn take(&mut self, seen: Seen, incidents: bool, stretch: Stretch) {
+        for (stage, offset, reason) in seen.poison {
+            warn!(stage, offset, reason, "an entry can't be read and is passed over");
+        }
+        if incidents {
+            let told = seen.incidents.into_iter();
+            self.incidents.extend(told.filter(|told| !told.provisional && stretch.holds(told.updated_at)));
+        } else {
+            let said = seen.findings.into_iter();
+            self.findings.extend(said.filter(|said| !said.provisional && stretch.holds(said.window_end)));
+        }
+    }
+
+    /// Prints what belongs to windows that ended before `closed`, in an order that follows from it alone.
+    fn write_before(&mut self, out: &mut impl Write, closed: Timestamp) -> anyhow::Result<()> {
+        let mut findings: Vec<Finding> =
+            self.findings.extract_if(.., |finding| finding.window_end < closed).collect();
+        findings.sort_by_key(|finding| (finding.window_end, finding.id));
+        for finding in &findings {
+            write_line(out, finding).context("printing the findings")?;
+        }
+        // Told in the order of windows already; tenants are apart by partition.
+        if closed == Timestamp::MAX {
+            self.incidents.sort_by_key(|told| (told.updated_at, told.id, told.revision));
+            for incident in &self.incidents {
+                write_line(out, incident).context("printing the incidents")?;
+            }
+        }
+        Ok(())
+    }
+}
