@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test clients lint format deny bench build tools
+.PHONY: help run demo test clients lint format deny bench build tools test-tools
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
