@@ -202,10 +202,25 @@ fn otlp_json_lines_of_every_signal_are_read_and_bad_ones_counted() {
         writeln!(text, r#"{{"resourceMetrics":[{{"resource":{resource},"scopeMetrics":[{{"metrics":[{{"name":"items","gauge":{{"dataPoints":[{{"timeUnixNano":"{at}","asDouble":{second}}}]}}}}]}}]}}]}}"#).unwrap();
     }
     text.push_str("{\"resourceLogs\":[{]}\n\nnot json at all\n");
+    // As large as a Collector's batches are.
+    let record = format!(
+        r#"{{"timeUnixNano":"{}","body":{{"stringValue":"INFO item 7 added"}}}}"#,
+        (START + 60) * 1_000_000_000
+    );
+    let records = vec![record.as_str(); 20_000].join(",");
+    writeln!(
+        text,
+        r#"{{"resourceLogs":[{{"resource":{resource},"scopeLogs":[{{"logRecords":[{records}]}}]}}]}}"#
+    )
+    .unwrap();
+    // A time that is none would make all that follows late.
+    let absurd = r#"{"timeUnixNano":"18000000000000000000","body":{"stringValue":"INFO item 1 added"}}"#;
+    writeln!(text, r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{absurd},{absurd}]}}]}}]}}"#).unwrap();
     let run = scan_one(&file(&directory, "export.jsonl", text));
     let patterns: Vec<&str> = run.scanned.patterns.iter().map(|pattern| pattern.template.as_str()).collect();
     assert_eq!((patterns.len(), run.scanned.series), (1, 1), "{patterns:?}");
     assert!(patterns[0].contains("item <*> added"), "{patterns:?}");
+    assert_eq!(run.scanned.records, 20_120);
     let [said] = run.scanned.unreadable.as_slice() else { panic!("{:?}", run.scanned.unreadable) };
-    assert!(said.contains("export.jsonl: 2 lines can't be read"), "{said}");
+    assert!(said.contains("export.jsonl: 3 lines can't be read"), "{said}");
 }

@@ -27,9 +27,8 @@ const LENGTH: Duration = Duration::from_secs(4200);
 
 /// Opens the journal; waits for the threads of the one before to let go of it.
 fn open(data_dir: &Path) -> Arc<dyn Journal> {
-    let mut options = EmbeddedOptions::new(data_dir.join("journal"));
+    let mut options = EmbeddedOptions::small(data_dir.join("journal"));
     (options.telemetry_partitions, options.stage_partitions) = (3, 2);
-    options.segment_bytes = 32 << 20;
     let until = Instant::now() + DEADLINE;
     loop {
         match EmbeddedJournal::open(options.clone()) {

@@ -53,7 +53,7 @@ fn standard_input_gives_a_summary_findings_or_incidents() {
     assert_eq!(summary.status.code(), Some(0), "{}", text(&summary.stderr));
     let (said, progress) = (text(&summary.stdout), text(&summary.stderr));
     assert!(said.contains("CRITICAL") && said.contains("shop"), "{said}");
-    assert!(said.contains("request <*> served in <*> ms"), "{said}");
+    assert!(said.contains("request <*> served in <*>"), "{said}");
     assert!(!said.contains("s3cr3t") && !said.contains('\u{1b}'), "{said}");
     assert_eq!(progress, "", "no bar where nobody looks");
 
