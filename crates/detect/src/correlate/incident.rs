@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use foreshock_model::{
-    BASE_WINDOW, Change, Finding, Id, Incident, IncidentStatus, ServiceName, Severity, Timestamp,
+    BASE_WINDOW, Change, Finding, Id, Incident, IncidentStatus, Kind, ServiceName, Severity, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -174,18 +174,29 @@ impl Standing {
     }
 }
 
+/// How far a kind is from what people care about: 0 says it outright.
+fn plainness(kind: Kind) -> u8 {
+    match kind {
+        Kind::ErrorShare | Kind::WillRunOut => 0,
+        Kind::Silence | Kind::NewPattern => 1,
+        Kind::PatternRateUp => 2,
+        Kind::LevelShift | Kind::Spike => 3,
+        Kind::PatternRateDown | Kind::Dip | Kind::FlatLine | Kind::Degraded => 4,
+    }
+}
+
 /// The findings that an incident stands on.
 fn telling(findings: &[Finding]) -> Vec<Finding> {
     findings.iter().filter(|finding| finding.severity > Severity::Info).cloned().collect()
 }
 
-/// One sentence: the leading finding of the likeliest cause, and how far it reaches.
+/// One sentence: what says most about the likeliest cause, and how far it reaches.
 fn title(incident: &Incident) -> String {
-    let lead = incident
-        .causes
-        .first()
-        .and_then(|cause| incident.findings.iter().find(|finding| finding.service == cause.service))
-        .or(incident.findings.first());
+    let telling = |finding: &&Finding| finding.severity > Severity::Info;
+    let of_cause = |finding: &&Finding| incident.causes.first().is_some_and(|c| c.service == finding.service);
+    let says_most = |finding: &&Finding| (finding.severity, std::cmp::Reverse(plainness(finding.kind)));
+    let findings = || incident.findings.iter().rev().filter(telling);
+    let lead = findings().filter(of_cause).max_by_key(says_most).or_else(|| findings().max_by_key(says_most));
     let Some(lead) = lead else { return String::new() };
     match incident.services.len() {
         0 | 1 => lead.title.clone(),

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use foreshock_model::{Change, Finding, Incident, IncidentId, IncidentStatus, Severity, Tenant, Timestamp};
+use foreshock_model::{
+    Change, Finding, Incident, IncidentId, IncidentStatus, Kind, Severity, Tenant, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,6 +17,8 @@ use crate::DetectConfig;
 
 /// Changes remembered a tenant.
 const CHANGES: usize = 200;
+/// How surprising a new error line must be to be told: one window in a hundred would bring one.
+const NEW_ERROR_SURPRISE: f64 = 2.0;
 /// Findings below a warning remembered, to be shown beside an incident that they turn out to belong to.
 const BYSTANDERS: usize = 200;
 
@@ -120,7 +124,12 @@ impl TenantState {
         } else {
             Severity::Info
         };
-        granted.min(finding.severity)
+        // An error line that was never seen is worth telling wherever new lines are rare, page or not.
+        let new_error = finding.kind == Kind::NewPattern
+            && finding.severity == Severity::Critical
+            && finding.surprise >= NEW_ERROR_SURPRISE;
+        let floor = if new_error { Severity::Warning } else { Severity::Info };
+        granted.max(floor).min(finding.severity)
     }
 
     /// Puts a finding into the nearest incident, or opens one for it.

@@ -19,6 +19,10 @@ const SHARE: f64 = 0.2;
 const RATIO_STEP: f64 = 0.05;
 /// A quantile of fewer samples a minute says nothing.
 const FEWEST_SAMPLES: u32 = 20;
+/// A rise of what harms pages from this many times what was expected.
+const PAGE_RISE: f64 = 2.0;
+/// And of a flow from this much a minute.
+const RATE_STEP: f64 = 5.0;
 /// Surprise of a flat line that is put out; equal values also have harmless reasons.
 const FLAT_SURPRISE: f64 = 6.0;
 /// What is used up within this many seconds pages: eight hours.
@@ -236,7 +240,8 @@ impl SeriesState {
         }
         let harms = up && more_harms(&text.name, &text.unit);
         let (kind, tail, word, severity) = if lasting.surprise() >= LEAST_SURPRISE {
-            let severity = if harms { Severity::Critical } else { Severity::Warning };
+            let pages = harms && value >= PAGE_RISE * mean;
+            let severity = if pages { Severity::Critical } else { Severity::Warning };
             (Kind::LevelShift, lasting, if up { "stays high" } else { "stays low" }, severity)
         } else {
             let severity = if harms { Severity::Warning } else { Severity::Info };
@@ -255,7 +260,7 @@ impl SeriesState {
             title: format!(
                 "{}: {} {word}: {}{}, about {} expected",
                 key.1,
-                text.name,
+                text.shown(),
                 number(value),
                 text.unit_shown(),
                 number(mean)
@@ -272,7 +277,10 @@ impl SeriesState {
     fn matters(&self, text: &SeriesText, value: f64, mean: f64) -> bool {
         let difference = (value - mean).abs();
         let ratio = limit_of(&text.name, &text.unit);
-        let step = ratio.map_or(0.0, |limit| RATIO_STEP * limit);
+        let step = match self.kind {
+            Measure::Rate => RATE_STEP / 60.0,
+            Measure::Gauge | Measure::Quantile => ratio.map_or(0.0, |limit| RATIO_STEP * limit),
+        };
         difference > step && difference >= SHARE * mean.abs()
     }
 
@@ -305,7 +313,7 @@ impl SeriesState {
             title: format!(
                 "{}: {} does not move any more: {}{} for {} minutes",
                 key.1,
-                text.name,
+                text.shown(),
                 number(value),
                 text.unit_shown(),
                 verdict.run
@@ -343,7 +351,7 @@ impl SeriesState {
             title: format!(
                 "{}: {} will be full in about {} (80 %: {} to {})",
                 key.1,
-                text.name,
+                text.shown(),
                 span(left.max(0.0)),
                 span((forecast.low - now).max(0.0)),
                 span((forecast.high - now).max(0.0))
@@ -363,6 +371,16 @@ impl SeriesText {
         } else {
             format!("{}@{}", self.name, self.instance)
         }
+    }
+
+    /// For titles: the metric and the values of its attributes.
+    fn shown(&self) -> String {
+        let Some((metric, attributes)) = self.name.trim_end_matches('}').split_once('{') else {
+            return self.name.to_string();
+        };
+        let values: Vec<&str> =
+            attributes.split(',').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value)).collect();
+        format!("{metric} ({})", values.join(" "))
     }
 
     fn unit_shown(&self) -> String {

@@ -1,8 +1,9 @@
 //! A bounded resource that is used up: when will it be full?
 //!
 //! For disks, memory, quotas, pools, days left of a certificate: a series with a limit that it must not reach. Knows no
-//! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (1,104 bytes).
+//! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (1,192 bytes).
 
+mod departure;
 mod extremes;
 mod track;
 mod trend;
@@ -11,12 +12,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::tail::Tail;
 
+use departure::Departure;
 use extremes::Extremes;
 use track::{Full, Point, Track};
 use trend::{FEWEST, Trend};
 
 /// A rise must be this unlikely without a trend.
 const SURE: f64 = 3.0;
+/// Two ways to see a trend: its line, and that the series never moved so before.
+const WAYS: f64 = 2.0;
+/// What moves as it never did before is no rhythm of that past: it is extrapolated by so many times its length.
+const DEPARTED_REACH: f64 = 4.0;
 /// Values and times (seconds) beyond are no values and times.
 const LARGEST: f64 = 1e30;
 const LATEST: f64 = 1e12;
@@ -53,9 +59,11 @@ pub struct Forecast {
 /// Watches one resource and extrapolates it, where that makes sense.
 ///
 /// A line is drawn through the whole past, its recent parts and the last minutes (medians of slopes: Theil 1950, Sen
-/// 1968); the longest stretch whose shorter ones do not contradict it gives the pace. No forecast
+/// 1968); the longest stretch whose shorter ones do not contradict it gives the pace. A line has only its own few points
+/// to say how sure it is; where the series leaves its ground as it never moved in all its past, that past says it, and
+/// sooner. No forecast
 /// - further ahead than the evidence reaches back, or twice that for a short and steep rise, or four times for one that
-///   has lasted for days: half a day's rise is not extrapolated over the night;
+///   has lasted for days or never was before: half a day's rise is not extrapolated over the night;
 /// - on ground where the series has been before and came back by itself: a rhythm, a sawtooth. A single cleanup is no
 ///   habit: after it the pace counts anew. Where earlier peaks were next to the limit, they were no harmless ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +72,8 @@ pub struct RunOut {
     recent: [Track; 3],
     far: Track,
     extremes: Extremes,
+    /// From the ground since the last cleanup, at the finest resolution.
+    departure: Departure,
     /// Since the last cleanup, or the beginning.
     since_secs: f64,
     cleanups: u16,
@@ -80,6 +90,7 @@ impl RunOut {
             recent: [1.0, 8.0, 64.0].map(|strides| Track::new(stride_secs * strides)),
             far: Track::new(stride_secs),
             extremes: Extremes::new(),
+            departure: Departure::new(),
             since_secs: f64::MIN,
             cleanups: 0,
             cleanup_sign: 0,
@@ -105,8 +116,15 @@ impl RunOut {
                 self.extremes.clear();
             }
             self.cleanup_sign = if value > last.value { 1 } else { -1 };
+            self.departure.cleaned(t_secs, value - last.value);
         }
-        self.recent.iter_mut().for_each(|track| track.observe(t_secs, value, Full::Forget));
+        let [fine, coarser @ ..] = &mut self.recent;
+        if fine.observe(t_secs, value, Full::Forget) {
+            self.departure.observe(fine.points());
+        }
+        for track in coarser {
+            track.observe(t_secs, value, Full::Forget);
+        }
         self.far.observe(t_secs, value, Full::Coarsen);
         let point = Point { t_secs, value };
         self.extremes.observe(point);
@@ -121,27 +139,44 @@ impl RunOut {
         if limit.is_nan() || limit.abs() > LARGEST || last.value == limit {
             return None;
         }
-        let trend = self.trend()?;
-        if trend.slope * towards <= 0.0
-            || trend.p_not_trend.surprise() < SURE
-            || self.comes_back(limit, towards)
-        {
+        let leads_there = |trend: &(Trend, f64)| {
+            let (line, reach_secs) = trend;
+            line.slope * towards > 0.0
+                && line.p_not_trend.surprise() >= SURE
+                && line.reaches(limit).is_some_and(|(middle, ..)| middle <= *reach_secs)
+        };
+        let lasting = self.trend().map(|line| (line, reach_ahead(line.length_secs))).filter(leads_there);
+        let departing =
+            self.departing().map(|line| (line, DEPARTED_REACH * line.length_secs)).filter(leads_there);
+        let (trend, p_not_trend) = match (lasting, departing) {
+            (Some((a, _)), Some((b, _))) => (a, a.p_not_trend.min(b.p_not_trend)),
+            (Some((line, _)), None) | (None, Some((line, _))) => (line, line.p_not_trend),
+            (None, None) => return None,
+        };
+        if self.comes_back(limit, towards) {
             return None;
         }
         let (middle, early, late) = trend.reaches(limit)?;
-        if middle > reach_ahead(trend.length_secs) {
-            return None;
-        }
         // The line's newest point is a bucket's middle: what was due before now is due now.
         let at = |secs: f64| (trend.newest_secs + secs).max(last.t_secs);
         Some(Forecast {
             at: at(middle),
             low: at(early),
             high: at(late),
-            p_not_trend: trend.p_not_trend,
+            p_not_trend: p_not_trend.among(WAYS),
             pace: trend.slope,
             evidence_secs: trend.length_secs,
         })
+    }
+
+    /// The line through the last minutes where they lead away from all that was before; as long as that goes on.
+    fn departing(&self) -> Option<Trend> {
+        let points = self.recent[0].points();
+        let departed = self.departure.departed(points)?;
+        let mut line = Trend::of(since(points, departed.since_secs))?;
+        line.length_secs = line.newest_secs - departed.since_secs;
+        line.p_not_trend = departed.p_usual;
+        Some(line)
     }
 
     /// The longest stretch that the shorter ones do not contradict.

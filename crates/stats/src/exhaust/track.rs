@@ -44,14 +44,17 @@ impl Track {
         &self.points
     }
 
-    pub(super) fn observe(&mut self, t_secs: f64, value: f64, full: Full) {
+    /// Says whether a bucket was closed.
+    pub(super) fn observe(&mut self, t_secs: f64, value: f64, full: Full) -> bool {
         let filling = self.t_sum / f64::from(self.filled.max(1));
-        if self.filled > 0 && self.bucket(t_secs) > self.bucket(filling) {
+        let closes = self.filled > 0 && self.bucket(t_secs) > self.bucket(filling);
+        if closes {
             self.close(full);
         }
         self.t_sum += t_secs;
         self.value_sum += value;
         self.filled = self.filled.saturating_add(1);
+        closes
     }
 
     /// Closes the bucket that is filling, full or not: what comes next is another story.
