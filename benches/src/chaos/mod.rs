@@ -103,7 +103,9 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
     let began = Instant::now();
     let mut random = Random(options.seed);
     let webhook = Webhook::start().await?;
-    let grpc_port = server::free_port(&mut random)?;
+    // Not of the seed: two runs side by side would choose the same.
+    let chance = u64::from(webhook.address.port()) ^ wall_clock().nanos();
+    let grpc_port = server::free_port(&mut Random(chance))?;
     let how = prepare(options, grpc_port, &webhook)?;
     let journal = how.data_dir.join("journal");
     let to = format!("http://127.0.0.1:{grpc_port}");
