@@ -1,4 +1,5 @@
 //! Files as they lie around, scanned whole: what is found, and what is refused.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     fmt::Write as _,
