@@ -1,7 +1,8 @@
 //! Kills a running Foreshock again and again under saturating load, and then looks whether anything is amiss.
 //!
 //! What is checked, from the journal that is left: every acknowledged record is there; every stage's messages are
-//! those of an undisturbed run over the same entries, byte for byte, each once; every incident that is due reached the
+//! those of an undisturbed run over the same entries, byte for byte, each once; final findings and incidents at the
+//! close of windows are those of `foreshock replay` over the telemetry, ticks and skips alone; every incident that is due reached the
 //! webhook, in order.
 
 mod notifications;
@@ -9,6 +10,7 @@ mod pressure;
 mod records;
 mod server;
 mod stages;
+mod undisturbed;
 mod verdict;
 mod webhook;
 
@@ -151,6 +153,7 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
         let records = Records::new(sent.numbers);
         let stages = stages::compare(&journal, config, &records)?;
         let notifications = notifications::compare(&journal, &told)?;
+        let undisturbed = undisturbed::compare(&how)?;
         let damaged_frames = EmbeddedReader::open(&journal)?.damaged_frames();
         let verdict = Verdict {
             clock,
@@ -164,6 +167,7 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
             holes_told,
             damaged_frames,
             stages,
+            undisturbed,
             notifications,
             wrong_requests,
         };

@@ -8,7 +8,11 @@ use super::{
     notifications::Notifications,
     records::Presence,
     stages::{Compared, Stages},
+    undisturbed::{Same, Undisturbed},
 };
+
+/// Differences of a kind that are shown; the rest is counted.
+const SHOWN: usize = 5;
 
 /// What was found after the kills.
 #[derive(Clone, Debug)]
@@ -25,6 +29,7 @@ pub struct Verdict {
     pub(super) holes_told: u64,
     pub(super) damaged_frames: u64,
     pub(super) stages: Stages,
+    pub(super) undisturbed: Undisturbed,
     pub(super) notifications: Notifications,
     pub(super) wrong_requests: u64,
 }
@@ -59,6 +64,13 @@ impl Verdict {
                 faults.push(format!("{} entries that lead to {name} could not be read", compared.poison));
             }
         }
+        for (name, same) in self.replayed() {
+            let shown = same.differences.iter().take(SHOWN);
+            faults.extend(shown.map(|difference| format!("{name} of the replay: {difference}")));
+            if same.differences.len() > SHOWN {
+                faults.push(format!("{name} of the replay: {} differ in all", same.differences.len()));
+            }
+        }
         faults.extend(notifications.lost.iter().cloned());
         faults
     }
@@ -66,6 +78,10 @@ impl Verdict {
     /// Incidents that had to be told.
     pub fn incidents_due(&self) -> u64 {
         self.notifications.due
+    }
+
+    fn replayed(&self) -> [(&'static str, &Same); 2] {
+        [("findings", &self.undisturbed.findings), ("incidents", &self.undisturbed.incidents)]
     }
 
     fn compared(&self) -> [(&'static str, &Compared); 3] {
@@ -93,7 +109,11 @@ impl fmt::Display for Verdict {
         row("holes", (self.holes_told + holes).to_string())?;
         for (name, compared) in self.compared() {
             let equal = if compared.differences.is_empty() { "yes" } else { "NO" };
-            row(&format!("{name} equal"), format!("{equal} ({})", compared.messages))?;
+            row(&format!("{name} as made again"), format!("{equal} ({})", compared.messages))?;
+        }
+        for (name, same) in self.replayed() {
+            let equal = if same.differences.is_empty() { "yes" } else { "NO" };
+            row(&format!("{name} equal to replay"), format!("{equal} ({})", same.equal))?;
         }
         row("incidents to be told", self.notifications.due.to_string())?;
         row("notifications lost", self.notifications.lost.len().to_string())?;
