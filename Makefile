@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test clients lint format deny bench build tools
+.PHONY: help run demo test clients lint format deny bench build chaos tools test-tools
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
@@ -15,6 +15,7 @@ help:
 	@echo "make clients  real OTLP clients, also those that need a long build"
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
+	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
 
 # What has to be there before anything can be built; names the package where it can't be installed.
 tools:
@@ -29,9 +30,13 @@ run: build
 demo: build
 	$(FORESHOCK) demo --fault $(or $(FAULT),bad-release)
 
-test: tools
-	$(CARGO) test --workspace --locked
+test: tools test-tools
+	$(CARGO) test --workspace --locked --no-fail-fast
 	@set -e; for hook in tests/*/run; do [ -x "$$hook" ] || continue; echo "== $$hook"; "$$hook"; done
+
+# The real servers that tests run against.
+test-tools:
+	@deploy/test-tools
 
 # Every real OTLP client; `make test` runs those that need no long build.
 clients: tools
@@ -47,5 +52,17 @@ deny:
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
 	else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny)"; fi
 
+# Beside the OpenTelemetry Collector, built by the recipe in ../shared where that is there.
+PEERS ?= ../shared/peers/otelcol
+COLLECTOR ?= $(HOME)/.cache/foreshock-peers/otelcol
 bench: tools
-	$(CARGO) bench --workspace --locked
+	$(CARGO) build --release --locked -p foreshock -p foreshock-benches
+	$(CARGO) build --release --locked -p foreshock-ingest --example receive
+	@if [ -x $(PEERS)/build.sh ] || [ -f $(PEERS)/build.sh ]; then bash $(PEERS)/build.sh $(COLLECTOR); \
+	else echo "SKIPPED: no recipe for the Collector in $(PEERS); Foreshock is measured alone"; fi
+	benches/side_by_side.py --bin $(TARGET)/release --peers $(PEERS) $(if $(wildcard $(PEERS)/build.sh),--collector $(COLLECTOR)) $(BENCH)
+
+# About four minutes and up to 20 GB of disk for 100 kills.
+chaos: build
+	$(CARGO) build --release --locked -p foreshock-benches --bin chaos
+	$(TARGET)/release/chaos --foreshock $(FORESHOCK) --kills $(or $(KILLS),100)

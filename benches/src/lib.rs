@@ -2,6 +2,7 @@
 //!
 //! Payloads are encoded before the clock starts. What is counted is what the receiver acknowledged.
 
+pub mod chaos;
 pub mod load;
 pub mod payload;
 pub mod process;

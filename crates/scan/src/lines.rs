@@ -35,7 +35,7 @@ pub(crate) fn resource(service: &str, instance: &str) -> Resource {
 pub(crate) fn read_entry(reader: &mut dyn BufRead, resource: &Resource) -> io::Result<Option<(Bytes, u64)>> {
     let mut records = Vec::new();
     let (mut bytes, mut line) = (0, Vec::new());
-    while records.len() < LINES && bytes < BYTES && read_line(reader, &mut line)? {
+    while records.len() < LINES && bytes < BYTES && read_line(reader, &mut line, LINE_BYTES)? {
         bytes += line.len();
         let text = String::from_utf8_lossy(&line).into_owned();
         let body = Some(AnyValue { value: Some(Value::StringValue(text)) });
@@ -51,10 +51,10 @@ pub(crate) fn read_entry(reader: &mut dyn BufRead, resource: &Resource) -> io::R
     Ok(Some((LogsData { resource_logs }.encode_to_vec().into(), count)))
 }
 
-/// Reads one line without its end; what is beyond the limit is passed over. `false` at the end of the input.
-pub(crate) fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+/// Reads one line without its end; what is beyond `limit` bytes is passed over. `false` at the end of the input.
+pub(crate) fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>, limit: u64) -> io::Result<bool> {
     line.clear();
-    let read = io::Read::take(&mut *reader, LINE_BYTES).read_until(b'\n', line)?;
+    let read = io::Read::take(&mut *reader, limit).read_until(b'\n', line)?;
     if read == 0 {
         return Ok(false);
     }
@@ -78,9 +78,11 @@ mod tests {
         let mut input = vec![b'a'; (LINE_BYTES + 10) as usize];
         input.extend(b"\nnext\r\nlast");
         let (mut reader, mut line) = (input.as_slice(), Vec::new());
-        assert!(read_line(&mut reader, &mut line).expect("memory") && line.len() as u64 == LINE_BYTES);
-        assert!(read_line(&mut reader, &mut line).expect("memory") && line == b"next");
-        assert!(read_line(&mut reader, &mut line).expect("memory") && line == b"last");
-        assert!(!read_line(&mut reader, &mut line).expect("memory"));
+        assert!(
+            read_line(&mut reader, &mut line, LINE_BYTES).expect("memory") && line.len() as u64 == LINE_BYTES
+        );
+        assert!(read_line(&mut reader, &mut line, LINE_BYTES).expect("memory") && line == b"next");
+        assert!(read_line(&mut reader, &mut line, LINE_BYTES).expect("memory") && line == b"last");
+        assert!(!read_line(&mut reader, &mut line, LINE_BYTES).expect("memory"));
     }
 }

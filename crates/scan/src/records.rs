@@ -1,9 +1,10 @@
 //! An open source as entries for the stages, whatever kind it is of.
 
-use std::io::BufRead;
+use std::{io::BufRead, time::Duration};
 
 use bytes::Bytes;
-use foreshock_otlp::{Signal, json};
+use foreshock_model::{Tenant, Timestamp};
+use foreshock_otlp::{CheckLimits, Signal, check, json};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::{
@@ -15,6 +16,13 @@ use crate::{
 
 /// Largest OTLP payload that one line of JSON may become.
 const PAYLOAD_BYTES: usize = 64 << 20;
+
+/// A line of OTLP JSON holds a whole request; a longer one is cut, and so can't be read.
+const OTLP_LINE_BYTES: u64 = 64 << 20;
+/// Old files are as good as new ones, and so is a simulation that is ahead: absurd is what is a century off.
+const YEAR_2023: Timestamp = Timestamp::from_secs(1_700_000_000);
+/// A time further ahead than this would make all that follows late.
+const A_CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Telemetry of one signal.
 pub(crate) struct RecordEntry {
@@ -61,9 +69,13 @@ impl Records {
                 Ok(entry.map(|(payload, records)| RecordEntry { stream: 0, payload, records }))
             }
             Form::OtlpJson { reader, line, bad, first_bad } => {
-                while read_line(reader, line).map_err(io)? {
+                while read_line(reader, line, OTLP_LINE_BYTES).map_err(io)? {
                     match otlp(line) {
-                        Ok(Some(entry)) => return Ok(Some(entry)),
+                        Ok(Some((entry, left_out))) => {
+                            *bad += u64::from(left_out.is_some());
+                            *first_bad = first_bad.take().or(left_out);
+                            return Ok(Some(entry));
+                        }
                         Ok(None) => {}
                         Err(reason) => {
                             *bad += 1;
@@ -88,12 +100,12 @@ impl Records {
             Form::OtlpJson { bad, first_bad, .. } => (*bad, first_bad.as_deref()),
             Form::Csv(csv) => (csv.bad_rows, csv.first_bad.as_deref()),
         };
-        first.map(|first| format!("{count} lines can't be read, the first because {first}"))
+        first.map(|first| format!("{count} lines can't be read in whole or part, the first because {first}"))
     }
 }
 
-/// One line of OTLP JSON; `None` for an empty one.
-fn otlp(line: &[u8]) -> Result<Option<RecordEntry>, String> {
+/// One line of OTLP JSON, and why some of it was left out; `None` for an empty one.
+fn otlp(line: &[u8]) -> Result<Option<(RecordEntry, Option<String>)>, String> {
     let has = |key: &str| line.windows(key.len()).take(4096).any(|window| window == key.as_bytes());
     let (stream, signal) = if has("\"resourceLogs\"") {
         (0, Signal::Logs)
@@ -106,6 +118,13 @@ fn otlp(line: &[u8]) -> Result<Option<RecordEntry>, String> {
     } else {
         return Err("it has no resourceLogs, resourceMetrics or resourceSpans".into());
     };
-    let payload = json::from_json(signal, line, PAYLOAD_BYTES).map_err(|error| error.to_string())?;
-    Ok(Some(RecordEntry { stream, payload: payload.into(), records: 1 }))
+    let payload = json::from_json(signal, line, PAYLOAD_BYTES).map_err(|error| error.to_string())?.into();
+    // As at the receiver: a bad record is left out, its neighbours are kept.
+    let limits = CheckLimits { ahead: A_CENTURY, ..CheckLimits::default() };
+    let checked = check(signal, &Tenant::default(), &payload, &limits, YEAR_2023, 1)
+        .map_err(|error| error.to_string())?;
+    let pieces: Vec<&[u8]> = checked.parts.iter().flat_map(|part| &part.payload).map(Bytes::as_ref).collect();
+    let payload = Bytes::from(pieces.concat());
+    let entry = RecordEntry { stream, payload, records: checked.accepted };
+    Ok(Some((entry, (checked.rejected > 0).then_some(checked.reasons))))
 }

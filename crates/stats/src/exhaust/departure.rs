@@ -136,8 +136,11 @@ impl Departure {
     /// Someone cleaned up at that time, by that step: the ground is another one. What is no larger than the usual steps is
     /// none, and teaches like them.
     pub(super) fn cleaned(&mut self, t_secs: f64, step: f64) {
-        let Changes { one, span } = self.usual;
-        if span.changes < NEEDED || step.abs() > CLEANUP * f64::from(one.root) {
+        let mut seen = self.usual.one;
+        for settling in self.settling {
+            seen.absorb(settling.one);
+        }
+        if step.abs() > CLEANUP * f64::from(seen.root) {
             *self = Self { since_secs: t_secs, ..Self::new() };
         }
     }

@@ -1,0 +1,310 @@
+//! Kills a running Foreshock again and again under saturating load, and then looks whether anything is amiss.
+//!
+//! What is checked, from the journal that is left: every acknowledged record is there; every stage's messages are
+//! those of an undisturbed run over the same entries, byte for byte, each once; final findings and incidents at the
+//! close of windows are those of `foreshock replay` over the telemetry, ticks and skips alone; every incident that is due reached the
+//! webhook, in order.
+
+mod notifications;
+mod pressure;
+mod records;
+mod server;
+mod stages;
+mod undisturbed;
+mod verdict;
+mod webhook;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use foreshock_demo::{DriveOptions, Fault, Shop, ShopOptions, Speed, drive, wall_clock};
+use foreshock_detect::{
+    Clock, DetectConfig, Stage as _, correlate::Correlate, detect::Detect, reduce::Reduce,
+};
+use foreshock_journal::{EmbeddedReader, Offset, Partition, Stream};
+use foreshock_shipper::{ClientOptions, OtlpClient};
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::time::{Instant, sleep, timeout};
+
+use self::{
+    pressure::Pressure,
+    records::Records,
+    server::{Server, Start},
+    webhook::Webhook,
+};
+pub use verdict::Verdict;
+
+/// Longest life of the server between its being up and its being killed.
+const LONGEST_LIFE: Duration = Duration::from_millis(2000);
+/// One start in so many is killed while it recovers.
+const KILLED_EARLY: u64 = 5;
+/// Latest moment of such a kill after the start.
+const EARLY: Duration = Duration::from_millis(200);
+/// Share of the journal's size that the load may fill, in percent: the rest is for what is sent again, and for stages.
+const LOAD_PERCENT: u64 = 75;
+/// The simulated shop is open so long; its fault begins after half of it.
+const SHOP_LENGTH: Duration = Duration::from_secs(7200);
+/// What one kill takes, about: the shop's two hours are spread over the kills.
+const A_KILL: Duration = Duration::from_millis(1800);
+/// After the last kill everything has to be caught up with within this.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often it is looked whether it is.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct ChaosOptions {
+    /// The `foreshock` program.
+    pub program: PathBuf,
+    /// An empty directory for the journal, the configuration and the server's log.
+    pub directory: PathBuf,
+    /// How often to kill.
+    pub kills: u64,
+    /// Decides the moments of the kills.
+    pub seed: u64,
+    /// Bytes of journal that the run may take.
+    pub journal_bytes: u64,
+    /// Where the stages take their time from: with `Live` ticks are part of the run, with `Event` the simulated
+    /// shop's two hours go by and make incidents.
+    pub clock: Clock,
+}
+
+/// splitmix64: the same moments for the same seed.
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// A number below `n`.
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (x ^ (x >> 31)) % n.max(1)
+    }
+
+    fn up_to(&mut self, longest: Duration) -> Duration {
+        Duration::from_micros(self.below(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Kills so often, and says what was found. An error: the run itself could not be carried through.
+pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
+    let began = Instant::now();
+    let mut random = Random(options.seed);
+    let webhook = Webhook::start().await?;
+    let grpc_port = server::free_port(&mut random)?;
+    let how = prepare(options, grpc_port, &webhook)?;
+    let journal = how.data_dir.join("journal");
+    let to = format!("http://127.0.0.1:{grpc_port}");
+
+    let time = Arc::new(AtomicU64::new(0));
+    let shop = tokio::spawn(open_shop(to.clone(), options.clone(), Arc::clone(&time)));
+    let pressure = Pressure::start(&to, Arc::clone(&time))?;
+    let budget = options.journal_bytes / 100 * LOAD_PERCENT;
+    let mut slowest_start = Duration::ZERO;
+    let mut server = Server::start(&how)?;
+    for kill in 0..options.kills {
+        let started = Instant::now();
+        pressure.allow(budget / options.kills * (kill + 1));
+        if kill > 0 && random.below(KILLED_EARLY) == 0 {
+            // Into the recovery: what it says by then does not matter.
+            if let Ok(greeted) = timeout(random.up_to(EARLY), server.greeted()).await {
+                greeted?;
+            }
+        } else {
+            server.greeted().await?;
+            slowest_start = slowest_start.max(started.elapsed());
+            sleep(random.up_to(LONGEST_LIFE)).await;
+        }
+        server.kill().await?;
+        server = Server::start(&how)?;
+        tracing::info!(kill = kill + 1, acknowledged = pressure.acknowledged(), "killed");
+    }
+    server.greeted().await?;
+    let sent = pressure.stop().await?;
+    match options.clock {
+        Clock::Live => shop.abort(),
+        Clock::Event => {
+            timeout(PATIENCE, shop).await.context("the shop's telemetry was not taken in time")???
+        }
+    }
+    settle(&journal).await?;
+    let holes_told = holes(server.admin.as_deref().context("the server has not said where its metrics are")?);
+    let holes_told = holes_told.await?;
+    let status = server.terminate().await?;
+    anyhow::ensure!(status.success(), "the server ended with {status} on SIGTERM");
+    let killing = began.elapsed();
+
+    let (told, wrong_requests) = webhook.told();
+    let config = DetectConfig { clock: options.clock, ..DetectConfig::default() };
+    let (kills, clock) = (options.kills, options.clock);
+    tokio::task::spawn_blocking(move || {
+        let records = Records::new(sent.numbers);
+        let stages = stages::compare(&journal, config, &records)?;
+        let notifications = notifications::compare(&journal, &told)?;
+        let undisturbed = undisturbed::compare(&how)?;
+        let damaged_frames = EmbeddedReader::open(&journal)?.damaged_frames();
+        let verdict = Verdict {
+            clock,
+            kills,
+            journal_bytes: size(&journal),
+            killing,
+            checking: began.elapsed() - killing,
+            slowest_start,
+            presence: records.presence(&sent),
+            refused_for_good: sent.wrong,
+            holes_told,
+            damaged_frames,
+            stages,
+            undisturbed,
+            notifications,
+            wrong_requests,
+        };
+        Ok(verdict)
+    })
+    .await?
+}
+
+/// The server's configuration, as TOML.
+fn prepare(options: &ChaosOptions, grpc_port: u16, webhook: &Webhook) -> anyhow::Result<Start> {
+    let data_dir = options.directory.join("data");
+    fs::create_dir_all(&data_dir).context("the data directory")?;
+    let config = options.directory.join("chaos.toml");
+    let clock = match options.clock {
+        Clock::Live => "live",
+        Clock::Event => "event",
+    };
+    let url = format!("http://{}/", webhook.address);
+    // The stages' part may not be less than two segments, nor the telemetry's.
+    let retention = options.journal_bytes.max(1 << 30);
+    let text = format!(
+        "ingest.grpc_address = \"127.0.0.1:{grpc_port}\"\n\
+         ingest.http_address = \"127.0.0.1:0\"\n\
+         console.listen = \"127.0.0.1:0\"\n\
+         admin.address = \"127.0.0.1:0\"\n\
+         journal.retention_bytes = {retention}\n\
+         detect.clock = \"{clock}\"\n\
+         worker.snapshot_seconds = 3\n\
+         worker.snapshot_input_mib = 32\n\
+         worker.snapshot_percent = 20\n\
+         notify.retry.first = \"50ms\"\n\
+         notify.retry.longest = \"1s\"\n\
+         [[notify.routes]]\n\
+         name = \"chaos\"\n\
+         webhook.url = \"{url}\"\n"
+    );
+    fs::write(&config, text).context("the server's configuration")?;
+    let log = options.directory.join("server.log");
+    Ok(Start { program: options.program.clone(), config, data_dir, log })
+}
+
+/// The simulated shop with a failure coming: what makes incidents. It says what time the load's records have.
+async fn open_shop(to: String, options: ChaosOptions, time: Arc<AtomicU64>) -> anyhow::Result<()> {
+    let speed = match options.clock {
+        Clock::Live => Speed::Times(1.0),
+        Clock::Event => {
+            Speed::Times(SHOP_LENGTH.as_secs_f64() / (A_KILL * options.kills as u32).as_secs_f64())
+        }
+    };
+    let mut shop_options = ShopOptions::new(speed.start_at(wall_clock(), SHOP_LENGTH));
+    shop_options.step = speed.step();
+    shop_options.fault = Some(Fault::BadRelease);
+    if options.clock == Clock::Live {
+        shop_options.fault_after = Duration::from_secs(40);
+    }
+    let mut shop = Shop::new(options.seed, shop_options);
+    let mut client = ClientOptions::new(to);
+    client.deadline = Duration::from_secs(15);
+    client.retry.initial = Duration::from_millis(20);
+    client.retry.max = Duration::from_millis(500);
+    let client = OtlpClient::new(&client)?;
+    if options.clock == Clock::Event {
+        time.store(shop.now().nanos(), Relaxed);
+    }
+    drive(&mut shop, &client, DriveOptions { speed, length: SHOP_LENGTH }, |progress| {
+        if options.clock == Clock::Event {
+            time.store(progress.simulated.nanos(), Relaxed);
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+/// Waits until every stage, and then notify, has come to where its input ended when the stage before was done.
+async fn settle(journal: &Path) -> anyhow::Result<()> {
+    let steps: [(&str, &[Stream]); 4] = [
+        (Reduce::NAME, &Stream::TELEMETRY),
+        (Detect::NAME, &[Stream::Summaries]),
+        (Correlate::NAME, &[Stream::Findings]),
+        (notifications::NOTIFY, &[Stream::Incidents]),
+    ];
+    let until = Instant::now() + PATIENCE;
+    for (consumer, inputs) in steps {
+        let reader = look(journal).await?;
+        let ends = reader.stat().into_iter().filter(|row| inputs.contains(&row.partition.stream));
+        let ends: Vec<(Partition, Offset)> = ends.map(|row| (row.partition, row.next)).collect();
+        let mut reader = Some(reader);
+        loop {
+            let looked = match reader.take() {
+                Some(reader) => reader,
+                None => look(journal).await?,
+            };
+            let behind = ends
+                .iter()
+                .filter(|(partition, end)| looked.committed(consumer, *partition).unwrap_or_default() < *end);
+            let behind: Vec<String> = behind.map(|(partition, _)| partition.to_string()).collect();
+            if behind.is_empty() {
+                break;
+            }
+            anyhow::ensure!(
+                Instant::now() < until,
+                "{consumer} does not get to the end of {}",
+                behind.join(", ")
+            );
+            sleep(LOOK_EVERY).await;
+        }
+    }
+    Ok(())
+}
+
+async fn look(journal: &Path) -> anyhow::Result<EmbeddedReader> {
+    let journal = journal.to_owned();
+    tokio::task::spawn_blocking(move || Ok(EmbeddedReader::open(journal)?)).await?
+}
+
+/// The sum of all `source_holes` on the metrics page.
+async fn holes(url: &str) -> anyhow::Result<u64> {
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let page = client.request(Request::get(url).body(Full::default())?).await.context("the metrics page")?;
+    let page = page.into_body().collect().await?.to_bytes();
+    let page = String::from_utf8_lossy(&page);
+    let rows = page.lines().filter(|line| !line.starts_with('#') && line.contains("source_holes"));
+    let values: Vec<f64> =
+        rows.filter_map(|line| line.rsplit_once(' ')).filter_map(|(_, value)| value.parse().ok()).collect();
+    anyhow::ensure!(!values.is_empty(), "the metrics page says nothing of source holes");
+    Ok(values.iter().sum::<f64>() as u64)
+}
+
+/// Bytes of the files below a directory.
+fn size(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}

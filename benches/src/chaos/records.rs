@@ -1,0 +1,107 @@
+//! Which records of the load lie in the journal, and how often.
+
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+use foreshock_otlp::views;
+
+use super::pressure::{REQUEST_RECORDS, Sent};
+use crate::payload::sequence;
+
+/// A counter for every record that was ever numbered.
+pub(super) struct Records(Vec<AtomicU8>);
+
+/// What the counters say beside what was acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Presence {
+    /// Records of acknowledged requests.
+    pub(super) acknowledged: u64,
+    /// Of them, those in the journal.
+    pub(super) present: u64,
+    /// Of them, those that are not.
+    pub(super) missing: u64,
+    /// Records that are there again because their request was sent again after a missing answer.
+    pub(super) repeats: u64,
+    /// Records that are there more often than they were sent.
+    pub(super) unexplained: u64,
+}
+
+impl Records {
+    pub(super) fn new(numbers: u64) -> Self {
+        Self((0..numbers as usize * REQUEST_RECORDS).map(|_| AtomicU8::new(0)).collect())
+    }
+
+    /// Counts the records of a payload. Lines of other senders carry no number.
+    pub(super) fn count(&self, payload: &[u8]) {
+        let resources = views::logs(payload).flatten();
+        let records = resources.flat_map(|group| group.scopes().flatten().collect::<Vec<_>>());
+        for record in records.flat_map(|scope| scope.records().flatten().collect::<Vec<_>>()) {
+            let Some((number, place)) = record.body.as_str().and_then(sequence) else { continue };
+            if place as usize >= REQUEST_RECORDS {
+                continue;
+            }
+            let index = (number as usize).saturating_mul(REQUEST_RECORDS).saturating_add(place as usize);
+            if let Some(counter) = self.0.get(index) {
+                counter.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// Compares with what was sent.
+    pub(super) fn presence(&self, sent: &Sent) -> Presence {
+        let mut presence = Presence::default();
+        let mut times_acknowledged = vec![0_u32; sent.numbers as usize];
+        for number in &sent.acknowledged {
+            times_acknowledged[*number as usize] += 1;
+        }
+        for (number, counters) in self.0.chunks(REQUEST_RECORDS).enumerate() {
+            let acknowledged = times_acknowledged[number];
+            let most = acknowledged + sent.unanswered.get(&(number as u64)).copied().unwrap_or(0);
+            for counter in counters {
+                let count = u32::from(counter.load(Relaxed));
+                if acknowledged > 0 {
+                    presence.acknowledged += 1;
+                    presence.present += u64::from(count > 0);
+                    presence.missing += u64::from(count == 0);
+                }
+                presence.repeats += u64::from(count.min(most).saturating_sub(1));
+                presence.unexplained += u64::from(count.saturating_sub(most));
+            }
+        }
+        presence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_repeated_and_unexplained_records_are_told_apart() {
+        let records = Records::new(3);
+        let set = |number: usize, count: u8| {
+            for place in 0..REQUEST_RECORDS {
+                records.0[number * REQUEST_RECORDS + place].store(count, Relaxed);
+            }
+        };
+        let sent = Sent {
+            acknowledged: vec![0, 1],
+            unanswered: [(1, 1), (2, 1)].into(),
+            numbers: 3,
+            ..Sent::default()
+        };
+        set(0, 1);
+        set(1, 2);
+        set(2, 1);
+        let whole = Presence {
+            acknowledged: 2 * REQUEST_RECORDS as u64,
+            present: 2 * REQUEST_RECORDS as u64,
+            repeats: REQUEST_RECORDS as u64,
+            ..Presence::default()
+        };
+        assert_eq!(records.presence(&sent), whole);
+        records.0[5].store(0, Relaxed);
+        records.0[6].store(2, Relaxed);
+        let bad = Presence { present: whole.present - 1, missing: 1, unexplained: 1, ..whole };
+        assert_eq!(records.presence(&sent), bad);
+    }
+}

@@ -1,0 +1,112 @@
+//! A `foreshock run` of our own: started, greeted, killed.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+/// How long a start, or an end that was asked for, may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How to start it, the same way every time.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    /// The program.
+    pub(super) program: PathBuf,
+    /// Its configuration.
+    pub(super) config: PathBuf,
+    /// Where its journal lies.
+    pub(super) data_dir: PathBuf,
+    /// Where its stderr goes, one start after the other.
+    pub(super) log: PathBuf,
+}
+
+/// A running process. Killed when dropped.
+pub(super) struct Server {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    log: PathBuf,
+    /// Where /metrics is, once it has said so.
+    pub(super) admin: Option<String>,
+}
+
+impl Server {
+    pub(super) fn start(how: &Start) -> anyhow::Result<Self> {
+        let log = File::options().create(true).append(true).open(&how.log).context("the server's log")?;
+        let mut child = Command::new(&how.program)
+            .arg("run")
+            .arg("--config")
+            .arg(&how.config)
+            .arg("--data-dir")
+            .arg(&how.data_dir)
+            .env("FORESHOCK_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} can't be started", how.program.display()))?;
+        let stdout = child.stdout.take().context("it has no stdout")?;
+        Ok(Self { child, lines: BufReader::new(stdout).lines(), log: how.log.clone(), admin: None })
+    }
+
+    /// Waits until it says that it is up.
+    pub(super) async fn greeted(&mut self) -> anyhow::Result<()> {
+        let greeting = async {
+            while let Some(line) = self.lines.next_line().await? {
+                if let Some(address) = line.trim().strip_prefix("metrics ") {
+                    self.admin = Some(address.trim().to_owned());
+                    return Ok(());
+                }
+            }
+            bail!("the server ended before it was up: {}", last_lines(&self.log));
+        };
+        timeout(PATIENCE, greeting).await.context("the server was not up in time")?
+    }
+
+    /// SIGKILL. Fails where it had ended by itself before.
+    pub(super) async fn kill(mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the server ended by itself ({status}): {}", last_lines(&self.log));
+        }
+        self.child.kill().await.context("killing the server")
+    }
+
+    /// SIGTERM, and how it ended.
+    pub(super) async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
+        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid.and_then(rustix::process::Pid::from_raw).context("the server has ended already")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .context("asking the server to end")?;
+        Ok(timeout(PATIENCE, self.child.wait()).await.context("the server did not end in time")??)
+    }
+}
+
+/// The end of a log, for an error message.
+fn last_lines(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let mut last: Vec<&str> = text.lines().rev().take(5).collect();
+    last.reverse();
+    last.join(" | ")
+}
+
+/// A port that stays free between two starts: below the range that outgoing connections take theirs from.
+pub(super) fn free_port(random: &mut super::Random) -> anyhow::Result<u16> {
+    for _ in 0..1000 {
+        let port = 15_000 + (random.below(15_000) as u16);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port from 15000 to 29999 is free on 127.0.0.1")
+}

@@ -1,0 +1,106 @@
+//! `foreshock scan` as a user runs it.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fmt::Write as _,
+    io::{BufRead, BufReader, Write as _},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use foreshock_model::{Finding, Incident, Timestamp};
+
+fn scan(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foreshock"));
+    command.arg("scan").args(arguments);
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Two hours of a service, the last minutes of them with a burst of errors never seen before.
+fn log() -> String {
+    let mut log = String::new();
+    for second in 0..7200 {
+        let at = Timestamp::from_secs(1_760_000_400 + second).to_rfc3339();
+        writeln!(log, "{at} INFO request {second} served in {} ms", second * 7919 % 97).unwrap();
+        if second > 6900 {
+            for n in 0..5 {
+                writeln!(log, "{at} ERROR token=s3cr3t\u{1b}[31m database 10.0.0.{n} refused the connection")
+                    .unwrap();
+            }
+        }
+    }
+    log
+}
+
+fn fed(arguments: &[&str], input: &str) -> Output {
+    let mut child =
+        scan(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    let writing = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap().unwrap();
+    output
+}
+
+#[test]
+fn standard_input_gives_a_summary_findings_or_incidents() {
+    let log = log();
+    let summary = fed(&["--service", "shop", "-"], &log);
+    assert_eq!(summary.status.code(), Some(0), "{}", text(&summary.stderr));
+    let (said, progress) = (text(&summary.stdout), text(&summary.stderr));
+    assert!(said.contains("CRITICAL") && said.contains("shop"), "{said}");
+    assert!(said.contains("request <*> served in <*>"), "{said}");
+    assert!(!said.contains("s3cr3t") && !said.contains('\u{1b}'), "{said}");
+    assert_eq!(progress, "", "no bar where nobody looks");
+
+    let output = fed(&["--service", "shop", "--json", "-"], &log);
+    let findings: Vec<Finding> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(
+        findings.iter().any(|finding| finding.template.contains("refused the connection")),
+        "{findings:?}"
+    );
+    assert!(findings.iter().all(|finding| !finding.provisional && finding.service.as_str() == "shop"));
+
+    let output = fed(&["--service", "shop", "--incidents", "--json", "-"], &log);
+    let incidents: Vec<Incident> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+    assert!(!incidents[0].provisional && !incidents[0].findings.is_empty());
+}
+
+#[test]
+fn what_cannot_be_scanned_exits_with_1_and_wrong_usage_with_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let binary = directory.path().join("core");
+    std::fs::write(&binary, [0u8; 64]).unwrap();
+    let run = |arguments: &[&str], file: &Path| scan(arguments).arg(file).output().unwrap();
+    let refused = run(&[], &binary);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("core is a binary file"), "{}", text(&refused.stderr));
+    assert_eq!(run(&[], &directory.path().join("missing")).status.code(), Some(1));
+    assert_eq!(scan(&[]).output().unwrap().status.code(), Some(2));
+    assert_eq!(run(&["--incidents"], &binary).status.code(), Some(2));
+    assert_eq!(scan(&["-", "-"]).stdin(Stdio::null()).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("shop.log");
+    std::fs::write(&file, log()).unwrap();
+    for arguments in [&["--json"][..], &[]] {
+        let mut child =
+            scan(arguments).arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(!first.is_empty());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    }
+}
