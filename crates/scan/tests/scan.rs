@@ -1,4 +1,5 @@
 //! Files as they lie around, scanned whole: what is found, and what is refused.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     fmt::Write as _,
@@ -148,7 +149,7 @@ fn what_is_no_text_is_refused_by_name_and_a_missing_file_before_anything_is_read
     let binary = file(&directory, "core.1234", [0x7f, b'E', b'L', b'F', 0, 1, 2, 3]);
     let good = file(&directory, "good.log", "INFO fine\n");
     let said = |paths: &[PathBuf]| try_scan(paths).err().expect("refused").to_string();
-    assert!(said(&[binary.clone()]).contains("core.1234 is a binary file"));
+    assert!(said(&[binary]).contains("core.1234 is a binary file"));
     let hidden = file(&directory, "core.gz", gzip("\0\0\0\u{1}"));
     assert!(said(&[hidden]).contains("core.gz is a binary file"));
     assert!(said(&[good.clone(), directory.path().join("missing.log")]).contains("missing.log"));

@@ -155,7 +155,8 @@ impl OtlpClient {
         let is_tls = match endpoint.uri().scheme_str() {
             Some("http") => false,
             Some("https") => true,
-            other => return Err(invalid(format!("the scheme {other:?} is not known"))),
+            Some(other) => return Err(invalid(format!("{other}:// is not known here"))),
+            None => return Err(invalid("it names no scheme".to_owned())),
         };
         endpoint = endpoint
             .connect_timeout(options.deadline.min(Duration::from_secs(10)))

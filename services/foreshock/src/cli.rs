@@ -11,8 +11,16 @@ use crate::logging::LogFormat;
 #[derive(Debug, Parser)]
 #[command(name = "foreshock", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    /// How lines of the log on stderr look; their level is set by FORESHOCK_LOG.
-    #[arg(long, global = true, value_enum, default_value_t)]
+    /// How the log on stderr looks: text, json, or auto: text on a terminal, JSON otherwise. FORESHOCK_LOG sets its level.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        global = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    #[arg(display_order = 900)]
     pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -131,6 +139,8 @@ pub(crate) struct Demo {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Journal {
     /// One line a stream and partition: offsets, records, bytes, and how far each consumer has come.
+    ///
+    /// Offsets count what keeps time as well (ticks, an entry now and then); records are those that were sent.
     Stat(Place),
     /// Print records as JSON lines; telemetry as OTLP JSON.
     Read(JournalRead),
@@ -138,7 +148,8 @@ pub(crate) enum Journal {
 
 #[derive(Debug, Args)]
 pub(crate) struct JournalRead {
-    /// logs, metrics, spans, summaries, findings, incidents, control, deliveries or poison.
+    /// otlp_logs, otlp_metrics, otlp_spans, foreshock_summaries, _findings, _incidents, _control, _deliveries or
+    /// _poison; also without what stands before the underscore.
     #[arg(value_name = "STREAM")]
     pub(crate) stream: String,
     /// Only this partition.

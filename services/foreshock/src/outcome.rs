@@ -25,8 +25,17 @@ pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
         // The reader of our output has seen enough.
         return ExitCode::SUCCESS;
     }
-    eprintln!("foreshock: {error:#}");
+    eprintln!("foreshock: {}", sentence(&error));
     ExitCode::FAILURE
+}
+
+/// The error and its causes, less those that an error before them has quoted already.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        before if before.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -34,4 +43,17 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
         .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::sentence;
+
+    #[test]
+    fn a_cause_that_was_quoted_already_is_not_said_twice() {
+        let error = anyhow!("no such file").context("f can't be read: no such file").context("opening");
+        assert_eq!(sentence(&error), "opening: f can't be read: no such file");
+    }
 }

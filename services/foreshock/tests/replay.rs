@@ -1,4 +1,5 @@
 //! `foreshock replay` gives, byte for byte, what the worker put on the journal.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     path::Path,

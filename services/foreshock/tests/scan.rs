@@ -1,4 +1,5 @@
 //! `foreshock scan` as a user runs it.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     fmt::Write as _,

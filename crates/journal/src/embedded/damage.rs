@@ -76,6 +76,11 @@ impl Damage {
         if !self.is_new(segment, &range) {
             return;
         }
+        if self.keep_in.is_none() {
+            // Who only looks, and cuts nothing, meets the batch that the writer is at.
+            tracing::debug!(segment = %segment.path.display(), from = range.start, "the last batch is not whole yet");
+            return;
+        }
         let kept = self.copy(segment, file, range.clone());
         tracing::warn!(
             segment = %segment.path.display(), from = range.start, to = range.end, kept = ?kept,

@@ -113,7 +113,9 @@ pub enum ShipError {
         source: io::Error,
     },
     /// The receiver refuses this shipper for good. Nothing is lost: what was not accepted is not in the checkpoint.
-    #[error("{0}; correct the address or the token and start again: the checkpoint knows where to go on")]
+    #[error(
+        "{0}; correct the address (OTLP/gRPC, usually port 4317) or the token and start again: the checkpoint knows where to go on"
+    )]
     Refused(SendError),
     /// A thread of this process panicked.
     #[error("reading failed inside the shipper: {0}")]

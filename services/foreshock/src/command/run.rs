@@ -1,6 +1,9 @@
 //! `foreshock run`: all services in one process until a signal.
 
-use std::io::{Write, stdout};
+use std::{
+    env,
+    io::{Write, stdout},
+};
 
 use anyhow::Context;
 use tokio::{
@@ -47,9 +50,18 @@ fn greet(at: &Addresses) -> std::io::Result<()> {
     writeln!(out, "  OTLP/HTTP  http://{}", at.http)?;
     writeln!(out, "  console    http://{}", at.console)?;
     writeln!(out, "  metrics    http://{}/metrics", at.admin)?;
-    writeln!(out, "Send it something:")?;
-    writeln!(out, "  foreshock ship --to http://{} --follow --service NAME FILE", at.grpc)?;
+    writeln!(out, "Send it something (`-` is standard input; or files, with --follow as they grow):")?;
+    writeln!(out, "  echo hello | {} ship --to http://{} --service me -", called(), at.grpc)?;
     out.flush()
+}
+
+/// How this program is called from any directory.
+fn called() -> String {
+    let on_the_path = env::args().next().is_none_or(|name| !name.contains('/'));
+    match env::current_exe() {
+        Ok(program) if !on_the_path => program.display().to_string(),
+        _ => "foreshock".to_owned(),
+    }
 }
 
 /// SIGTERM and SIGINT.

@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use foreshock_shipper::{ClientOptions, Input, ShipOptions, ship};
+use foreshock_shipper::{ClientError, ClientOptions, Input, ShipError, ShipOptions, ship};
 
 use super::run::{Signals, runtime};
-use crate::cli::Ship;
+use crate::{cli::Ship, outcome::Usage};
 
 pub(super) fn run(command: Ship) -> anyhow::Result<()> {
     let input = |file: PathBuf| if file == Path::new("-") { Input::Stdin } else { Input::File(file) };
@@ -22,13 +22,24 @@ pub(super) fn run(command: Ship) -> anyhow::Result<()> {
     options.checkpoint_dir = Some(command.state_dir.unwrap_or_else(default_state));
     runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
-        let report = ship(options, signals.next()).await?;
-        eprintln!("{} lines accepted{}", report.lines, trouble(&report));
+        let report = ship(options, signals.next()).await.map_err(|error| match error {
+            ShipError::Client(ClientError::Address { .. }) => Usage(error.to_string()).into(),
+            error => anyhow::Error::from(error),
+        })?;
+        eprintln!("{}{}", accepted(report.lines), trouble(&report));
         if report.refused + report.rejected > 0 {
             anyhow::bail!("the receiver did not keep {} lines", report.refused + report.rejected);
         }
         Ok(())
     })
+}
+
+fn accepted(lines: u64) -> String {
+    match lines {
+        0 => "0 lines accepted; what was sent earlier is not sent again".to_owned(),
+        1 => "1 line accepted".to_owned(),
+        lines => format!("{lines} lines accepted"),
+    }
 }
 
 fn trouble(report: &foreshock_shipper::ShipReport) -> String {

@@ -41,12 +41,24 @@ pub(super) fn take_out(table: &mut DeTable<'_>, at: &Range<usize>) -> bool {
     wrong.is_some_and(|key| table.remove(&key).is_some())
 }
 
-/// Where the key with this dotted path stands.
+/// Where the key with this dotted path stands; `routes[1]` is the second element of `routes`.
 pub(super) fn place_of(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
     let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
-    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
-    match (rest, value.get_ref()) {
-        (None, _) => Some(key.span()),
+    let (name, index) = match first.strip_suffix(']').and_then(|element| element.split_once('[')) {
+        Some((name, index)) => (name, Some(index.parse::<usize>().ok()?)),
+        None => (first, None),
+    };
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+    let (place, value) = match (index, value.get_ref()) {
+        (None, value) => (key.span(), value),
+        (Some(index), DeValue::Array(elements)) => {
+            let element = elements.get(index)?;
+            (element.span(), element.get_ref())
+        }
+        _ => return None,
+    };
+    match (rest, value) {
+        (None, _) => Some(place),
         (Some(rest), DeValue::Table(inner)) => place_of(inner, rest),
         _ => None,
     }

@@ -181,6 +181,14 @@ series = -1
     }
 
     #[test]
+    fn a_fault_of_a_route_is_named_with_the_place_of_the_route() {
+        let route = |url: &str| format!("[[notify.routes]]\nname = \"x\"\nwebhook.url = \"{url}\"\n");
+        let text = format!("{}\n{}", route("http://127.0.0.1:1"), route("nonsense").replace("\"x", "\"y"));
+        let faults = load(&text, none()).unwrap_err();
+        assert_eq!(faults.iter().map(|fault| fault.place).collect::<Vec<_>>(), [Some((5, 1))], "{faults:#?}");
+    }
+
+    #[test]
     fn text_that_is_no_toml_is_named_with_its_place() {
         let faults = load("[worker]\nthreads == 1\n[admin\n", none()).unwrap_err();
         assert_eq!(faults[0].place.map(|(line, _)| line), Some(2), "{faults:?}");

@@ -5,6 +5,7 @@ mod exposition;
 mod insight;
 
 use std::{
+    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -79,6 +80,9 @@ impl System {
         let admin_address = admin.address();
         let admin = Service::start("admin", &failed, |stop| admin.run(stop));
 
+        fs::create_dir_all(data_dir).with_context(|| {
+            format!("can't make the data directory {}; give another --data-dir", data_dir.display())
+        })?;
         let directory = journal_directory(data_dir);
         let options = config.journal.options(&directory);
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(move || EmbeddedJournal::open(options))
