@@ -1,8 +1,8 @@
 //! Metric series: their minutes, their baselines, their verdicts. Dense: a table of states by number.
 
+use crate::{PEER_ADDRESS, Table};
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Tenant, Timestamp, Window, proto};
 use foreshock_stats::{FlatLine, Level, LevelShift, RunOut};
-use crate::{PEER_ADDRESS, Table};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -94,7 +94,13 @@ impl SeriesTable {
     }
 
     /// Takes note of series that were met for the first time, in the order of their ids.
-    pub(super) fn announce(&mut self, key: &ServiceKey, mut new: Vec<NewSeries>, since: Timestamp, limit: u32) {
+    pub(super) fn announce(
+        &mut self,
+        key: &ServiceKey,
+        mut new: Vec<NewSeries>,
+        since: Timestamp,
+        limit: u32,
+    ) {
         if new.is_empty() {
             return;
         }
