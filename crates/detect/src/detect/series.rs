@@ -2,7 +2,10 @@
 
 use crate::{PEER_ADDRESS, Table};
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Tenant, Timestamp, Window, proto};
-use foreshock_stats::{FlatLine, Level, LevelShift, RunOut};
+use foreshock_stats::{
+    FlatLine, Level, LevelShift, RunOut, Verdict,
+    tail::{negative_binomial_lower, negative_binomial_upper},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -23,6 +26,10 @@ const FEWEST_SAMPLES: u32 = 20;
 const PAGE_RISE: f64 = 2.0;
 /// And of a flow from this much a minute.
 const RATE_STEP: f64 = 5.0;
+/// Size of the negative binomial: variance mean + mean² / 20.
+const COUNT_SIZE: f64 = 20.0;
+/// Above this an increase is taken for a quantity.
+const MOST_COUNTED: f64 = 1e6;
 /// Surprise of a flat line that is put out; equal values also have harmless reasons.
 const FLAT_SURPRISE: f64 = 6.0;
 /// What is used up within this many seconds pages: eight hours.
@@ -208,7 +215,10 @@ impl SeriesState {
             Measure::Rate => sum / 60.0,
             Measure::Gauge | Measure::Quantile => sum / f64::from(samples),
         };
-        let verdict = self.level.observe(value);
+        let mut verdict = self.level.observe(value);
+        if self.kind == Measure::Rate {
+            hold_to_counts(&mut verdict, sum);
+        }
         let shift = self.shift.observe(if verdict.learned.is_ready() { verdict.score() } else { f64::NAN });
         if verdict.new_normal {
             self.shift.restart();
@@ -231,7 +241,7 @@ impl SeriesState {
         text: &SeriesText,
         value: f64,
         minute: Window,
-        verdict: foreshock_stats::Verdict,
+        verdict: Verdict,
         shift: foreshock_stats::ShiftVerdict,
         report: &mut Report,
     ) {
@@ -395,6 +405,17 @@ impl SeriesText {
             unit => format!(" {unit}"),
         }
     }
+}
+
+/// An increase by whole numbers is a count of events, so it is never more surprising than such a count would be:
+/// negative binomial with the overdispersion that counts are given at first, half an event added to what is expected.
+fn hold_to_counts(verdict: &mut Verdict, increase: f64) {
+    if increase < 0.0 || increase.fract() != 0.0 || increase > MOST_COUNTED {
+        return;
+    }
+    let (count, expected) = (increase as u64, (verdict.mean * 60.0).max(0.0) + 0.5);
+    verdict.up = verdict.up.max(negative_binomial_upper(count, expected, COUNT_SIZE));
+    verdict.down = verdict.down.max(negative_binomial_lower(count, expected, COUNT_SIZE));
 }
 
 /// The value of an attribute in a series' name.
