@@ -88,8 +88,10 @@ def receiver(*directory):
 
 @contextlib.contextmanager
 def collector(name, directory):
-    config = args.peers / name
-    with running([args.collector / "otelcol-peer", "--config", config], env={"OUT": str(directory)}, stderr=subprocess.DEVNULL) as process:
+    # The directory is written in: within braces YAML does not take the variable.
+    config = pathlib.Path(directory) / name
+    config.write_text((args.peers / name).read_text().replace("${env:OUT}", str(directory)))
+    with running([args.collector / "otelcol-peer", "--config", config], stderr=subprocess.DEVNULL) as process:
         wait_for("the Collector", lambda: listening(24317))
         yield process.pid, 24317
 
