@@ -154,7 +154,10 @@ impl Audit<'_> {
             };
             let (tenant, received) = (&entry.tenant, entry.received);
             let mut out = Outputs::default();
-            stage.apply(Input { offset: offset.0, tenant, received, kind, payload: &payload }, &mut out);
+            stage.apply_or_set_aside(
+                Input { offset: offset.0, tenant, received, kind, payload: &payload },
+                &mut out,
+            );
             poison += out.poison.len() as u64;
             for (output, message) in out.messages {
                 let print = fingerprint(received.nanos(), message.encode_to_vec());

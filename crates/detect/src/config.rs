@@ -1,7 +1,8 @@
 //! What can be set about detection. Every value has a default that works unconfigured.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use foreshock_model::Tenant;
 use serde::{Deserialize, Serialize};
 
 /// Where time comes from.
@@ -31,6 +32,18 @@ pub struct DetectConfig {
     pub limits: Limits,
     /// How many pages are wanted.
     pub budget: Budget,
+    /// What each tenant may have; one that is not named here may have what the limits give. Set with the tenants.
+    #[serde(skip)]
+    pub quotas: BTreeMap<Tenant, Quota>,
+}
+
+/// What a tenant may have, over all partitions together. Each partition of the summaries stream holds its share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Metric series told apart.
+    pub series: Option<u64>,
+    /// Log patterns told apart.
+    pub patterns: Option<u64>,
 }
 
 impl Default for DetectConfig {
@@ -42,6 +55,7 @@ impl Default for DetectConfig {
             hold_up_seconds: 120,
             limits: Limits::default(),
             budget: Budget::default(),
+            quotas: BTreeMap::new(),
         }
     }
 }

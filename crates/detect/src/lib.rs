@@ -12,16 +12,19 @@
 
 mod config;
 pub mod correlate;
+mod degraded;
 pub mod detect;
 mod origin;
 pub mod pipeline;
 pub mod reduce;
 mod stage;
+mod upstream;
 mod watermark;
 
-pub use config::{Budget, Clock, DetectConfig, Limits};
-pub use origin::{Holes, InputId, Origin};
-pub use stage::{Input, InputKind, Outputs, RestoreError, Stage};
+pub use config::{Budget, Clock, DetectConfig, Limits, Quota};
+pub use degraded::{Folds, OWN_SERVICE};
+pub use origin::{Holes, InputId, Origin, partition_of_tenant};
+pub use stage::{Input, InputKind, Outputs, RestoreError, Stage, Taken, words_of_panic};
 pub use watermark::Watermark;
 
 /// The label of a finding that names the service on the other side of a call: where to look as well.

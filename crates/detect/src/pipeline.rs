@@ -68,7 +68,7 @@ impl<S: Stage> Member<S> {
     fn apply(&mut self, entry: Entry<'_>) -> Outputs<S::Output> {
         let mut out = Outputs::default();
         let Entry { tenant, received, kind, payload } = entry;
-        self.stage.apply(Input { offset: self.next, tenant, received, kind, payload }, &mut out);
+        self.stage.apply_or_set_aside(Input { offset: self.next, tenant, received, kind, payload }, &mut out);
         self.next += 1;
         out
     }
@@ -103,7 +103,8 @@ impl Pipeline {
             ((stream, input.partition), Member::new(stage))
         });
         let detect = summaries.iter().map(|input| {
-            Member::new(Detect::new(config.clone(), input.clone(), telemetry.clone(), partitions.findings))
+            let stage = Detect::new(config.clone(), input.clone(), telemetry.clone(), partitions.findings);
+            Member::new(stage.one_of(partitions.summaries))
         });
         let correlate = inputs(FINDINGS, partitions.findings)
             .into_iter()
@@ -199,19 +200,25 @@ impl Pipeline {
         self.detect.iter().map(|member| member.stage.closed()).min().unwrap_or_default()
     }
 
-    /// Tells a partition of detect that a source is not waited for; `payload` names it.
-    pub fn skip_at_detect(&mut self, partition: u16, received: Timestamp, payload: &Bytes) {
+    /// Gives a partition of detect a word of its owner: a skip or a marker.
+    pub fn word_to_detect(&mut self, partition: u16, received: Timestamp, kind: InputKind, payload: &Bytes) {
         let tenant = Tenant::default();
         let Some(member) = self.detect.get_mut(usize::from(partition)) else { return };
-        let out = member.apply(Entry { tenant: &tenant, received, kind: InputKind::Skip, payload });
+        let out = member.apply(Entry { tenant: &tenant, received, kind, payload });
         self.findings(out, received);
     }
 
-    /// Tells a partition of correlate that a source is not waited for; `payload` names it.
-    pub fn skip_at_correlate(&mut self, partition: u16, received: Timestamp, payload: &Bytes) {
+    /// Gives a partition of correlate a word of its owner: a skip or a marker.
+    pub fn word_to_correlate(
+        &mut self,
+        partition: u16,
+        received: Timestamp,
+        kind: InputKind,
+        payload: &Bytes,
+    ) {
         let tenant = Tenant::default();
         let Some(member) = self.correlate.get_mut(usize::from(partition)) else { return };
-        let out = member.apply(Entry { tenant: &tenant, received, kind: InputKind::Skip, payload });
+        let out = member.apply(Entry { tenant: &tenant, received, kind, payload });
         note_incidents(&mut self.seen, out);
     }
 

@@ -1,6 +1,10 @@
 //! What every stage has in common.
 
-use std::io::{self, Read, Write};
+use std::{
+    any::Any,
+    io::{self, Read, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use bytes::Bytes;
 use foreshock_model::{Tenant, Timestamp};
@@ -12,7 +16,7 @@ pub enum InputKind {
     Data,
     /// Time has come as far as [`Input::received`].
     Tick,
-    /// What the payload names on the control stream holds from here on.
+    /// A word of the owner that the payload holds: foreshock.v1 Marker.
     Marker,
     /// The source that the payload names is not waited for.
     Skip,
@@ -48,6 +52,15 @@ impl<M> Default for Outputs<M> {
     }
 }
 
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The stage went on, whether it could read it or not.
+    Applied,
+    /// The stage panicked over it.
+    SetAside,
+}
+
 /// A state that can't be taken up again. The stage is rebuilt from the log instead.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
@@ -79,11 +92,34 @@ pub trait Stage: Send + Sized + 'static {
     /// Applies one entry. Same entries, same order, same outputs.
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<Self::Output>);
 
+    /// Takes note of an entry that [`Stage::apply`] panicked over, so that the stage can tell of it.
+    fn set_aside(&mut self, _input: Input<'_>, _reason: &str) {}
+
+    /// Applies one entry; one that the stage panics over is set aside, and the stage goes on. The same entry panics
+    /// at the same place in every run, so the state it leaves is the same too.
+    fn apply_or_set_aside(&mut self, input: Input<'_>, out: &mut Outputs<Self::Output>) -> Taken {
+        let applied = catch_unwind(AssertUnwindSafe(|| self.apply(input, out)));
+        let Err(panic) = applied else { return Taken::Applied };
+        let reason = format!("the stage panicked: {}", words_of_panic(&*panic));
+        self.set_aside(input, &reason);
+        out.poison.push((input.offset, reason));
+        Taken::SetAside
+    }
+
     /// Writes the state.
     fn save(&self, to: &mut dyn Write) -> io::Result<()>;
 
     /// Takes up a state that [`Stage::save`] wrote. On an error `self` is unchanged.
     fn restore(&mut self, from: &mut dyn Read) -> Result<(), RestoreError>;
+}
+
+/// What a panic said.
+pub fn words_of_panic(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 /// Writes a version and a state as postcard.

@@ -121,7 +121,7 @@ pub enum EntryKind {
     Data,
     /// The owner's word that time has come as far as the entry's receive time. No payload.
     Tick,
-    /// The owner's word that what the payload names on the control stream holds from here on.
+    /// The owner's word to the stage that reads the partition: foreshock.v1 Marker.
     Marker,
     /// The owner's word that the source the payload names is not waited for.
     Skip,
@@ -201,6 +201,12 @@ impl Entry {
     pub fn tick(now: Timestamp) -> Self {
         let payload = Payload::Whole(Bytes::new());
         Self { tenant: Tenant::default(), received: now, kind: EntryKind::Tick, records: 0, payload }
+    }
+
+    /// The owner's word of `now`, a foreshock.v1 Marker.
+    pub fn marker(now: Timestamp, payload: impl Into<Payload>) -> Self {
+        let payload = payload.into();
+        Self { tenant: Tenant::default(), received: now, kind: EntryKind::Marker, records: 0, payload }
     }
 }
 

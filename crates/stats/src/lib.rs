@@ -28,7 +28,7 @@ pub use exhaust::{Forecast, RunOut};
 pub use flat::{FlatLine, FlatVerdict};
 pub use gaps::{Overdue, Regularity};
 pub use level::Level;
-pub use novelty::Novelty;
+pub use novelty::{Novelty, Shown};
 pub use share::ErrorShare;
 pub use shift::{LevelShift, ShiftVerdict};
 pub use tail::Tail;

@@ -5,7 +5,7 @@
 mod simulate;
 
 use foreshock_stats::{
-    CountBaseline, ErrorShare, FlatLine, Level, LevelShift, Novelty, Regularity, RunOut, Tail, Verdict,
+    CountBaseline, ErrorShare, FlatLine, Level, LevelShift, Novelty, Regularity, RunOut, Shown, Tail, Verdict,
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -61,7 +61,8 @@ proptest! {
         for (i, count) in counts.iter().enumerate() {
             sane(&baseline.observe(*count));
             sane(&share.observe(count / 3, *count));
-            prop_assert!(novelty.observe(*count, count / 100, count / 200).surprise() >= 0.0);
+            let shown = Shown { lines: *count, new: count / 100, new_lines: count / 20 };
+            prop_assert!(novelty.observe(shown, count / 200).surprise() >= 0.0);
             if i == counts.len() / 2 {
                 prop_assert_eq!(reload(&baseline), baseline);
                 prop_assert_eq!(reload(&share), share);

@@ -20,6 +20,8 @@ pub struct WorkerConfig {
     pub snapshot_percent: u8,
     /// A shutdown waits this long for the last commits, in seconds.
     pub shutdown_seconds: u32,
+    /// A stage that is further behind than this and stays so is told of, in seconds.
+    pub lag_told_seconds: u32,
 }
 
 impl Default for WorkerConfig {
@@ -31,6 +33,7 @@ impl Default for WorkerConfig {
             snapshot_input_mib: 128,
             snapshot_percent: 2,
             shutdown_seconds: 10,
+            lag_told_seconds: 60,
         }
     }
 }
@@ -49,6 +52,11 @@ impl WorkerConfig {
         Duration::from_secs(self.shutdown_seconds.into())
     }
 
+    /// A stage that is further behind than this is told of.
+    pub fn lag_told(&self) -> Duration {
+        Duration::from_secs(self.lag_told_seconds.into())
+    }
+
     /// What is wrong with the values, one sentence each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -57,6 +65,12 @@ impl WorkerConfig {
         }
         if self.snapshot_seconds == 0 {
             problems.push("worker.snapshot_seconds is 0; take at least 1".to_owned());
+        }
+        if self.lag_told_seconds < 10 {
+            problems.push(format!(
+                "worker.lag_told_seconds is {}; take at least 10: windows alone take as long",
+                self.lag_told_seconds
+            ));
         }
         if self.snapshot_input_mib == 0 {
             problems.push("worker.snapshot_input_mib is 0; take at least 1".to_owned());

@@ -6,12 +6,13 @@
 //! committed offset, and the runner goes on: every output is on the journal exactly once.
 //!
 //! This crate knows nothing of what the stages compute, and never tells them the time: what moves a stage is a record
-//! on its partition. The ticks and skips that do so are appended here.
+//! on its partition. The ticks, skips and markers that do so are appended here.
 
 mod backoff;
 mod commit;
 mod config;
 mod error;
+mod lag;
 mod latency;
 mod metrics;
 mod poison;
@@ -29,6 +30,7 @@ mod wall;
 
 pub use config::WorkerConfig;
 pub use error::WorkerError;
+pub use lag::{LagWatch, marked_partition, tell_of_lag};
 pub use latency::{Distribution, Latency};
 pub use metrics::{PartitionFigures, PartitionMetrics, WorkerMetrics};
 pub use report::{LagReport, PartitionLag, resident_bytes};

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use foreshock_detect::Folds;
 use foreshock_journal::{Offset, Partition};
 use foreshock_model::Timestamp;
 
@@ -23,6 +24,8 @@ pub struct WorkerMetrics {
     pub acknowledged_to_finding: Latency,
     pub(crate) ticks: AtomicU64,
     pub(crate) ticks_refused: AtomicU64,
+    pub(crate) markers: AtomicU64,
+    pub(crate) markers_refused: AtomicU64,
 }
 
 impl Default for WorkerMetrics {
@@ -33,6 +36,8 @@ impl Default for WorkerMetrics {
             acknowledged_to_finding: Latency::default(),
             ticks: AtomicU64::new(0),
             ticks_refused: AtomicU64::new(0),
+            markers: AtomicU64::new(0),
+            markers_refused: AtomicU64::new(0),
         }
     }
 }
@@ -58,6 +63,16 @@ impl WorkerMetrics {
     /// Ticks the journal refused; the next look tries again.
     pub fn ticks_refused(&self) -> u64 {
         self.ticks_refused.load(Relaxed)
+    }
+
+    /// Markers appended.
+    pub fn markers(&self) -> u64 {
+        self.markers.load(Relaxed)
+    }
+
+    /// Markers the journal refused.
+    pub fn markers_refused(&self) -> u64 {
+        self.markers_refused.load(Relaxed)
     }
 
     /// Partitions that still read what was processed before the start.
@@ -128,6 +143,18 @@ figures! {
     patterns,
     /// Metric series held.
     series,
+    /// Lines of shapes there was no room for.
+    folded_shapes,
+    /// Lines of patterns there was no room for.
+    folded_patterns,
+    /// Values of series there was no room for.
+    folded_series,
+    /// Times a resource was met that there was no room for.
+    folded_sources,
+    /// Spans of operations there was no room for.
+    folded_operations,
+    /// Windows of services there was no room for.
+    folded_services,
     /// Snapshots written.
     snapshots,
     /// Snapshots that could not be written.
@@ -254,6 +281,13 @@ impl PartitionMetrics {
         self.counters.instances.store(sizes.instances, Relaxed);
         self.counters.patterns.store(sizes.patterns, Relaxed);
         self.counters.series.store(sizes.series, Relaxed);
+        let Folds { shapes, patterns, series, sources, operations, services } = sizes.folds;
+        self.counters.folded_shapes.store(shapes, Relaxed);
+        self.counters.folded_patterns.store(patterns, Relaxed);
+        self.counters.folded_series.store(series, Relaxed);
+        self.counters.folded_sources.store(sources, Relaxed);
+        self.counters.folded_operations.store(operations, Relaxed);
+        self.counters.folded_services.store(services, Relaxed);
     }
 
     pub(crate) fn refused(&self) {

@@ -1,7 +1,5 @@
 //! Entries that a stage could not take are set aside with the reason; the partition goes on.
 
-use std::any::Any;
-
 use foreshock_journal::{Entry, Partition, Stream};
 use foreshock_model::{Tenant, proto};
 use prost::Message;
@@ -33,13 +31,4 @@ pub(crate) fn set_aside(
     };
     let tenant: Tenant = entry.tenant.clone();
     (Partition::new(Stream::Poison, 0), Entry::data(tenant, entry.received, 1, poison.encode_to_vec()))
-}
-
-/// What a panic said.
-pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".to_owned())
 }

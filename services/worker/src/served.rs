@@ -1,6 +1,6 @@
 //! What the runner and the metrics page want to know of a stage beyond what the stage itself needs.
 
-use foreshock_detect::{Stage, correlate::Correlate, detect::Detect, reduce::Reduce};
+use foreshock_detect::{Folds, Stage, correlate::Correlate, detect::Detect, reduce::Reduce};
 use foreshock_model::Timestamp;
 
 /// Figures of a stage's state.
@@ -23,6 +23,8 @@ pub struct Sizes {
     pub patterns: u64,
     /// Metric series.
     pub series: u64,
+    /// What went over a limit so far.
+    pub folds: Folds,
 }
 
 /// A stage that a runner can serve.
@@ -49,7 +51,7 @@ impl Served for Reduce {
     }
 
     fn sizes(&self) -> Sizes {
-        Sizes { instances: self.sources() as u64, ..Sizes::default() }
+        Sizes { instances: self.sources() as u64, folds: *self.folds(), ..Sizes::default() }
     }
 }
 
@@ -63,6 +65,7 @@ impl Served for Detect {
         Sizes {
             patterns: self.pattern_count() as u64,
             series: self.series_count() as u64,
+            folds: *self.folds(),
             ..Sizes::default()
         }
     }

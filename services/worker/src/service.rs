@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use foreshock_detect::{DetectConfig, InputId, Stage, correlate::Correlate, detect::Detect, reduce::Reduce};
+use foreshock_detect::{
+    Clock, DetectConfig, InputId, Stage, correlate::Correlate, detect::Detect, reduce::Reduce, words_of_panic,
+};
 use foreshock_journal::{Journal, Partition, Stream};
 use tokio::{
     runtime::{self, Runtime},
@@ -11,7 +13,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Runner, Served, Views, WorkerConfig, WorkerError, WorkerMetrics, poison, ticks::tick_quiet_partitions,
+    Runner, Served, Views, WorkerConfig, WorkerError, WorkerMetrics, lag::tell_of_lag,
+    ticks::tick_quiet_partitions,
 };
 
 /// Runs all stages over all partitions until `shutdown`, then commits and saves what there is.
@@ -80,11 +83,12 @@ struct Crew {
 }
 
 impl Crew {
-    /// Starts a task for each stage and partition, and the ticker.
+    /// Starts a task for each stage and partition, the ticker, and the watch over lag.
     fn muster(&mut self) {
         let views = Arc::clone(&self.views);
         let telemetry = self.inputs(&Stream::TELEMETRY);
         let summaries = self.inputs(&[Stream::Summaries]);
+        let partitions = self.journal.partitions(Stream::Summaries);
         for stream in Stream::TELEMETRY {
             self.stage(stream, Stream::Summaries, ("", &[]), Reduce::new, None);
         }
@@ -92,7 +96,7 @@ impl Crew {
             Stream::Summaries,
             Stream::Findings,
             (Reduce::NAME, &telemetry),
-            Detect::new,
+            |config, input, sources, outputs| Detect::new(config, input, sources, outputs).one_of(partitions),
             Some(&views),
         );
         self.stage(Stream::Findings, Stream::Incidents, (Detect::NAME, &summaries), Correlate::new, None);
@@ -105,6 +109,17 @@ impl Crew {
         };
         let handle = self.tasks.spawn_on(ticker, self.threads.handle());
         self.names.insert(handle.id(), "the ticker".to_owned());
+        // On the event clock the past is read at any speed: how old it is says nothing.
+        if self.detect.clock == Clock::Live {
+            let (config, journal) = (Arc::clone(&self.config), Arc::clone(&self.journal));
+            let (metrics, stop) = (Arc::clone(&self.metrics), self.stop.clone());
+            let lag_watch = async move {
+                tell_of_lag(config, journal, metrics, stop).await;
+                Ok(())
+            };
+            let handle = self.tasks.spawn_on(lag_watch, self.threads.handle());
+            self.names.insert(handle.id(), "the watch over lag".to_owned());
+        }
     }
 
     fn inputs(&self, streams: &[Stream]) -> Vec<InputId> {
@@ -157,7 +172,7 @@ impl Crew {
             Err(error) => {
                 let task = self.names.remove(&error.id()).unwrap_or_else(|| "a task".to_owned());
                 let reason = match error.try_into_panic() {
-                    Ok(panic) => poison::words(&*panic),
+                    Ok(panic) => words_of_panic(&*panic),
                     Err(error) => error.to_string(),
                 };
                 Err(WorkerError::Broken { task, reason })

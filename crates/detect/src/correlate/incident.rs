@@ -8,6 +8,7 @@ use foreshock_model::{
 use serde::{Deserialize, Serialize};
 
 use super::{ServiceMap, causes};
+use crate::OWN_SERVICE;
 
 /// An incident is over when this many windows of the length its findings are judged on brought nothing.
 const QUIET_WINDOWS: u32 = 3;
@@ -68,10 +69,12 @@ impl Standing {
     /// Whether a finding of `service` belongs here, and how far away it is on the map. Where the map says nothing of
     /// the service at all, it belongs here if it began as this grew.
     pub(super) fn link(&self, service: &ServiceName, at: Timestamp, map: &ServiceMap) -> Option<usize> {
-        if at.since(self.last) > NEAR {
+        let services = &self.incident.services;
+        // What Foreshock says of itself is no cause of what it sees, and no part of it.
+        let of_itself = |service: &ServiceName| service.as_str() == OWN_SERVICE;
+        if at.since(self.last) > NEAR || of_itself(service) != services.iter().any(of_itself) {
             return None;
         }
-        let services = &self.incident.services;
         let linked = services.iter().filter_map(|own| map.distance(own, service, HOPS)).min();
         let unplaced = !map.knows(service) || !services.iter().any(|own| map.knows(own));
         linked.or_else(|| (unplaced && at.since(self.grown) <= TOGETHER).then_some(HOPS + 1))

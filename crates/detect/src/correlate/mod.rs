@@ -18,16 +18,17 @@ use std::{
     sync::Arc,
 };
 
-use foreshock_model::{BASE_WINDOW, Finding, Tenant, Timestamp, fingerprint64, proto};
+use foreshock_model::{BASE_WINDOW, Finding, Tenant, Timestamp, proto};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use self::tenant::TenantState;
 pub use self::{budget::Thresholds, service_map::ServiceMap};
 use crate::{
-    DetectConfig, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage,
-    origin::Arrival,
+    DetectConfig, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage, degraded,
+    partition_of_tenant,
     stage::{restore_state, save_state},
+    upstream::Upstream,
 };
 
 /// The stage correlate over one partition of the findings stream.
@@ -39,9 +40,8 @@ pub struct Correlate {
 #[derive(Clone, Serialize, Deserialize)]
 struct State {
     origin: Origin,
-    holes: Holes,
-    /// How far each partition of detect has come.
-    sources: BTreeMap<InputId, Timestamp>,
+    /// The partitions of detect.
+    upstream: Upstream,
     closed: Timestamp,
     /// What waits for its window to be closed everywhere, by the window's end.
     pending: BTreeMap<Timestamp, Pending>,
@@ -77,8 +77,7 @@ impl Correlate {
     pub fn new(config: Arc<DetectConfig>, input: InputId, sources: Vec<InputId>, outputs: u16) -> Self {
         let state = State {
             origin: Origin::new(Self::NAME, input, outputs),
-            holes: Holes::default(),
-            sources: sources.into_iter().map(|source| (source, Timestamp::default())).collect(),
+            upstream: Upstream::new(sources),
             closed: Timestamp::default(),
             pending: BTreeMap::new(),
             tenants: BTreeMap::new(),
@@ -88,12 +87,12 @@ impl Correlate {
 
     /// Whether each message came once and without a hole.
     pub fn holes(&self) -> &Holes {
-        &self.state.holes
+        self.state.upstream.holes()
     }
 
     /// How far each source has come.
     pub fn source_watermarks(&self) -> &BTreeMap<InputId, Timestamp> {
-        &self.state.sources
+        self.state.upstream.reached()
     }
 
     /// The thresholds that follow from each tenant's budget at present.
@@ -101,22 +100,14 @@ impl Correlate {
         self.state.tenants.iter().map(|(tenant, state)| (tenant, state.thresholds(&self.config)))
     }
 
-    fn take(
-        &mut self,
-        message: proto::Findings,
-        offset: u64,
-        out: &mut Outputs<proto::Incidents>,
-    ) -> Result<(), String> {
-        let source = message.source.as_ref().ok_or("it names no source")?;
-        if self.state.holes.arrive(source) == Arrival::Repeat {
-            return Ok(());
-        }
-        let source = InputId::of(source);
+    fn take(&mut self, input: &Input<'_>, out: &mut Outputs<proto::Incidents>) -> Result<(), String> {
+        let read = self.state.upstream.read::<proto::Findings>(input.payload)?;
+        let Some((source, message)) = read else { return Ok(()) };
         let watermark = Timestamp(message.watermark);
         for finding in &message.findings {
             let finding = Finding::try_from(finding).map_err(|error| error.to_string())?;
             if finding.provisional {
-                self.provisional(finding, offset, out);
+                self.provisional(finding, input.offset, out);
             } else {
                 self.pending_at(finding.window_end).findings.push(finding);
             }
@@ -145,9 +136,20 @@ impl Correlate {
             pending.tests.extend(tests);
             pending.news.extend(news);
         }
-        if watermark != Timestamp::default() {
-            let known = self.state.sources.entry(source).or_default();
-            *known = watermark.max(*known);
+        self.state.upstream.tell(source, message.watermark);
+        Ok(())
+    }
+
+    /// Takes a word of the owner.
+    fn mark(&mut self, input: &Input<'_>, out: &mut Outputs<proto::Incidents>) -> Result<(), String> {
+        let marker = proto::Marker::decode(input.payload.clone()).map_err(|error| error.to_string())?;
+        if let Some(proto::marker::Says::Lagging(lagging)) = marker.says {
+            let (last, provisional) = degraded::lagging(&lagging, input.received);
+            // While a stage lags no window is closed, so who waits for one would hear of it when it is over.
+            if provisional.window_end > self.state.closed {
+                self.provisional(provisional, input.offset, out);
+            }
+            self.pending_at(last.window_end).findings.push(last);
         }
         Ok(())
     }
@@ -169,7 +171,7 @@ impl Correlate {
 
     /// Takes every window that is closed everywhere.
     fn close_due(&mut self, offset: u64, out: &mut Outputs<proto::Incidents>) {
-        let Some(due) = self.state.sources.values().min().copied() else { return };
+        let Some(due) = self.state.upstream.lowest() else { return };
         if due <= self.state.closed {
             return;
         }
@@ -185,16 +187,30 @@ impl Correlate {
     /// be over, otherwise only those that something waits for.
     fn next_end(&self, due: Timestamp) -> Option<Timestamp> {
         let pending = self.state.pending.keys().next().copied().filter(|end| *end <= due);
-        let standing = self.state.tenants.values().any(TenantState::stands);
-        if !standing || due == Timestamp::MAX {
+        if due == Timestamp::MAX {
             return pending;
         }
+        // Before the first window nothing is over: time begins with what comes first.
+        let stands =
+            self.state.closed > Timestamp::default() && self.state.tenants.values().any(TenantState::stands);
         let step = self.state.closed.plus(BASE_WINDOW);
-        let step = (step <= due).then_some(step);
-        pending.into_iter().chain(step).min()
+        let step = (stands && step <= due).then_some(step);
+        let own = self.state.upstream.is_troubled().then_some(due);
+        pending.into_iter().chain(step).chain(own).min()
     }
 
-    fn close(&mut self, end: Timestamp, pending: Pending, offset: u64, out: &mut Outputs<proto::Incidents>) {
+    fn close(
+        &mut self,
+        end: Timestamp,
+        mut pending: Pending,
+        offset: u64,
+        out: &mut Outputs<proto::Incidents>,
+    ) {
+        if self.state.upstream.is_troubled() {
+            let window = end.minus(BASE_WINDOW).window(BASE_WINDOW);
+            let State { upstream, origin, .. } = &mut self.state;
+            pending.findings.extend(upstream.take_troubles(origin.input(), window));
+        }
         let mut by_tenant: BTreeMap<Tenant, Pending> = BTreeMap::new();
         for finding in pending.findings {
             by_tenant.entry(finding.tenant.clone()).or_default().findings.push(finding);
@@ -219,7 +235,7 @@ impl Correlate {
             pending.tests.sort();
             pending.news.sort();
             let Some(state) = self.state.tenants.get_mut(&tenant) else { continue };
-            let incidents = state.close(&tenant, end, pending, &self.config);
+            let incidents = state.close(end, pending, &self.config);
             if !incidents.is_empty() {
                 self.emit(&tenant, incidents, end, offset, out);
             }
@@ -234,8 +250,7 @@ impl Correlate {
         offset: u64,
         out: &mut Outputs<proto::Incidents>,
     ) {
-        let outputs = u64::from(self.state.origin.outputs());
-        let output = u16::try_from(fingerprint64(tenant.as_str().as_bytes()) % outputs).unwrap_or(0);
+        let output = partition_of_tenant(tenant, self.state.origin.outputs());
         let message = proto::Incidents {
             source: Some(self.state.origin.stamp(output, offset)),
             watermark: watermark.nanos(),
@@ -247,28 +262,25 @@ impl Correlate {
 
 impl Stage for Correlate {
     const NAME: &'static str = "correlate";
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
     type Output = proto::Incidents;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Incidents>) {
-        match input.kind {
-            InputKind::Data => {
-                let taken = proto::Findings::decode(input.payload.clone())
-                    .map_err(|error| error.to_string())
-                    .and_then(|message| self.take(message, input.offset, out));
-                if let Err(reason) = taken {
-                    out.poison.push((input.offset, reason));
-                }
-            }
-            InputKind::Skip => {
-                if let Ok(source) = proto::Source::decode(input.payload.clone()) {
-                    let others = self.state.sources.values().max().copied().unwrap_or_default();
-                    self.state.sources.insert(InputId::of(&source), others);
-                }
-            }
-            InputKind::Tick | InputKind::Marker => {}
+        let taken = match input.kind {
+            InputKind::Data => self.take(&input, out),
+            InputKind::Skip => self.state.upstream.skip(input.payload),
+            InputKind::Marker => self.mark(&input, out),
+            InputKind::Tick => Ok(()),
+        };
+        if let Err(reason) = taken {
+            self.state.upstream.set_aside(input.offset, &reason);
+            out.poison.push((input.offset, reason));
         }
         self.close_due(input.offset, out);
+    }
+
+    fn set_aside(&mut self, input: Input<'_>, reason: &str) {
+        self.state.upstream.set_aside(input.offset, reason);
     }
 
     fn save(&self, to: &mut dyn Write) -> io::Result<()> {

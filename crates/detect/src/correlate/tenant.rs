@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use foreshock_model::{
-    Change, Finding, Incident, IncidentId, IncidentStatus, Kind, Severity, Tenant, Timestamp,
-};
+use foreshock_model::{Change, Finding, Incident, IncidentId, IncidentStatus, Kind, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -58,13 +56,7 @@ impl TenantState {
     }
 
     /// Takes one window, closed everywhere, with everything sorted. Returns the incidents to tell of.
-    pub(super) fn close(
-        &mut self,
-        _tenant: &Tenant,
-        end: Timestamp,
-        pending: Pending,
-        config: &DetectConfig,
-    ) -> Vec<Incident> {
+    pub(super) fn close(&mut self, end: Timestamp, pending: Pending, config: &DetectConfig) -> Vec<Incident> {
         self.learn(&pending);
         let thresholds = self.thresholds(config);
         let mut findings = pending.findings;

@@ -2,25 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use foreshock_model::{Kind, Severity, Window};
-use foreshock_stats::Tail;
+use foreshock_model::{Tenant, Window};
 
 use super::{
     ServiceKey,
-    draft::{Draft, MINUTE, TEN_MINUTES},
+    draft::{MINUTE, TEN_MINUTES},
     merged::Merged,
+    quotas::Shares,
     report::Report,
     series::SeriesTable,
     service::ServiceState,
 };
-use crate::DetectConfig;
+use crate::{DetectConfig, Folds, OWN_SERVICE};
 
 /// What the close of a window works on.
 pub(super) struct Closing<'a> {
     pub(super) services: &'a mut BTreeMap<ServiceKey, ServiceState>,
     pub(super) series: &'a mut SeriesTable,
-    pub(super) folded_services: &'a mut u64,
+    /// What went over a limit so far.
+    pub(super) folds: &'a mut Folds,
     pub(super) config: &'a DetectConfig,
+    pub(super) quotas: Shares<'a>,
+    /// How many more patterns each tenant may have in this window, as far as it was asked.
+    pub(super) rooms: BTreeMap<Tenant, usize>,
     pub(super) window: Window,
 }
 
@@ -31,6 +35,7 @@ impl Closing<'_> {
         for (key, merged) in merged {
             self.take(&key, merged, &mut report);
         }
+        self.tell_unwatched(&mut report);
         let end = self.window.end();
         if end == end.window(MINUTE).start {
             let minute = end.minus(MINUTE).window(MINUTE);
@@ -49,54 +54,58 @@ impl Closing<'_> {
         report
     }
 
-    fn take(&mut self, key: &ServiceKey, merged: Merged, report: &mut Report) {
-        if !self.services.contains_key(key) {
-            if self.services.len() >= self.config.limits.services as usize {
-                *self.folded_services += 1;
-                return;
-            }
-            let state = ServiceState::new(self.window.start, &self.config.limits);
-            self.services.insert(key.clone(), state);
+    fn take(&mut self, key: &ServiceKey, mut merged: Merged, report: &mut Report) {
+        let (tenant, name) = key;
+        let unread = merged.unread.iter();
+        report.findings.extend(unread.filter_map(|(of, unread)| unread.finding(tenant, of, self.window)));
+        let mut folds = merged.folds;
+        if self.services.contains_key(key) || self.make_room(key, &merged, report) {
+            let new_series = std::mem::take(&mut merged.new_series);
+            let values = std::mem::take(&mut merged.series);
+            let most = self.quotas.series(tenant).min(self.config.limits.series as usize);
+            self.series.announce(key, new_series, self.window.start, self.config.limits.series, most);
+            let unwatched = self.series.take(&values);
+            let mut own = Folds { series: unwatched, ..Folds::default() };
+            own.add(&self.learn(key, merged, report));
+            self.folds.add(&own);
+            folds.add(&own);
         }
-        let Some(service) = self.services.get_mut(key) else { return };
-        degraded(key, &merged, self.window, report);
-        let mut merged = merged;
-        let new_series = std::mem::take(&mut merged.new_series);
-        let values = std::mem::take(&mut merged.series);
-        self.series.announce(key, new_series, self.window.start, self.config.limits.series);
-        self.series.take(&values);
-        service.take(key, merged, self.window, &self.config.limits, report);
+        report.findings.extend(folds.findings(tenant, name, self.window));
     }
-}
 
-/// What Foreshock has to say about itself: something was folded, so it sees less than there is.
-fn degraded(key: &ServiceKey, merged: &Merged, window: Window, report: &mut Report) {
-    let folds = [
-        (
-            "shapes",
-            merged.folded_shapes,
-            "lines are counted as one other pattern; raise detect.limits.shapes",
-        ),
-        ("series", merged.folded_series, "metric points are not watched; raise detect.limits.series"),
-        (
-            "sources",
-            merged.folded_sources,
-            "records are counted as one other source; raise detect.limits.sources",
-        ),
-    ];
-    for (series, count, what) in folds.into_iter().filter(|(_, count, _)| *count > 0) {
-        let draft = Draft {
-            key,
-            kind: Kind::Degraded,
-            series: &format!("foreshock.folded.{series}"),
-            window,
-            tail: Tail::from_surprise(20.0),
-            effect: count as f64,
-            observed: count as f64,
-            expected: (0.0, 0.0),
-            severity: Severity::Warning,
-            title: format!("Foreshock sees {} only in part: {count} {what}", key.1),
+    /// Begins to watch a service, if there is something to watch and room for one more.
+    fn make_room(&mut self, key: &ServiceKey, merged: &Merged, report: &mut Report) -> bool {
+        if merged.is_of_foreshock_alone() {
+            return false;
+        }
+        if self.services.len() >= self.config.limits.services as usize {
+            *report.unwatched.entry(key.0.clone()).or_default() += 1;
+            return false;
+        }
+        self.services.insert(key.clone(), ServiceState::new(self.window.start, &self.config.limits));
+        true
+    }
+
+    /// Gives a service its window. Returns what there was no room for.
+    fn learn(&mut self, key: &ServiceKey, merged: Merged, report: &mut Report) -> Folds {
+        let room = match self.rooms.get(&key.0) {
+            Some(room) => *room,
+            None => self.quotas.room_for_patterns(&key.0, self.services),
         };
-        report.findings.push(draft.finish());
+        let Some(service) = self.services.get_mut(key) else { return Folds::default() };
+        let before = service.pattern_count();
+        let folds = service.take(key, merged, self.window, (&self.config.limits, room), report);
+        let grown = service.pattern_count().saturating_sub(before);
+        self.rooms.insert(key.0.clone(), room.saturating_sub(grown));
+        folds
+    }
+
+    /// Tells each tenant of its services that are not watched at all.
+    fn tell_unwatched(&mut self, report: &mut Report) {
+        for (tenant, services) in std::mem::take(&mut report.unwatched) {
+            let folds = Folds { services, ..Folds::default() };
+            report.findings.extend(folds.findings(&tenant, &OWN_SERVICE.into(), self.window));
+            self.folds.add(&folds);
+        }
     }
 }

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use foreshock_model::{Timestamp, proto};
 use serde::{Deserialize, Serialize};
 
+use crate::{Folds, InputId, degraded::Unread};
+
 /// The merged summaries of one service and base window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Merged {
@@ -23,9 +25,10 @@ pub(super) struct Merged {
     pub(super) operations: BTreeMap<String, MergedSpans>,
     /// Calls to other services, as this one saw them.
     pub(super) calls: BTreeMap<String, MergedSpans>,
-    pub(super) folded_shapes: u64,
-    pub(super) folded_series: u64,
-    pub(super) folded_sources: u64,
+    /// What reduce had no room for.
+    pub(super) folds: Folds,
+    /// Entries that reduce could not read, by where they lie.
+    pub(super) unread: BTreeMap<InputId, Unread>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -112,10 +115,23 @@ impl Merged {
             }
         }
         if let Some(folded) = summary.folded {
-            self.folded_shapes += folded.shapes;
-            self.folded_series += folded.series;
-            self.folded_sources += folded.sources;
+            self.folds.add(&Folds::of(&folded));
         }
+        if let Some(unread) = summary.unread {
+            let partition = u16::try_from(unread.partition).unwrap_or(u16::MAX);
+            let of = InputId { stream: unread.stream, partition };
+            self.unread.entry(of).or_default().note(unread.count, unread.offset, &unread.reason);
+        }
+    }
+
+    /// Whether nothing of the service itself was seen: what there is, is said of Foreshock.
+    pub(super) fn is_of_foreshock_alone(&self) -> bool {
+        self.shapes.is_empty()
+            && self.instances.is_empty()
+            && self.new_series.is_empty()
+            && self.series.is_empty()
+            && self.operations.is_empty()
+            && self.calls.is_empty()
     }
 
     fn add_instance(&mut self, instance: proto::InstanceWindow) {

@@ -11,6 +11,7 @@ mod harm;
 mod merged;
 mod operations;
 mod patterns;
+mod quotas;
 mod report;
 mod series;
 mod service;
@@ -22,16 +23,18 @@ use std::{
     sync::Arc,
 };
 
-use foreshock_model::{BASE_WINDOW, ServiceName, Tenant, Timestamp, proto};
-use prost::Message;
+use foreshock_model::{BASE_WINDOW, ServiceName, Tenant, Timestamp, Window, proto};
 use serde::{Deserialize, Serialize};
 
-use self::{close::Closing, merged::Merged, report::Report, series::SeriesTable, service::ServiceState};
+use self::{
+    close::Closing, merged::Merged, quotas::Shares, report::Report, series::SeriesTable,
+    service::ServiceState,
+};
 pub use self::{patterns::PatternView, series::SeriesView};
 use crate::{
-    DetectConfig, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage,
-    origin::Arrival,
+    DetectConfig, Folds, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage,
     stage::{restore_state, save_state},
+    upstream::Upstream,
 };
 
 /// A gap longer than this is not walked through window by window: what was learned before is taken up after it.
@@ -44,21 +47,22 @@ type ServiceKey = (Tenant, ServiceName);
 pub struct Detect {
     state: State,
     config: Arc<DetectConfig>,
+    /// Partitions of the summaries stream: quotas are shared out among them.
+    partitions: u16,
 }
 
 #[derive(Serialize, Deserialize)]
 struct State {
     origin: Origin,
-    holes: Holes,
-    /// How far each input partition of reduce has come.
-    sources: BTreeMap<InputId, Timestamp>,
+    /// The input partitions of reduce.
+    upstream: Upstream,
     closed: Timestamp,
     /// By start of the base window: what is not closed yet.
     pending: BTreeMap<Timestamp, BTreeMap<ServiceKey, Merged>>,
     services: BTreeMap<ServiceKey, ServiceState>,
     series: SeriesTable,
-    /// Services that were over the limit.
-    folded_services: u64,
+    /// What went over a limit here.
+    folds: Folds,
 }
 
 impl Detect {
@@ -67,30 +71,41 @@ impl Detect {
     pub fn new(config: Arc<DetectConfig>, input: InputId, sources: Vec<InputId>, outputs: u16) -> Self {
         let state = State {
             origin: Origin::new(Self::NAME, input, outputs),
-            holes: Holes::default(),
-            sources: sources.into_iter().map(|source| (source, Timestamp::default())).collect(),
+            upstream: Upstream::new(sources),
             closed: Timestamp::default(),
             pending: BTreeMap::new(),
             services: BTreeMap::new(),
             series: SeriesTable::default(),
-            folded_services: 0,
+            folds: Folds::default(),
         };
-        Self { state, config }
+        Self { state, config, partitions: 1 }
+    }
+
+    /// It is one of so many partitions of the summaries stream, and gives a tenant its share of its quota.
+    #[must_use]
+    pub fn one_of(mut self, partitions: u16) -> Self {
+        self.partitions = partitions;
+        self
     }
 
     /// Whether each message came once and without a hole.
     pub fn holes(&self) -> &Holes {
-        &self.state.holes
+        self.state.upstream.holes()
     }
 
     /// How far each source has come.
     pub fn source_watermarks(&self) -> &BTreeMap<InputId, Timestamp> {
-        &self.state.sources
+        self.state.upstream.reached()
     }
 
     /// Base windows that end at or before this are closed.
     pub fn closed(&self) -> Timestamp {
         self.state.closed
+    }
+
+    /// What went over a limit here.
+    pub fn folds(&self) -> &Folds {
+        &self.state.folds
     }
 
     /// The patterns of a tenant's services.
@@ -121,17 +136,9 @@ impl Detect {
             .map(|((_, name), state)| (name, state))
     }
 
-    fn take(
-        &mut self,
-        message: proto::Summaries,
-        offset: u64,
-        out: &mut Outputs<proto::Findings>,
-    ) -> Result<(), String> {
-        let source = message.source.as_ref().ok_or("it names no source")?;
-        if self.state.holes.arrive(source) == Arrival::Repeat {
-            return Ok(());
-        }
-        let source = InputId::of(source);
+    fn take(&mut self, input: &Input<'_>, out: &mut Outputs<proto::Findings>) -> Result<(), String> {
+        let read = self.state.upstream.read::<proto::Summaries>(input.payload)?;
+        let Some((source, message)) = read else { return Ok(()) };
         for summary in message.windows {
             self.merge(summary)?;
         }
@@ -140,10 +147,9 @@ impl Detect {
             for urgent in message.urgent {
                 self.judge_now(&urgent, &mut report);
             }
-            report.emit_now(&mut self.state.origin, offset, out);
+            report.emit_now(&mut self.state.origin, input.offset, out);
         }
-        let known = self.state.sources.entry(source).or_default();
-        *known = Timestamp(message.watermark).max(*known);
+        self.state.upstream.tell(source, message.watermark);
         Ok(())
     }
 
@@ -162,6 +168,15 @@ impl Detect {
         let key = (tenant, ServiceName::from(urgent.service.as_str()));
         let window = Timestamp(urgent.time).window(BASE_WINDOW);
         let lines = self.state.pending.get(&window.start).and_then(|w| w.get(&key)).map_or(0, |m| m.lines);
+        let shares = Shares {
+            config: &self.config,
+            partition: self.state.origin.input().partition,
+            of: self.partitions,
+        };
+        // What can't become a pattern of its own can't be a new one.
+        if shares.room_for_patterns(&key.0, &self.state.services) == 0 {
+            return;
+        }
         if let Some(service) = self.state.services.get(&key) {
             report.findings.extend(service.judge_now(&key, urgent, window, lines));
         }
@@ -169,7 +184,7 @@ impl Detect {
 
     /// Closes every window that all sources have passed.
     fn close_due(&mut self, offset: u64, out: &mut Outputs<proto::Findings>) {
-        let Some(due) = self.state.sources.values().min().copied() else { return };
+        let Some(due) = self.state.upstream.lowest() else { return };
         if due <= self.state.closed {
             return;
         }
@@ -178,18 +193,37 @@ impl Detect {
             let mut closing = Closing {
                 services: &mut self.state.services,
                 series: &mut self.state.series,
-                folded_services: &mut self.state.folded_services,
+                folds: &mut self.state.folds,
                 config: &self.config,
+                quotas: Shares {
+                    config: &self.config,
+                    partition: self.state.origin.input().partition,
+                    of: self.partitions,
+                },
+                rooms: BTreeMap::new(),
                 window: start.window(BASE_WINDOW),
             };
-            let report = closing.run(merged);
+            let mut report = closing.run(merged);
+            self.tell_troubles(start.window(BASE_WINDOW), &mut report);
             let end = start.plus(BASE_WINDOW);
             report.emit_closed(&mut self.state.origin, end, offset, out);
             self.state.closed = end;
         }
         if self.state.closed < due {
+            let mut report = Report::default();
+            if due != Timestamp::MAX {
+                self.tell_troubles(due.minus(BASE_WINDOW).window(BASE_WINDOW), &mut report);
+            }
             self.state.closed = due;
-            Report::default().emit_closed(&mut self.state.origin, due, offset, out);
+            report.emit_closed(&mut self.state.origin, due, offset, out);
+        }
+    }
+
+    /// Tells of what went wrong on the way to here, with a window that is closed.
+    fn tell_troubles(&mut self, window: Window, report: &mut Report) {
+        let State { upstream, origin, .. } = &mut self.state;
+        if upstream.is_troubled() {
+            report.findings.extend(upstream.take_troubles(origin.input(), window));
         }
     }
 
@@ -211,28 +245,24 @@ impl Detect {
 
 impl Stage for Detect {
     const NAME: &'static str = "detect";
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
     type Output = proto::Findings;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Findings>) {
-        match input.kind {
-            InputKind::Data => {
-                let taken = proto::Summaries::decode(input.payload.clone())
-                    .map_err(|error| error.to_string())
-                    .and_then(|message| self.take(message, input.offset, out));
-                if let Err(reason) = taken {
-                    out.poison.push((input.offset, reason));
-                }
-            }
-            InputKind::Skip => {
-                if let Ok(source) = proto::Source::decode(input.payload.clone()) {
-                    let others = self.state.sources.values().max().copied().unwrap_or_default();
-                    self.state.sources.insert(InputId::of(&source), others);
-                }
-            }
-            InputKind::Tick | InputKind::Marker => {}
+        let taken = match input.kind {
+            InputKind::Data => self.take(&input, out),
+            InputKind::Skip => self.state.upstream.skip(input.payload),
+            InputKind::Tick | InputKind::Marker => Ok(()),
+        };
+        if let Err(reason) = taken {
+            self.state.upstream.set_aside(input.offset, &reason);
+            out.poison.push((input.offset, reason));
         }
         self.close_due(input.offset, out);
+    }
+
+    fn set_aside(&mut self, input: Input<'_>, reason: &str) {
+        self.state.upstream.set_aside(input.offset, reason);
     }
 
     fn save(&self, to: &mut dyn Write) -> io::Result<()> {

@@ -27,7 +27,6 @@ pub(super) struct Operations {
     operations: BTreeMap<String, Operation>,
     calls: BTreeMap<String, Operation>,
     since: Timestamp,
-    folded: u64,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -39,16 +38,16 @@ struct Operation {
 }
 
 impl Operations {
-    /// Adds a base window.
+    /// Adds a base window. Returns how many spans there was no room for.
     pub(super) fn take(
         &mut self,
         spans: BTreeMap<String, MergedSpans>,
         calls: BTreeMap<String, MergedSpans>,
         window: Timestamp,
         limits: &Limits,
-    ) {
+    ) -> u64 {
         if spans.is_empty() {
-            return;
+            return 0;
         }
         if self.since == Timestamp::default() {
             self.since = window;
@@ -57,7 +56,7 @@ impl Operations {
         let errors = spans.values().map(|spans| spans.errors).sum();
         self.errors.add(total, errors, [].iter());
         let limit = limits.operations as usize;
-        self.folded += add(&mut self.operations, spans, limit) + add(&mut self.calls, calls, limit);
+        add(&mut self.operations, spans, limit) + add(&mut self.calls, calls, limit)
     }
 
     /// Judges the minute.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use foreshock_model::{Change, Finding, Kind, ServiceName, Tenant, Timestamp, fingerprint64, proto};
+use foreshock_model::{Change, Finding, Kind, ServiceName, Tenant, Timestamp, proto};
 
-use crate::{Origin, Outputs};
+use crate::{Origin, Outputs, partition_of_tenant};
 
 /// Findings in one message.
 const FINDINGS_A_MESSAGE: usize = 500;
@@ -17,6 +17,8 @@ pub(super) struct Report {
     tests: BTreeMap<(Tenant, Kind, u32), u64>,
     pub(super) edges: BTreeSet<(Tenant, ServiceName, String)>,
     pub(super) changes: Vec<(Tenant, Change)>,
+    /// Services there was no room for, by tenant.
+    pub(super) unwatched: BTreeMap<Tenant, u64>,
 }
 
 impl Report {
@@ -30,7 +32,7 @@ impl Report {
     /// Puts out provisional findings, each to its tenant's partition.
     pub(super) fn emit_now(self, origin: &mut Origin, offset: u64, out: &mut Outputs<proto::Findings>) {
         for finding in self.findings {
-            let output = output_of(&finding.tenant, origin.outputs());
+            let output = partition_of_tenant(&finding.tenant, origin.outputs());
             let message = proto::Findings {
                 source: Some(origin.stamp(output, offset)),
                 findings: vec![(&finding).into()],
@@ -52,7 +54,7 @@ impl Report {
         self.findings.sort_by_key(|finding| finding.id);
         let mut last: Vec<proto::Findings> = vec![proto::Findings::default(); usize::from(outputs)];
         for finding in &self.findings {
-            let output = output_of(&finding.tenant, outputs);
+            let output = partition_of_tenant(&finding.tenant, outputs);
             let message = &mut last[usize::from(output)];
             message.findings.push(finding.into());
             if message.findings.len() >= FINDINGS_A_MESSAGE {
@@ -62,7 +64,7 @@ impl Report {
             }
         }
         for ((tenant, kind, window_seconds), count) in self.tests {
-            last[usize::from(output_of(&tenant, outputs))].tests.push(proto::Tests {
+            last[usize::from(partition_of_tenant(&tenant, outputs))].tests.push(proto::Tests {
                 tenant: tenant.to_string(),
                 kind: kind.to_string(),
                 count,
@@ -70,14 +72,14 @@ impl Report {
             });
         }
         for (tenant, caller, callee) in self.edges {
-            last[usize::from(output_of(&tenant, outputs))].edges.push(proto::Edge {
+            last[usize::from(partition_of_tenant(&tenant, outputs))].edges.push(proto::Edge {
                 caller: caller.to_string(),
                 callee,
                 tenant: tenant.to_string(),
             });
         }
         for (tenant, change) in self.changes {
-            last[usize::from(output_of(&tenant, outputs))].changes.push(proto::Change {
+            last[usize::from(partition_of_tenant(&tenant, outputs))].changes.push(proto::Change {
                 time: change.time.nanos(),
                 service: change.service.to_string(),
                 what: change.what,
@@ -90,8 +92,4 @@ impl Report {
             out.messages.push((output, message));
         }
     }
-}
-
-fn output_of(tenant: &Tenant, outputs: u16) -> u16 {
-    u16::try_from(fingerprint64(tenant.as_str().as_bytes()) % u64::from(outputs.max(1))).unwrap_or(0)
 }

@@ -1,5 +1,7 @@
 //! Metric series: their minutes, their baselines, their verdicts. Dense: a table of states by number.
 
+use std::collections::BTreeMap;
+
 use crate::{PEER_ADDRESS, Table};
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Tenant, Timestamp, Window, proto};
 use foreshock_stats::{
@@ -45,7 +47,8 @@ pub(super) struct SeriesTable {
     texts: Vec<SeriesText>,
     services: Vec<ServiceKey>,
     by_service: Table<ServiceKey, u32>,
-    folded: u64,
+    /// Series of each tenant.
+    by_tenant: BTreeMap<Tenant, usize>,
 }
 
 /// What every minute touches.
@@ -100,18 +103,21 @@ impl SeriesTable {
         self.states.len()
     }
 
-    /// Takes note of series that were met for the first time, in the order of their ids.
+    /// Takes note of series that were met for the first time, in the order of their ids: up to `limit` in all, and up
+    /// to `most` of the tenant.
     pub(super) fn announce(
         &mut self,
         key: &ServiceKey,
         mut new: Vec<NewSeries>,
         since: Timestamp,
         limit: u32,
+        most: usize,
     ) {
         if new.is_empty() {
             return;
         }
         new.sort_by_key(|series| series.id);
+        let held = self.by_tenant.entry(key.0.clone()).or_default();
         let service = match self.by_service.get(key) {
             Some(service) => *service,
             None => {
@@ -125,10 +131,10 @@ impl SeriesTable {
             if self.by_id.contains_key(&series.id) {
                 continue;
             }
-            if self.states.len() >= limit as usize {
-                self.folded += 1;
+            if self.states.len() >= limit as usize || *held >= most {
                 continue;
             }
+            *held += 1;
             let kind = match proto::SeriesKind::try_from(series.kind) {
                 Ok(proto::SeriesKind::Rate) => Measure::Rate,
                 Ok(proto::SeriesKind::Quantile) => Measure::Quantile,
@@ -155,10 +161,15 @@ impl SeriesTable {
         }
     }
 
-    /// Adds a base window's values: id, value, samples.
-    pub(super) fn take(&mut self, values: &[(u64, f64, u32)]) {
+    /// Adds a base window's values: id, value, samples. Returns how many are of series that are not watched, for want
+    /// of room.
+    pub(super) fn take(&mut self, values: &[(u64, f64, u32)]) -> u64 {
+        let mut unwatched = 0;
         for (id, value, samples) in values {
-            let Some(number) = self.by_id.get(id) else { continue };
+            let Some(number) = self.by_id.get(id) else {
+                unwatched += 1;
+                continue;
+            };
             let state = &mut self.states[*number as usize];
             match state.kind {
                 Measure::Rate => state.sum += value,
@@ -166,6 +177,7 @@ impl SeriesTable {
             }
             state.samples = state.samples.saturating_add(*samples);
         }
+        unwatched
     }
 
     /// Judges the minute of every series.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::Table;
 use foreshock_model::{Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto};
-use foreshock_stats::Novelty;
+use foreshock_stats::{Novelty, Shown};
 use foreshock_template::{Miner, MinerLimits, Outcome, TemplateId};
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +18,24 @@ use super::{
     report::Report,
     silence::Sources,
 };
-use crate::Limits;
+use crate::{Folds, Limits};
 
 /// OTLP severity numbers from here on are errors.
 const ERROR_LEVEL: u32 = 17;
 /// OTLP severity numbers from here on are warnings.
 const WARN_LEVEL: u32 = 13;
+/// New patterns less surprising than this are not put out, neither at once nor at the window's close.
+const NEW_PATTERN_SURPRISE: f64 = 2.0;
 /// New patterns of one window that become findings of their own.
 const NEW_PATTERNS: usize = 10;
+
+/// What a window taught of patterns.
+struct Learned {
+    /// Templates that are new, each with the shape that made it.
+    new: Vec<(TemplateId, u64)>,
+    /// Lines that no template could be kept for.
+    folded: u64,
+}
 
 /// The baselines of one service.
 #[derive(Serialize, Deserialize)]
@@ -59,8 +69,9 @@ impl ServiceState {
         }
     }
 
+    /// Patterns told apart.
     pub(super) fn pattern_count(&self) -> usize {
-        self.patterns.len()
+        self.patterns.len() - usize::from(self.patterns.contains_key(&TemplateId::OTHER))
     }
 
     pub(super) fn pattern_views(&self, service: &ServiceName) -> Vec<PatternView> {
@@ -81,8 +92,8 @@ impl ServiceState {
         lines: u64,
     ) -> Option<Finding> {
         let known = self.templates.contains_key(&urgent.shape) || self.miner.lookup(&urgent.text).is_some();
-        let tail = self.novelty.judge(1, lines.max(1));
-        if known || tail.surprise() < super::draft::LEAST_SURPRISE.min(2.0) {
+        let tail = self.novelty.judge(Shown { lines: lines.max(1), new: 1, new_lines: 1 });
+        if known || tail.surprise() < NEW_PATTERN_SURPRISE {
             return None;
         }
         let template = first_id(&urgent.text);
@@ -98,41 +109,48 @@ impl ServiceState {
         Some(finding)
     }
 
-    /// Takes one base window.
+    /// Takes one base window; `room` is how many more patterns the tenant may have. Returns what there was no room for.
     pub(super) fn take(
         &mut self,
         key: &ServiceKey,
         merged: Merged,
         window: Window,
-        limits: &Limits,
+        (limits, room): (&Limits, usize),
         report: &mut Report,
-    ) {
-        let new = self.learn_shapes(&merged, limits);
+    ) -> Folds {
+        let Learned { new, folded: patterns } = self.learn_shapes(&merged, limits, room);
         self.judge_new(key, &merged, new, window, report);
         self.lines.add(merged.lines, merged.errors, merged.shapes.values());
         self.note_versions(key, &merged, report);
         self.sources.take(&merged, window);
         let edges = merged.calls.keys().map(|callee| (key.0.clone(), key.1.clone(), callee.clone()));
         report.edges.extend(edges);
-        self.operations.take(merged.operations, merged.calls, window.start, limits);
+        let operations = self.operations.take(merged.operations, merged.calls, window.start, limits);
+        Folds { patterns, operations, ..Folds::default() }
     }
 
     /// Learns the templates of shapes met for the first time, in the order of their first lines, and counts all.
-    /// Returns the templates that are new, with the shape that made them.
-    fn learn_shapes(&mut self, merged: &Merged, limits: &Limits) -> Vec<(TemplateId, u64)> {
+    fn learn_shapes(&mut self, merged: &Merged, limits: &Limits, mut room: usize) -> Learned {
         let mut unknown: Vec<(&u64, &MergedShape)> =
             merged.shapes.iter().filter(|(hash, _)| !self.templates.contains_key(*hash)).collect();
         unknown.sort_by_key(|(hash, shape)| (shape.example.time, **hash));
         let mut new = Vec::new();
         let mut merged_templates = false;
         for (hash, shape) in unknown {
-            let learned = self.miner.learn(&shape.text);
-            merged_templates |= learned.outcome == Outcome::Generalised;
-            if learned.outcome == Outcome::New {
-                new.push((learned.template, *hash));
-            }
+            let template = if room == 0 {
+                // What would become a pattern of its own may not; it can still be a line of a known one.
+                self.miner.lookup(&shape.text).unwrap_or(TemplateId::OTHER)
+            } else {
+                let learned = self.miner.learn(&shape.text);
+                merged_templates |= learned.outcome == Outcome::Generalised;
+                if learned.outcome == Outcome::New {
+                    new.push((learned.template, *hash));
+                    room -= 1;
+                }
+                learned.template
+            };
             if self.templates.len() < limits.shapes as usize {
-                self.templates.insert(*hash, learned.template);
+                self.templates.insert(*hash, template);
             }
         }
         if merged_templates {
@@ -140,14 +158,18 @@ impl ServiceState {
             // What was new and became part of a template that was there already is not new.
             new.retain(|(template, _)| self.miner.resolve(*template) == *template);
         }
+        let mut folded = 0;
         for (hash, shape) in &merged.shapes {
             let template = self.templates.get(hash).copied().unwrap_or(TemplateId::OTHER);
+            if template == TemplateId::OTHER {
+                folded += shape.count + shape.late;
+            }
             let watched = shape.example.time.since(self.since).as_secs() / 60;
             let pattern =
                 self.patterns.entry(template).or_insert_with(|| Pattern::new(shape.example.time, watched));
             pattern.add(shape);
         }
-        new
+        Learned { new, folded }
     }
 
     /// Patterns whose templates became one become one.
@@ -176,11 +198,12 @@ impl ServiceState {
         if merged.lines == 0 {
             return;
         }
-        let count = new.len() as u64;
+        let shown =
+            Shown { lines: merged.lines, new: new.len() as u64, new_lines: self.lines_of(&new, merged) };
         let ready = self.novelty.learned().is_ready();
-        let tail = self.novelty.observe(merged.lines, count, second as u64);
+        let tail = self.novelty.observe(shown, second as u64);
         report.tested(&key.0, Kind::NewPattern, 10, u64::from(ready));
-        if tail.surprise() < 2.0 {
+        if tail.surprise() < NEW_PATTERN_SURPRISE {
             return;
         }
         for (template, hash) in new.into_iter().take(NEW_PATTERNS) {
@@ -190,6 +213,18 @@ impl ServiceState {
                 new_pattern(key, template, &text, shape.level, &shape.example, window, tail, shape.count);
             report.findings.push(finding);
         }
+    }
+
+    /// Lines of the window that are of these templates, in any of their shapes.
+    fn lines_of(&self, templates: &[(TemplateId, u64)], merged: &Merged) -> u64 {
+        if templates.is_empty() {
+            return 0;
+        }
+        let of_these = |hash: &u64| {
+            let own = self.templates.get(hash);
+            own.is_some_and(|own| templates.iter().any(|(template, _)| template == own))
+        };
+        merged.shapes.iter().filter(|(hash, _)| of_these(hash)).map(|(_, shape)| shape.count).sum()
     }
 
     /// A version never seen beside one that was: a release.

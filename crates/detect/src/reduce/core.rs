@@ -2,15 +2,18 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use foreshock_model::{Tenant, Timestamp, proto};
+use foreshock_model::{BASE_WINDOW, ServiceName, Tenant, Timestamp, proto};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 
-use super::sources::{ServiceId, Sources};
-use crate::{Clock, DetectConfig, Origin, Outputs, Watermark};
+use super::sources::{ServiceId, Sources, partition_of_service};
+use crate::{Clock, DetectConfig, Folds, OWN_SERVICE, Origin, Outputs, Watermark, degraded::Unread};
 
 /// A message of the summaries stream is split above this.
 const MESSAGE_BYTES: usize = 1 << 20;
+
+/// Tenants whose unreadable entries are told apart between two closes; those beyond count as the default one's.
+const UNREAD_TENANTS: usize = 1_000;
 
 /// Times before this are no times: 2000-01-01.
 const YEAR_2000: Timestamp = Timestamp::from_secs(946_684_800);
@@ -23,6 +26,10 @@ pub(super) struct Core {
     pub(super) origin: Origin,
     pub(super) watermark: Watermark,
     pub(super) sources: Sources,
+    /// Everything that was passed on as folded.
+    pub(super) folds: Folds,
+    /// Entries set aside since the last close.
+    unread: BTreeMap<Tenant, Unread>,
 }
 
 /// A record's time and whether it had to be held to the receive time.
@@ -33,7 +40,14 @@ pub(super) struct Timed {
 
 impl Core {
     pub(super) fn new(config: Arc<DetectConfig>, origin: Origin) -> Self {
-        Self { config, origin, watermark: Watermark::default(), sources: Sources::default() }
+        Self {
+            config,
+            origin,
+            watermark: Watermark::default(),
+            sources: Sources::default(),
+            folds: Folds::default(),
+            unread: BTreeMap::new(),
+        }
     }
 
     /// The time that places a record: the first of `candidates` that is a time at all, held to the receive time on
@@ -82,8 +96,19 @@ impl Core {
         out: &mut Outputs<proto::Summaries>,
     ) {
         let mut by_output: Vec<Vec<proto::WindowSummary>> = vec![Vec::new(); self.origin.outputs().into()];
+        let last = windows.iter().flatten().map(|(_, summary)| Timestamp(summary.window_start)).max();
         for (service, summary) in windows.into_iter().flatten() {
             by_output[usize::from(self.sources.get_service(service).output)].push(summary);
+        }
+        // At the end of the input there is no last window but that of the last record.
+        let of = if closed == Timestamp::MAX { last } else { Some(closed.minus(BASE_WINDOW)) };
+        if let Some(start) = of {
+            for (output, summary) in self.of_itself(start) {
+                by_output[usize::from(output)].push(summary);
+            }
+        }
+        for summary in by_output.iter().flatten() {
+            self.folds.add(&summary.folded.as_ref().map(Folds::of).unwrap_or_default());
         }
         for (output, summaries) in (0u16..).zip(by_output) {
             let mut message = proto::Summaries::default();
@@ -99,6 +124,36 @@ impl Core {
             message.watermark = closed.nanos();
             self.send(output, message, offset, out);
         }
+    }
+
+    /// Takes note of an entry that can't be read.
+    pub(super) fn set_aside(&mut self, tenant: &Tenant, offset: u64, reason: &str) {
+        let room = self.unread.len() < UNREAD_TENANTS || self.unread.contains_key(tenant);
+        let tenant = if room { tenant.clone() } else { Tenant::default() };
+        self.unread.entry(tenant).or_default().note(1, offset, reason);
+    }
+
+    /// What this partition has to say of itself with the window that starts at `start`, and the partition it goes to.
+    fn of_itself(&mut self, start: Timestamp) -> Vec<(u16, proto::WindowSummary)> {
+        let mut said = Vec::new();
+        for (service, sources) in self.sources.take_folded() {
+            let mut summary = self.summary(service, start);
+            summary.folded = Some(proto::Folded { sources, ..Default::default() });
+            said.push((self.sources.get_service(service).output, summary));
+        }
+        for (tenant, Unread { count, offset, reason }) in std::mem::take(&mut self.unread) {
+            let own = ServiceName::from(OWN_SERVICE);
+            let (stream, partition) = (self.origin.input().stream.clone(), self.origin.input().partition);
+            let summary = proto::WindowSummary {
+                tenant: tenant.to_string(),
+                service: own.to_string(),
+                window_start: start.nanos(),
+                unread: Some(proto::Unread { count, stream, partition: partition.into(), offset, reason }),
+                ..Default::default()
+            };
+            said.push((partition_of_service(&tenant, &own, self.origin.outputs()), summary));
+        }
+        said
     }
 
     /// Passes on what can't wait.

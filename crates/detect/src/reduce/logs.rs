@@ -112,12 +112,13 @@ impl Fold for LogFold {
         bad.verdict()
     }
 
-    fn close(&mut self, core: &mut Core, due: Timestamp, offset: u64, out: &mut Outputs<proto::Summaries>) {
-        let mut summaries = Vec::new();
-        while let Some((start, window)) = self.windows.take_due(due) {
-            summaries.push(self.summarise(core, start, window));
-        }
-        core.emit(due, summaries, offset, out);
+    fn summarise_due(
+        &mut self,
+        core: &Core,
+        due: Timestamp,
+    ) -> Option<BTreeMap<ServiceId, proto::WindowSummary>> {
+        let (start, window) = self.windows.take_due(due)?;
+        Some(self.summarise(core, start, window))
     }
 }
 
@@ -250,13 +251,7 @@ impl LogFold {
             logs.late += totals.late;
             logs.ahead += totals.ahead;
             logs.continuations += totals.continuations;
-            summary.instances.push(proto::InstanceWindow {
-                instance: source.instance.to_string(),
-                records: totals.lines,
-                first: totals.first.nanos(),
-                last: totals.last.nanos(),
-                version: source.version.to_string(),
-            });
+            summary.instances.push(source.seen(totals.lines, totals.first, totals.last));
         }
         for count in window.counts {
             let text = self.shapes.take_text(count.shape);

@@ -97,12 +97,13 @@ impl Fold for MetricFold {
         bad.verdict()
     }
 
-    fn close(&mut self, core: &mut Core, due: Timestamp, offset: u64, out: &mut Outputs<proto::Summaries>) {
-        let mut summaries = Vec::new();
-        while let Some((start, window)) = self.windows.take_due(due) {
-            summaries.push(self.summarise(core, start, window));
-        }
-        core.emit(due, summaries, offset, out);
+    fn summarise_due(
+        &mut self,
+        core: &Core,
+        due: Timestamp,
+    ) -> Option<BTreeMap<ServiceId, proto::WindowSummary>> {
+        let (start, window) = self.windows.take_due(due)?;
+        Some(self.summarise(core, start, window))
     }
 }
 
@@ -317,19 +318,11 @@ impl MetricFold {
             let source = core.sources.source(source);
             let summary =
                 summaries.entry(source.service).or_insert_with(|| core.summary(source.service, start));
-            summary.instances.push(proto::InstanceWindow {
-                instance: source.instance.to_string(),
-                records: points,
-                first: first.nanos(),
-                last: last.nanos(),
-                version: source.version.to_string(),
-            });
+            summary.instances.push(source.seen(points, first, last));
         }
-        if let Some(summary) = summaries.values_mut().next() {
-            let folded = std::mem::take(&mut self.series.folded);
-            if folded > 0 {
-                summary.folded.get_or_insert_default().series += folded;
-            }
+        for (service, folded) in std::mem::take(&mut self.series.folded) {
+            let summary = summaries.entry(service).or_insert_with(|| core.summary(service, start));
+            summary.folded.get_or_insert_default().series += folded;
         }
         summaries
     }

@@ -16,6 +16,7 @@ mod spans;
 mod windows;
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read, Write},
     sync::Arc,
 };
@@ -23,9 +24,9 @@ use std::{
 use foreshock_model::{Timestamp, proto};
 use serde::{Deserialize, Serialize};
 
-use self::{core::Core, logs::LogFold, metrics::MetricFold, spans::SpanFold};
+use self::{core::Core, logs::LogFold, metrics::MetricFold, sources::ServiceId, spans::SpanFold};
 use crate::{
-    Clock, DetectConfig, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage, Watermark,
+    Clock, DetectConfig, Folds, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage, Watermark,
     stage::{restore_state, save_state},
 };
 
@@ -58,8 +59,21 @@ trait Fold {
         out: &mut Outputs<proto::Summaries>,
     ) -> Result<(), String>;
 
+    /// Takes the oldest window that ends at or before `due` and summarises it by service.
+    fn summarise_due(
+        &mut self,
+        core: &Core,
+        due: Timestamp,
+    ) -> Option<BTreeMap<ServiceId, proto::WindowSummary>>;
+
     /// Passes on every window that ends at or before `due`.
-    fn close(&mut self, core: &mut Core, due: Timestamp, offset: u64, out: &mut Outputs<proto::Summaries>);
+    fn close(&mut self, core: &mut Core, due: Timestamp, offset: u64, out: &mut Outputs<proto::Summaries>) {
+        let mut summaries = Vec::new();
+        while let Some(summary) = self.summarise_due(core, due) {
+            summaries.push(summary);
+        }
+        core.emit(due, summaries, offset, out);
+    }
 }
 
 impl Reduce {
@@ -80,6 +94,11 @@ impl Reduce {
         &self.state.core.watermark
     }
 
+    /// What went over a limit here.
+    pub fn folds(&self) -> &Folds {
+        &self.state.core.folds
+    }
+
     /// Instances met.
     pub fn sources(&self) -> usize {
         self.state.core.sources.len()
@@ -88,7 +107,7 @@ impl Reduce {
 
 impl Stage for Reduce {
     const NAME: &'static str = "reduce";
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
     type Output = proto::Summaries;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Summaries>) {
@@ -100,6 +119,7 @@ impl Stage for Reduce {
         };
         if input.kind == InputKind::Data {
             if let Err(reason) = fold.fold(core, &input, out) {
+                core.set_aside(input.tenant, input.offset, &reason);
                 out.poison.push((input.offset, reason));
             }
             if core.config.clock == Clock::Live {
@@ -111,6 +131,10 @@ impl Stage for Reduce {
         if let Some(due) = core.watermark.advance(core.config.lateness()) {
             fold.close(core, due, input.offset, out);
         }
+    }
+
+    fn set_aside(&mut self, input: Input<'_>, reason: &str) {
+        self.state.core.set_aside(input.tenant, input.offset, reason);
     }
 
     fn save(&self, to: &mut dyn Write) -> io::Result<()> {

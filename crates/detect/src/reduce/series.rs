@@ -1,5 +1,7 @@
 //! The metric series an input partition has met: dense numbers, and what a counter's next point is compared with.
 
+use std::collections::BTreeMap;
+
 use crate::Table;
 use foreshock_model::{fingerprint64, proto};
 use serde::{Deserialize, Serialize};
@@ -28,7 +30,8 @@ pub(super) struct SeriesTable {
     series: Vec<Series>,
     /// Descriptions not passed on yet.
     unannounced: Vec<(ServiceId, Description)>,
-    pub(super) folded: u64,
+    /// Points of series that were over the limit.
+    pub(super) folded: BTreeMap<ServiceId, u64>,
 }
 
 impl SeriesTable {
@@ -44,7 +47,7 @@ impl SeriesTable {
             return Some(*number);
         }
         if self.series.len() >= limit as usize {
-            self.folded += 1;
+            *self.folded.entry(service).or_default() += 1;
             return None;
         }
         let number = u32::try_from(self.series.len()).unwrap_or(u32::MAX);

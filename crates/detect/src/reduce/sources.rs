@@ -1,7 +1,9 @@
 //! The instances and services of an input partition, interned to dense numbers.
 
+use std::collections::BTreeMap;
+
 use crate::Table;
-use foreshock_model::{ServiceName, Tenant, fingerprint64, fingerprint128};
+use foreshock_model::{ServiceName, Tenant, Timestamp, fingerprint64, fingerprint128, proto};
 use foreshock_otlp::views::Resource;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,19 @@ pub(super) struct Source {
     pub(super) identity: u64,
 }
 
+impl Source {
+    /// What a window saw of it.
+    pub(super) fn seen(&self, records: u64, first: Timestamp, last: Timestamp) -> proto::InstanceWindow {
+        proto::InstanceWindow {
+            instance: self.instance.to_string(),
+            records,
+            first: first.nanos(),
+            last: last.nanos(),
+            version: self.version.to_string(),
+        }
+    }
+}
+
 /// One service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Service {
@@ -40,8 +55,8 @@ pub(super) struct Sources {
     /// By hash of tenant and the resource's bytes as they came.
     by_bytes: Table<u64, SourceId>,
     by_service: Table<u128, ServiceId>,
-    /// Resources that were over the limit.
-    pub(super) folded: u64,
+    /// Times resources were met that were over the limit, by the service that stands for them.
+    folded: BTreeMap<ServiceId, u64>,
 }
 
 impl Sources {
@@ -58,8 +73,9 @@ impl Sources {
             return *id;
         }
         if self.by_bytes.len() >= limit as usize {
-            self.folded += 1;
-            return self.other(tenant, outputs);
+            let other = self.other(tenant, outputs);
+            *self.folded.entry(self.source(other).service).or_default() += 1;
+            return other;
         }
         let identity = resource.identity();
         let mut version = "";
@@ -115,10 +131,20 @@ impl Sources {
         &self.services[id as usize]
     }
 
+    /// What was folded since this was last called.
+    pub(super) fn take_folded(&mut self) -> BTreeMap<ServiceId, u64> {
+        std::mem::take(&mut self.folded)
+    }
+
     /// How many instances are known.
     pub(super) fn len(&self) -> usize {
         self.sources.len()
     }
+}
+
+/// The partition of the summaries stream that all of a service goes to.
+pub(super) fn partition_of_service(tenant: &Tenant, name: &ServiceName, outputs: u16) -> u16 {
+    output_of(service_key(tenant, name), outputs)
 }
 
 fn service_key(tenant: &Tenant, name: &ServiceName) -> u128 {

@@ -69,12 +69,13 @@ impl Fold for SpanFold {
         bad.verdict()
     }
 
-    fn close(&mut self, core: &mut Core, due: Timestamp, offset: u64, out: &mut Outputs<proto::Summaries>) {
-        let mut summaries = Vec::new();
-        while let Some((start, window)) = self.windows.take_due(due) {
-            summaries.push(summarise(core, start, window));
-        }
-        core.emit(due, summaries, offset, out);
+    fn summarise_due(
+        &mut self,
+        core: &Core,
+        due: Timestamp,
+    ) -> Option<BTreeMap<ServiceId, proto::WindowSummary>> {
+        let (start, window) = self.windows.take_due(due)?;
+        Some(summarise(core, start, window))
     }
 }
 
@@ -165,13 +166,7 @@ fn summarise(core: &Core, start: Timestamp, window: SpanWindow) -> BTreeMap<Serv
     for (source, (records, first, last)) in window.instances {
         let source = core.sources.source(source);
         let summary = summaries.entry(source.service).or_insert_with(|| core.summary(source.service, start));
-        summary.instances.push(proto::InstanceWindow {
-            instance: source.instance.to_string(),
-            records,
-            first: first.nanos(),
-            last: last.nanos(),
-            version: source.version.to_string(),
-        });
+        summary.instances.push(source.seen(records, first, last));
     }
     for ((service, operation), latencies) in window.operations {
         let summary = summaries.entry(service).or_insert_with(|| core.summary(service, start));

@@ -8,7 +8,7 @@ mod template;
 
 use std::net::SocketAddr;
 
-use foreshock_detect::DetectConfig;
+use foreshock_detect::{DetectConfig, Quota};
 use foreshock_ingest::{IngestConfig, TenantsConfig};
 use foreshock_worker::WorkerConfig;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,15 @@ impl Default for AdminConfig {
 }
 
 impl Config {
+    /// How the stages are set, with what each tenant may have.
+    pub(crate) fn stages(&self) -> DetectConfig {
+        let quotas = self.tenants.0.iter().map(|(tenant, settings)| {
+            let quota = Quota { series: settings.max_series, patterns: settings.max_patterns };
+            (tenant.clone(), quota)
+        });
+        DetectConfig { quotas: quotas.collect(), ..self.detect.clone() }
+    }
+
     /// What is wrong beyond the form, one sentence each; each begins with the key it is about where there is one.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();

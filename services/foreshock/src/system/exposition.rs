@@ -230,6 +230,17 @@ fn labels(lag: &PartitionLag) -> [(&'static str, String); 3] {
     ]
 }
 
+fn folded(figures: &PartitionFigures) -> [(&'static str, u64); 6] {
+    [
+        ("shapes", figures.folded_shapes),
+        ("patterns", figures.folded_patterns),
+        ("series", figures.folded_series),
+        ("sources", figures.folded_sources),
+        ("operations", figures.folded_operations),
+        ("services", figures.folded_services),
+    ]
+}
+
 fn stages(to: &mut Families, report: &LagReport) {
     for lag in &report.partitions {
         to.gauge("foreshock_stage_lag_entries", "Entries not taken yet", labels(lag), lag.offsets as f64);
@@ -239,6 +250,15 @@ fn stages(to: &mut Families, report: &LagReport) {
             labels(lag),
             lag.seconds,
         );
+        for (kind, count) in folded(&lag.figures) {
+            let [stage, stream, partition] = labels(lag);
+            to.counter(
+                "foreshock_stage_folded_total",
+                "What went over a limit and was counted as other, by what it is",
+                [stage, stream, partition, ("kind", kind.to_owned())],
+                count as f64,
+            );
+        }
         for (name, help, grows, read) in COLUMNS {
             if grows {
                 to.counter(name, help, labels(lag), read(&lag.figures));
@@ -261,6 +281,18 @@ fn worker(to: &mut Families, metrics: &WorkerMetrics) {
         "Ticks the journal refused",
         [],
         metrics.ticks_refused() as f64,
+    );
+    to.counter(
+        "foreshock_worker_markers_total",
+        "Markers appended: a stage lags",
+        [],
+        metrics.markers() as f64,
+    );
+    to.counter(
+        "foreshock_worker_markers_refused_total",
+        "Markers the journal refused",
+        [],
+        metrics.markers_refused() as f64,
     );
     to.gauge(
         "foreshock_worker_recovering_partitions",

@@ -94,6 +94,7 @@ impl System {
         let ingest =
             Ingest::bind(&config.ingest, &config.tenants, Arc::clone(&journal), Arc::clone(&figures.ingest))
                 .await?;
+        let detect = Arc::new(config.stages());
         let console = Console::bind(config.console).await?;
         let views = Arc::new(Views::default());
         let addresses = Addresses {
@@ -110,7 +111,7 @@ impl System {
             })
         };
         let worker = {
-            let (config, detect) = (config.worker, Arc::new(config.detect));
+            let config = config.worker;
             let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.worker));
             Service::start("worker", &failed, |stop| async move {
                 Ok(foreshock_worker::run(config, detect, journal, stop, metrics, views).await?)

@@ -1,9 +1,10 @@
-//! The telemetry partitions of a journal and the skips on its inner streams, fed to the stages side by side.
+//! The telemetry partitions of a journal and the skips and markers on its inner streams, fed to the stages side by
+//! side.
 //!
 //! Within a partition the order is the journal's. Between partitions it is free, so the one whose time is furthest
 //! behind goes next: windows close as early as they can, and little waits in memory.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use foreshock_detect::{
@@ -15,15 +16,25 @@ use foreshock_model::{BASE_WINDOW, Timestamp};
 
 /// Payload bytes read from a partition at once.
 const READ_BYTES: usize = 1 << 20;
+/// Markers are handed over this long before what was received with them: longer than one stretch can be.
+const MARKERS_EARLY: Duration = Duration::from_secs(60);
 
 /// A journal on its way into a pipeline.
 pub(super) struct Feed {
     journal: EmbeddedReader,
     /// The telemetry partitions that still hold something.
     partitions: Vec<Source>,
-    /// By receive time, the earliest first.
-    skips: VecDeque<(Partition, Timestamp, Bytes)>,
+    /// Skips and markers by receive time, the earliest first.
+    words: VecDeque<Word>,
     warnings: Vec<String>,
+}
+
+/// A skip or a marker.
+struct Word {
+    partition: Partition,
+    received: Timestamp,
+    kind: InputKind,
+    payload: Bytes,
 }
 
 /// One telemetry partition and how far it was read.
@@ -44,7 +55,7 @@ impl Feed {
     /// Over what lies in the journal at present.
     pub(super) fn new(mut journal: EmbeddedReader) -> anyhow::Result<Self> {
         let (mut partitions, mut warnings) = (Vec::new(), Vec::new());
-        let mut skips = Vec::new();
+        let mut words = Vec::new();
         for row in journal.stat() {
             let name = row.partition.stream.name();
             if let Some(stream) = pipeline::TELEMETRY.iter().position(|telemetry| *telemetry == name) {
@@ -65,17 +76,17 @@ impl Feed {
                 };
                 partitions.push(source);
             } else if matches!(row.partition.stream, Stream::Summaries | Stream::Findings) {
-                read(&mut journal, row.partition, row.first, row.next, &mut skips)?;
+                read(&mut journal, row.partition, row.first, row.next, &mut words)?;
             }
         }
-        if !skips.is_empty() {
+        let skips = words.iter().filter(|word| word.kind == InputKind::Skip).count();
+        if skips > 0 {
             warnings.push(format!(
-                "{} times a partition was given up as it lagged; findings right after may differ from those of then",
-                skips.len()
+                "{skips} times a partition was given up as it lagged; findings right after may differ from those of then"
             ));
         }
-        skips.sort_by_key(|(_, received, _)| *received);
-        Ok(Self { journal, partitions, skips: skips.into(), warnings })
+        words.sort_by_key(|word| word.received);
+        Ok(Self { journal, partitions, words: words.into(), warnings })
     }
 
     /// Why the replay may differ from what was found then.
@@ -88,7 +99,7 @@ impl Feed {
         self.partitions.retain(|source| source.position < source.end);
         let reached = |source: &Source| pipeline.reached(source.stream, source.partition.index);
         let Some(source) = self.partitions.iter_mut().min_by_key(|source| reached(source)) else {
-            self.hand_over_skips(pipeline, Timestamp::MAX);
+            self.hand_over_words(pipeline, Timestamp::MAX);
             return Ok(None);
         };
         let before = pipeline.reached(source.stream, source.partition.index);
@@ -111,17 +122,23 @@ impl Feed {
             source.position = end;
         }
         let received = self.partitions.iter().map(|source| source.received).min().unwrap_or_default();
-        self.hand_over_skips(pipeline, received);
+        self.hand_over_words(pipeline, received);
         Ok(Some(before))
     }
 
-    /// Gives up sources where everything that was received before has been fed.
-    fn hand_over_skips(&mut self, pipeline: &mut Pipeline, received: Timestamp) {
-        while let Some((at, time, payload)) = self.skips.pop_front_if(|(_, time, _)| *time <= received) {
-            if at.stream == Stream::Summaries {
-                pipeline.skip_at_detect(at.index, time, &payload);
+    /// Hands over skips where everything that was received before has been fed, and markers a little earlier: those
+    /// wait for the window they were written in, and must be there before it is closed.
+    fn hand_over_words(&mut self, pipeline: &mut Pipeline, received: Timestamp) {
+        let is_due = |word: &mut Word| {
+            let early = if word.kind == InputKind::Marker { MARKERS_EARLY } else { Duration::ZERO };
+            word.received <= received.plus(early)
+        };
+        while let Some(word) = self.words.pop_front_if(is_due) {
+            let Word { partition, received, kind, payload } = word;
+            if partition.stream == Stream::Summaries {
+                pipeline.word_to_detect(partition.index, received, kind, &payload);
             } else {
-                pipeline.skip_at_correlate(at.index, time, &payload);
+                pipeline.word_to_correlate(partition.index, received, kind, &payload);
             }
         }
     }
@@ -139,20 +156,26 @@ fn feed(pipeline: &mut Pipeline, source: &Source, entry: Entry) {
     pipeline.feed(source.stream, source.partition.index, entry);
 }
 
-/// Collects the skips of a partition.
+/// Collects the skips and markers of a partition.
 fn read(
     journal: &mut EmbeddedReader,
     partition: Partition,
     mut position: Offset,
     end: Offset,
-    skips: &mut Vec<(Partition, Timestamp, Bytes)>,
+    words: &mut Vec<Word>,
 ) -> anyhow::Result<()> {
     while position < end {
         let fetched: Fetched = journal.read(partition, position, READ_BYTES)?;
         let Some((last, _)) = fetched.last() else { break };
         position = last.next();
-        let given_up = fetched.into_iter().filter(|(_, entry)| entry.kind == EntryKind::Skip);
-        skips.extend(given_up.map(|(_, entry)| (partition, entry.received, entry.payload.into_bytes())));
+        words.extend(fetched.into_iter().filter_map(|(_, entry)| {
+            let kind = match entry.kind {
+                EntryKind::Skip => InputKind::Skip,
+                EntryKind::Marker => InputKind::Marker,
+                EntryKind::Data | EntryKind::Tick => return None,
+            };
+            Some(Word { partition, received: entry.received, kind, payload: entry.payload.into_bytes() })
+        }));
     }
     Ok(())
 }

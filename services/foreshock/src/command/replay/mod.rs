@@ -34,7 +34,7 @@ pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
         findings: journal.partitions(Stream::Findings),
     };
     let enough = stretch.to.plus(config.detect.lateness()).plus(BASE_WINDOW);
-    let mut pipeline = Pipeline::new(config.detect, partitions);
+    let mut pipeline = Pipeline::new(config.stages(), partitions);
     let mut feed = Feed::new(journal)?;
     feed.warnings().iter().for_each(|warning| eprintln!("foreshock: {warning}"));
     let mut out = BufWriter::new(stdout().lock());
