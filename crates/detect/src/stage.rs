@@ -143,3 +143,57 @@ pub(crate) fn restore_state<S: serde::de::DeserializeOwned>(
     from.read_to_end(&mut bytes)?;
     postcard::from_bytes(&bytes).map_err(|error| RestoreError::Damaged(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics over a payload of 13 and remembers all it could not take.
+    #[derive(Default)]
+    struct Superstitious {
+        taken: Vec<u64>,
+        aside: Vec<(u64, String)>,
+    }
+
+    impl Stage for Superstitious {
+        const NAME: &'static str = "superstitious";
+        const STATE_VERSION: u32 = 1;
+        type Output = foreshock_model::proto::Summaries;
+
+        fn apply(&mut self, input: Input<'_>, _out: &mut Outputs<Self::Output>) {
+            assert!(input.payload[..] != [13], "13 brings bad luck");
+            self.taken.push(input.offset);
+        }
+
+        fn set_aside(&mut self, input: Input<'_>, reason: &str) {
+            self.aside.push((input.offset, reason.to_owned()));
+        }
+
+        fn save(&self, _to: &mut dyn Write) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn restore(&mut self, _from: &mut dyn Read) -> Result<(), RestoreError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_entry_the_stage_panics_over_is_set_aside_and_the_stage_hears_of_it() {
+        let (mut stage, mut out) = (Superstitious::default(), Outputs::default());
+        let tenant = Tenant::default();
+        let taken: Vec<Taken> = [1_u8, 13, 2]
+            .into_iter()
+            .zip(7..)
+            .map(|(byte, offset)| {
+                let payload = Bytes::from(vec![byte]);
+                let (received, kind) = (Timestamp::default(), InputKind::Data);
+                let input = Input { offset, tenant: &tenant, received, kind, payload: &payload };
+                stage.apply_or_set_aside(input, &mut out)
+            })
+            .collect();
+        assert_eq!(taken, [Taken::Applied, Taken::SetAside, Taken::Applied]);
+        let aside = [(8, "the stage panicked: 13 brings bad luck".to_owned())];
+        assert_eq!((stage.taken, &stage.aside[..], &out.poison[..]), (vec![7, 9], &aside[..], &aside[..]));
+    }
+}

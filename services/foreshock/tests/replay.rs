@@ -11,12 +11,12 @@ use std::{
 use foreshock_demo::{Fault, Shop, ShopOptions};
 use foreshock_detect::{Clock, DetectConfig};
 use foreshock_journal::{
-    Batch, EmbeddedJournal, EmbeddedOptions, EmbeddedReader, Entry, Journal, JournalError, Partition,
-    Payload, Stream,
+    Batch, EmbeddedJournal, EmbeddedOptions, EmbeddedReader, Entry, EntryKind, Journal, JournalError,
+    Partition, Payload, Stream,
 };
 use foreshock_model::{Finding, Incident, Severity, Tenant, Timestamp, proto};
 use foreshock_otlp::{CheckLimits, Signal, check};
-use foreshock_worker::{Views, WorkerConfig, WorkerMetrics, run};
+use foreshock_worker::{Views, WorkerConfig, WorkerMetrics, marked_partition, run};
 use prost::Message;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -121,6 +121,9 @@ fn messages<M: Message + Default>(data_dir: &Path, stream: Stream) -> Vec<M> {
         while position < row.next {
             for (offset, entry) in journal.read(row.partition, position, 1 << 20).unwrap() {
                 position = offset.next();
+                if entry.kind != EntryKind::Data {
+                    continue;
+                }
                 all.push(M::decode(entry.payload.into_bytes()).unwrap());
             }
         }
@@ -181,12 +184,27 @@ fn shop() -> Shop {
     Shop::new(3, options)
 }
 
+/// The owner's word that a stage lags.
+fn lag(now: Timestamp) -> Entry {
+    let lagging = proto::Lagging {
+        stage: "reduce".to_owned(),
+        stream: Stream::Logs.name().to_owned(),
+        partition: 0,
+        seconds: 75.0,
+        since: now.nanos(),
+    };
+    let marker = proto::Marker { says: Some(proto::marker::Says::Lagging(lagging)) };
+    Entry::marker(now, marker.encode_to_vec())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_event_clock_a_replay_says_what_a_worker_said_that_crashed_in_between() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path();
     let mut shop = shop();
     let journal = open(data_dir);
+    let marker = (marked_partition(&*journal), lag(START.plus(QUIET)));
+    journal.append(Batch { entries: vec![marker], consumed: None }).await.unwrap();
     play(&mut shop, &journal, START.plus(LENGTH / 2)).await;
     let began = |metrics: &WorkerMetrics| {
         let figures = metrics.all().into_iter().filter(|(stage, ..)| *stage == "detect");
@@ -201,6 +219,7 @@ async fn on_the_event_clock_a_replay_says_what_a_worker_said_that_crashed_in_bet
 
     let (findings, incidents) = found(data_dir, Timestamp::MAX);
     assert_same("findings", &replayed(data_dir, "event", &[]), &findings);
+    assert!(incidents.iter().any(|incident| incident.contains("foreshock.lag.reduce.otlp_logs-0")));
     assert_same("incidents", &replayed(data_dir, "event", &["--incidents"]), &incidents);
 
     let (from, to) = (START.plus(QUIET), START.plus(QUIET * 2));

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use foreshock_journal::{Journal, JournalError, Offset, Partition, Stream};
+use foreshock_journal::{EntryKind, Journal, JournalError, Offset, Partition, Stream};
 use foreshock_model::proto;
 use prost::Message;
 
@@ -107,6 +107,9 @@ pub(crate) async fn last_written(
                 break;
             }
             for (_, entry) in fetched {
+                if entry.kind != EntryKind::Data {
+                    continue;
+                }
                 let Ok(Stamp { source: Some(source), .. }) = Stamp::decode(entry.payload.into_bytes()) else {
                     continue;
                 };

@@ -15,8 +15,12 @@ use foreshock_journal::{
     Batch, EmbeddedJournal, EmbeddedOptions, Entry, EntryKind, Journal, JournalError, Offset, Partition,
     Stream,
 };
-use foreshock_model::Timestamp;
-use foreshock_worker::{Runner, Views, WorkerConfig, WorkerMetrics, run};
+use foreshock_model::{Incident, Kind, Severity, Timestamp, proto};
+use foreshock_worker::{
+    LagReport, LagWatch, PartitionFigures, PartitionLag, Runner, Views, WorkerConfig, WorkerMetrics,
+    marked_partition, run,
+};
+use prost::Message;
 use support::{INPUT, Tally, number};
 use tokio_util::sync::CancellationToken;
 
@@ -176,4 +180,53 @@ async fn a_journal_that_is_closed_under_the_worker_ends_it_with_a_sentence() {
     journal.close().await;
     let error = tokio::time::timeout(DEADLINE, worker).await.expect("it ends").unwrap().unwrap_err();
     assert!(error.to_string().ends_with("can't go on: the journal is closed"), "{error}");
+}
+
+/// What two looks at a partition of reduce that is so far behind make the owner append.
+fn markers_of_lag(seconds: f64, now: Timestamp) -> Vec<Entry> {
+    let lag = PartitionLag {
+        stage: "reduce",
+        partition: Partition::new(Stream::Logs, 1),
+        offsets: 1_000,
+        seconds,
+        figures: PartitionFigures::default(),
+    };
+    let report = LagReport { partitions: vec![lag], degraded: Vec::new() };
+    let mut watch = LagWatch::new(WorkerConfig::default().lag_told());
+    let first = watch.look(&report, now.minus(Duration::from_secs(20)));
+    first.into_iter().chain(watch.look(&report, now)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_that_lags_is_an_incident_at_once_and_the_same_one_when_the_window_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    // A window that is closed by now: the first ticks bring the final incident.
+    let now = Timestamp::from_secs(1_700_000_000);
+    let markers = markers_of_lag(90.0, now);
+    assert_eq!(markers.len(), 1, "a lag that lasts is told once");
+    let to = marked_partition(&*journal);
+    let entries = markers.into_iter().map(|marker| (to, marker)).collect();
+    journal.append(Batch { entries, consumed: None }).await.unwrap();
+    let told = |journal: &Arc<dyn Journal>| -> u64 {
+        let rows = journal.stat().unwrap().into_iter();
+        rows.filter(|row| row.partition.stream == Stream::Incidents).map(|row| row.next.0).sum()
+    };
+    let seen = Arc::clone(&journal);
+    serve_all(&journal, move |_| told(&seen) >= 2).await;
+    let mut incidents = Vec::new();
+    for index in 0..journal.partitions(Stream::Incidents) {
+        for (_, entry) in read_all(&journal, Partition::new(Stream::Incidents, index)).await {
+            let message = proto::Incidents::decode(entry.payload.into_bytes()).unwrap();
+            incidents.extend(message.incidents.iter().map(|incident| Incident::try_from(incident).unwrap()));
+        }
+    }
+    let of_lag: Vec<_> = incidents.iter().map(|i| (i.id, i.provisional, i.severity)).collect();
+    assert_eq!(
+        of_lag[..2],
+        [(incidents[0].id, true, Severity::Warning), (incidents[0].id, false, Severity::Warning)]
+    );
+    let finding = &incidents[1].findings[0];
+    assert_eq!((finding.kind, finding.series.as_str()), (Kind::Degraded, "foreshock.lag.reduce.otlp_logs-1"));
+    journal.close().await;
 }

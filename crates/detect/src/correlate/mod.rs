@@ -184,19 +184,19 @@ impl Correlate {
     }
 
     /// The end of the next window to be taken, up to `due`: every base window while an incident stands, for it may
-    /// be over, otherwise only those that something waits for.
+    /// be over, otherwise only those that something waits for or that decide over what is provisional.
     fn next_end(&self, due: Timestamp) -> Option<Timestamp> {
         let pending = self.state.pending.keys().next().copied().filter(|end| *end <= due);
         if due == Timestamp::MAX {
             return pending;
         }
-        // Before the first window nothing is over: time begins with what comes first.
-        let stands =
-            self.state.closed > Timestamp::default() && self.state.tenants.values().any(TenantState::stands);
+        let stands = self.state.tenants.values().any(TenantState::stands);
         let step = self.state.closed.plus(BASE_WINDOW);
+        let decides = self.state.tenants.values().filter_map(TenantState::decides).min();
+        let decides = decides.map(|end| end.max(step)).filter(|end| *end <= due);
         let step = (stands && step <= due).then_some(step);
         let own = self.state.upstream.is_troubled().then_some(due);
-        pending.into_iter().chain(step).chain(own).min()
+        pending.into_iter().chain(step).chain(decides).chain(own).min()
     }
 
     fn close(

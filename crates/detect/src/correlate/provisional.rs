@@ -44,9 +44,9 @@ impl Provisionals {
         Some(incident)
     }
 
-    /// Whether none stands.
-    pub(super) fn is_empty(&self) -> bool {
-        self.standing.is_empty()
+    /// The end of the first window that decides over one.
+    pub(super) fn decides(&self) -> Option<Timestamp> {
+        self.standing.values().map(|incident| incident.started_at.plus(BASE_WINDOW)).min()
     }
 
     /// At the close of windows up to `end`: those that no final incident took over are withdrawn.

@@ -39,7 +39,12 @@ impl TenantState {
 
     /// Whether time alone may change something here.
     pub(super) fn stands(&self) -> bool {
-        !self.standing.is_empty() || !self.provisionals.is_empty()
+        !self.standing.is_empty()
+    }
+
+    /// The end of the first window that decides over a provisional incident.
+    pub(super) fn decides(&self) -> Option<Timestamp> {
+        self.provisionals.decides()
     }
 
     /// Raises a provisional incident where a finding would be told and no incident holds it already.
