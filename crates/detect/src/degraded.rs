@@ -119,7 +119,7 @@ impl Folds {
                 "shapes" => ("lines are counted as one other shape", "detect.limits.shapes"),
                 "patterns" => (
                     "lines are counted as one other pattern",
-                    "detect.limits.patterns, or the tenant's max_patterns",
+                    "detect.limits.patterns or shapes, or the tenant's max_patterns",
                 ),
                 "series" => {
                     ("values of metrics are not watched", "detect.limits.series, or the tenant's max_series")
@@ -239,7 +239,7 @@ mod tests {
                 (
                     "foreshock.folded.patterns",
                     Severity::Warning,
-                    "Foreshock sees cart only in part: 3 lines are counted as one other pattern; raise detect.limits.patterns, or the tenant's max_patterns"
+                    "Foreshock sees cart only in part: 3 lines are counted as one other pattern; raise detect.limits.patterns or shapes, or the tenant's max_patterns"
                 ),
                 (
                     "foreshock.folded.services",
