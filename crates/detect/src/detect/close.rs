@@ -7,7 +7,7 @@ use foreshock_stats::Tail;
 
 use super::{
     ServiceKey,
-    draft::{Draft, MINUTE, TEN_MINUTES},
+    draft::{Draft, HOUR, MINUTE, TEN_MINUTES},
     merged::Merged,
     report::Report,
     series::SeriesTable,
@@ -45,6 +45,12 @@ impl Closing<'_> {
                 service.close_ten_minutes(key, ten, &mut report);
             }
             self.series.close_ten_minutes(ten, &mut report);
+        }
+        if end == end.window(HOUR).start {
+            let hour = end.minus(HOUR).window(HOUR);
+            for (key, service) in self.services.iter_mut() {
+                service.close_hour(key, hour, &mut report);
+            }
         }
         report
     }
