@@ -131,6 +131,9 @@ pub(crate) struct Demo {
     /// Simulated hours. By default two, of which the first is quiet.
     #[arg(long, value_name = "H", default_value_t = 2.0)]
     pub(crate) hours: f64,
+    /// Stay up after the page, console and all, until Ctrl-C; on a terminal it does so by itself.
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) stay: bool,
     /// Write what went wrong and when to this CSV file.
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,

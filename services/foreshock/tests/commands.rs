@@ -1,88 +1,11 @@
 //! The command as a user runs it: start, send, look, stop.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
-};
+mod support;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+use std::{path::Path, process::Output};
 
-fn foreshock() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_foreshock"));
-    for key in ["INGEST__GRPC_ADDRESS", "INGEST__HTTP_ADDRESS", "CONSOLE__LISTEN", "ADMIN__ADDRESS"] {
-        command.env(format!("FORESHOCK_{key}"), "127.0.0.1:0");
-    }
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A running `foreshock run` and the addresses it printed. Killed when dropped.
-struct Running {
-    child: Child,
-    printed: Vec<String>,
-}
-
-impl Running {
-    fn start(data_dir: &Path) -> Self {
-        let mut child =
-            foreshock().arg("run").arg("--data-dir").arg(data_dir).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let printed: Vec<String> = lines.map_while(Result::ok).take(7).collect();
-        Self { child, printed }
-    }
-
-    fn address(&self, name: &str) -> String {
-        let line = self.printed.iter().find(|line| line.trim_start().starts_with(name));
-        let line = line.unwrap_or_else(|| panic!("{name} in {:?}", self.printed));
-        let rest = line.split("http://").nth(1).unwrap();
-        rest.split('/').next().unwrap().to_owned()
-    }
-
-    fn request(&self, address: &str, request: &str) -> String {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn get(&self, name: &str, path: &str) -> String {
-        let address = self.address(name);
-        self.request(
-            &address,
-            &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"),
-        )
-    }
-
-    /// SIGTERM, and how it ended.
-    fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let until = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < until, "it ends in time");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use support::{Running, foreshock, text};
 
 fn journal(data_dir: &Path, arguments: &[&str]) -> Output {
     foreshock().arg("journal").args(arguments).arg("--data-dir").arg(data_dir).output().unwrap()

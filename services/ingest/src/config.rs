@@ -11,7 +11,7 @@ use foreshock_model::Tenant;
 use foreshock_otlp::CheckLimits;
 use serde::{Deserialize, Serialize};
 
-use crate::IngestError;
+use crate::{IngestError, tenants::Tenants, tls};
 
 pub use secret::Secret;
 
@@ -104,6 +104,7 @@ impl IngestConfig {
                 reason: "it must hold at least one request of ingest.limits.max_request_bytes",
             });
         }
+        problems.extend(self.tls.as_ref().and_then(|tls| tls::acceptor(tls, &[]).err()));
         problems
     }
 }
@@ -228,6 +229,13 @@ impl Default for ConnectionsConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TenantsConfig(pub BTreeMap<Tenant, TenantConfig>);
+
+impl TenantsConfig {
+    /// What is wrong with the tokens where they are, files and variables included.
+    pub fn problems(&self) -> Vec<IngestError> {
+        Tenants::load(self, None).err().unwrap_or_default()
+    }
+}
 
 /// The section `[tenants.NAME]`. Unset keys of a quota set no limit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

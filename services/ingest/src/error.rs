@@ -18,7 +18,7 @@ pub enum IngestError {
         source: io::Error,
     },
     /// A file of the configuration can't be read.
-    #[error("can't read {path} of {key}: {source}")]
+    #[error("{key}: can't read {path}: {source}")]
     File {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum IngestError {
         reason: String,
     },
     /// A token that can't be one.
-    #[error("the token of tenant {tenant} from {source_key} can't be used: {reason}")]
+    #[error("{source_key}: the token of tenant {tenant} can't be used: {reason}")]
     Token {
         /// Whose.
         tenant: Tenant,

@@ -69,7 +69,7 @@ impl GrpcService {
         let receiver = &self.receiver;
         let mut admission = receiver.admit(&head.headers)?;
         let encoding = encoding_of(&head.headers)?;
-        let limit = receiver.max_request_bytes;
+        let limit = admission.rules.max_request_bytes;
         let arriving = Arriving::new(body, receiver.pace, limit, &mut admission.reservation, read_ahead);
         let Message { compressed, bytes } = read_message(arriving).await?;
         let body = match (compressed, encoding) {

@@ -86,7 +86,7 @@ impl HttpService {
         let encoding = encoding_of(&head.headers)?;
         let announced =
             head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let limit = receiver.max_request_bytes;
+        let limit = admission.rules.max_request_bytes;
         let body = Arriving::new(body, receiver.pace, limit, &mut admission.reservation, read_ahead)
             .whole(announced)
             .await?;

@@ -23,6 +23,7 @@ mod quota;
 mod read_ahead;
 mod receiver;
 mod refusal;
+mod rules;
 mod server;
 mod socket;
 mod tenants;
@@ -34,4 +35,5 @@ pub use config::{
 pub use error::IngestError;
 pub use metrics::{IngestMetrics, IngestSnapshot, Traffic, Transport};
 pub use refusal::Reason;
+pub use rules::{NewRules, Reload};
 pub use server::{Ingest, run};

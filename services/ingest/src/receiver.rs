@@ -7,7 +7,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     task::{Context, Poll, ready},
@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use foreshock_journal::{Appended, Batch, Entry, Journal, JournalError, Partition, Payload, Pending, Stream};
 use foreshock_otlp::{
-    CheckLimits, Checked, Signal, check,
+    Checked, Signal, check,
     json::{self, JsonError},
 };
 use http::HeaderMap;
@@ -30,7 +30,8 @@ use crate::{
     clock::ReceiveClock,
     compression::{Encoding, Undecodable, decompress},
     refusal::{Reason, Refusal},
-    tenants::{Account, Tenants},
+    rules::Rules,
+    tenants::Account,
 };
 
 /// Bodies above this are checked where they can't hold up other requests.
@@ -39,12 +40,11 @@ const OFFLOAD_BYTES: usize = 4 << 20;
 /// Everything requests share.
 pub(crate) struct Receiver {
     journal: Arc<dyn Journal>,
-    tenants: Tenants,
+    /// Replaced whole; a request keeps to those it was let in by.
+    rules: RwLock<Arc<Rules>>,
     budget: Arc<Budget>,
     metrics: Arc<IngestMetrics>,
     clock: ReceiveClock,
-    check_limits: CheckLimits,
-    pub(crate) max_request_bytes: u64,
     pub(crate) pace: Pace,
     retry_after: Duration,
     draining: AtomicBool,
@@ -54,6 +54,7 @@ pub(crate) struct Receiver {
 /// A request that may be read: whose it is, what it holds, and the proof that it is being served.
 pub(crate) struct Admission {
     account: Arc<Account>,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) reservation: Reservation,
     began: Instant,
     _served: TaskTrackerToken,
@@ -70,7 +71,7 @@ pub(crate) struct Outcome {
 impl Receiver {
     pub(crate) fn new(
         config: &IngestConfig,
-        tenants: Tenants,
+        rules: Rules,
         journal: Arc<dyn Journal>,
         metrics: Arc<IngestMetrics>,
     ) -> Self {
@@ -78,12 +79,10 @@ impl Receiver {
         metrics.watch(&budget);
         Self {
             journal,
-            tenants,
+            rules: RwLock::new(Arc::new(rules)),
             budget,
             metrics,
             clock: ReceiveClock::default(),
-            check_limits: config.limits.check_limits(),
-            max_request_bytes: config.limits.max_request_bytes,
             pace: Pace {
                 grace: config.connections.body_grace,
                 min_bytes_per_second: config.connections.min_body_bytes_per_second,
@@ -93,6 +92,16 @@ impl Receiver {
             draining: AtomicBool::new(false),
             in_flight: TaskTracker::new(),
         }
+    }
+
+    /// The rules of requests that come now.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these hold.
+    pub(crate) fn replace_rules(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
     /// Lets a request in by its headers alone, or refuses it before its body is read.
@@ -106,10 +115,12 @@ impl Receiver {
                 "this server is about to stop; send again, to another one where there are several",
             ));
         }
-        let account = self.tenants.of(headers)?;
-        account.quota.admit().map_err(|over| over_quota(account, over.retry_after))?;
+        let rules = self.rules();
+        let account = Arc::clone(rules.tenants.of(headers)?);
+        account.quota.admit().map_err(|over| over_quota(&account, over.retry_after))?;
         Ok(Admission {
-            account: Arc::clone(account),
+            account,
+            rules,
             reservation: self.budget.open(),
             began: Instant::now(),
             _served: served,
@@ -123,13 +134,12 @@ impl Receiver {
         encoding: Encoding,
         body: Bytes,
     ) -> Result<Bytes, Refusal> {
-        decompress(encoding, body, self.max_request_bytes, &mut admission.reservation).await.map_err(
-            |error| match error {
-                Undecodable::TooLarge => Refusal::too_large(self.max_request_bytes),
-                Undecodable::OverBudget => over_budget(self.retry_after),
-                Undecodable::Broken(refusal) => refusal,
-            },
-        )
+        let limit = admission.rules.max_request_bytes;
+        decompress(encoding, body, limit, &mut admission.reservation).await.map_err(|error| match error {
+            Undecodable::TooLarge => Refusal::too_large(limit),
+            Undecodable::OverBudget => over_budget(self.retry_after),
+            Undecodable::Broken(refusal) => refusal,
+        })
     }
 
     /// A request in protobuf from one in JSON.
@@ -139,7 +149,7 @@ impl Receiver {
         admission: &mut Admission,
         text: Bytes,
     ) -> Result<Bytes, Refusal> {
-        let (text_bytes, limit) = (text.len() as u64, self.max_request_bytes);
+        let (text_bytes, limit) = (text.len() as u64, admission.rules.max_request_bytes);
         // What it becomes is counted before it is made: protobuf takes less than JSON, but for floating point.
         admission.reservation.grow(text.len()).map_err(|_| over_budget(self.retry_after))?;
         let reading = move || json::from_json(signal, &text, usize::try_from(limit).unwrap_or(usize::MAX));
@@ -159,7 +169,7 @@ impl Receiver {
         admission: Admission,
         body: Bytes,
     ) -> Result<Outcome, Refusal> {
-        let Admission { account, reservation, began, _served } = admission;
+        let Admission { account, rules, reservation, began, _served } = admission;
         let bytes = body.len() as u64;
         let received = self.clock.now();
         let stream = stream_of(signal);
@@ -167,7 +177,7 @@ impl Receiver {
             let (receiver, account) = (Arc::clone(self), Arc::clone(&account));
             move || {
                 let partitions = receiver.journal.partitions(stream);
-                check(signal, &account.tenant, &body, &receiver.check_limits, received, partitions)
+                check(signal, &account.tenant, &body, &rules.check_limits, received, partitions)
             }
         };
         let Checked { accepted, rejected, reasons, parts } = offload(bytes, checking)

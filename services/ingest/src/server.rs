@@ -19,7 +19,7 @@ use crate::{
     http::HttpService,
     listener::{Listener, Stop},
     receiver::Receiver,
-    tenants::Tenants,
+    rules::{Reload, Rules},
     tls,
 };
 
@@ -54,7 +54,8 @@ impl Ingest {
         metrics: Arc<IngestMetrics>,
     ) -> Result<Self, IngestError> {
         config.check()?;
-        let tenants = Tenants::load(tenants)?;
+        let rules = Rules::load(config, tenants, None)
+            .map_err(|problems| problems.into_iter().next().expect("what failed has a reason"))?;
         let tls =
             |protocols: &[&[u8]]| config.tls.as_ref().map(|tls| tls::acceptor(tls, protocols)).transpose();
         let read_ahead = Budget::new(config.connections.read_ahead_limit_bytes);
@@ -67,7 +68,7 @@ impl Ingest {
         };
         let grpc = listener(bind(config.grpc_address, "grpc_address").await?, tls(&[b"h2"])?);
         let http = listener(bind(config.http_address, "http_address").await?, tls(&[b"h2", b"http/1.1"])?);
-        let receiver = Arc::new(Receiver::new(config, tenants, journal, metrics));
+        let receiver = Arc::new(Receiver::new(config, rules, journal, metrics));
         let (health, routes) = discovery::services().await;
         let (drain_notice, drain_timeout) = (config.drain_notice, config.drain_timeout);
         Ok(Self { grpc, http, receiver, health, routes, drain_notice, drain_timeout })
@@ -81,6 +82,11 @@ impl Ingest {
     /// Where OTLP/HTTP is bound.
     pub fn http_address(&self) -> Result<SocketAddr, std::io::Error> {
         self.http.socket.local_addr()
+    }
+
+    /// What changes its rules while it runs.
+    pub fn reload(&self) -> Reload {
+        Reload { receiver: Arc::clone(&self.receiver) }
     }
 
     /// Serves until `shutdown` is cancelled, then drains: health first, then new requests are refused, then

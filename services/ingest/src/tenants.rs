@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct Account {
     pub(crate) tenant: Tenant,
     pub(crate) quota: Quota,
+    /// What the quota follows from: bytes and records a second.
+    rates: [Option<u64>; 2],
 }
 
 /// Everyone who may send.
@@ -30,25 +32,47 @@ pub(crate) enum Tenants {
 }
 
 impl Tenants {
-    /// Reads the tokens from where the configuration says they are.
-    pub(crate) fn load(config: &TenantsConfig) -> Result<Self, IngestError> {
+    /// Reads the tokens from where the configuration says they are; tells everything that is wrong with them. Accounts
+    /// whose quotas are as they were `before` go on as they are.
+    pub(crate) fn load(config: &TenantsConfig, before: Option<&Self>) -> Result<Self, Vec<IngestError>> {
         let now = Instant::now();
+        let account = |tenant: &Tenant, settings: &TenantConfig| {
+            let kept = before.and_then(|before| before.account(tenant)).filter(|kept| kept.allows(settings));
+            kept.cloned().unwrap_or_else(|| Arc::new(Account::new(tenant.clone(), settings, now)))
+        };
         let mut tokens: Vec<(Secret, Arc<Account>)> = Vec::new();
+        let mut problems = Vec::new();
         for (tenant, settings) in &config.0 {
-            let account = Arc::new(Account::new(tenant.clone(), settings, now));
-            for (secret, source_key) in read_tokens(tenant, settings)? {
-                if let Some(reason) = unusable(&secret, &tokens) {
-                    return Err(IngestError::Token { tenant: tenant.clone(), source_key, reason });
+            let account = account(tenant, settings);
+            for token in read_tokens(tenant, settings) {
+                let checked = token.and_then(|(secret, source_key)| match unusable(&secret, &tokens) {
+                    Some(reason) => Err(IngestError::Token { tenant: tenant.clone(), source_key, reason }),
+                    None => Ok(secret),
+                });
+                match checked {
+                    Ok(secret) => tokens.push((secret, Arc::clone(&account))),
+                    Err(problem) => problems.push(problem),
                 }
-                tokens.push((secret, Arc::clone(&account)));
             }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
         }
         if !tokens.is_empty() {
             return Ok(Self::ByToken(tokens));
         }
         let tenant = Tenant::default();
         let settings = config.0.get(&tenant).cloned().unwrap_or_default();
-        Ok(Self::Open(Arc::new(Account::new(tenant, &settings, now))))
+        Ok(Self::Open(account(&tenant, &settings)))
+    }
+
+    fn account(&self, tenant: &Tenant) -> Option<&Arc<Account>> {
+        match self {
+            Self::Open(account) => Some(account).filter(|account| account.tenant == *tenant),
+            Self::ByToken(known) => {
+                known.iter().map(|(_, account)| account).find(|account| account.tenant == *tenant)
+            }
+        }
     }
 
     /// Whose request it is. Takes the same time for any token of one length, known or not.
@@ -80,9 +104,17 @@ impl Tenants {
 
 impl Account {
     fn new(tenant: Tenant, settings: &TenantConfig, now: Instant) -> Self {
-        let quota = Quota::new(settings.max_bytes_per_second, settings.max_records_per_second, now);
-        Self { tenant, quota }
+        let rates @ [bytes, records] = rates(settings);
+        Self { tenant, quota: Quota::new(bytes, records, now), rates }
     }
+
+    fn allows(&self, settings: &TenantConfig) -> bool {
+        self.rates == rates(settings)
+    }
+}
+
+fn rates(settings: &TenantConfig) -> [Option<u64>; 2] {
+    [settings.max_bytes_per_second, settings.max_records_per_second]
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
@@ -91,32 +123,35 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// The tokens of one tenant, each with the key it came from.
-fn read_tokens(tenant: &Tenant, settings: &TenantConfig) -> Result<Vec<(Secret, String)>, IngestError> {
+/// The tokens of one tenant, each with the key it came from, and what can't be read.
+fn read_tokens(tenant: &Tenant, settings: &TenantConfig) -> Vec<Result<(Secret, String), IngestError>> {
     let key = |name: &str| format!("tenants.{tenant}.{name}");
     let mut tokens = Vec::new();
     if let Some(token) = &settings.token {
-        tokens.push((token.clone(), key("token")));
+        tokens.push(Ok((token.clone(), key("token"))));
     }
     if let Some(variable) = &settings.token_env {
         // An unset variable is as good as an empty one: refused below.
         let token = std::env::var(variable).unwrap_or_default();
-        tokens.push((Secret::new(token.trim()), format!("{} ({variable})", key("token_env"))));
+        tokens.push(Ok((Secret::new(token.trim()), format!("{} ({variable})", key("token_env")))));
     }
     if let Some(path) = &settings.token_file {
-        let text = fs::read_to_string(path).map_err(|source| IngestError::File {
-            path: path.clone(),
-            key: key("token_file"),
-            source,
-        })?;
-        let lines: Vec<&str> =
-            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-        if lines.is_empty() {
-            tokens.push((Secret::new(""), key("token_file")));
+        match fs::read_to_string(path) {
+            Ok(text) => tokens.extend(in_file(&text).map(|secret| Ok((secret, key("token_file"))))),
+            Err(source) => {
+                let key = key("token_file");
+                tokens.push(Err(IngestError::File { path: path.clone(), key, source }));
+            }
         }
-        tokens.extend(lines.into_iter().map(|line| (Secret::new(line), key("token_file"))));
     }
-    Ok(tokens)
+    tokens
+}
+
+/// The tokens of a file. One without any is as good as one with an empty one: refused.
+fn in_file(text: &str) -> impl Iterator<Item = Secret> {
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let none = lines().next().is_none().then(|| Secret::new(""));
+    lines().map(Secret::new).chain(none)
 }
 
 fn unusable(secret: &Secret, known: &[(Secret, Arc<Account>)]) -> Option<&'static str> {
@@ -141,13 +176,17 @@ mod tests {
         serde_json::from_str(json).unwrap()
     }
 
+    fn load(json: &str) -> Result<Tenants, Vec<IngestError>> {
+        Tenants::load(&config(json), None)
+    }
+
     fn headers(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())])
     }
 
     #[test]
     fn without_tokens_everything_is_the_default_tenants() {
-        let tenants = Tenants::load(&config(r#"{"default": {"max_records_per_second": 5}}"#)).unwrap();
+        let tenants = load(r#"{"default": {"max_records_per_second": 5}}"#).unwrap();
         assert_eq!(tenants.of(&HeaderMap::new()).unwrap().tenant, Tenant::default());
     }
 
@@ -156,10 +195,9 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "# old\nalpha-1\n\nalpha-2  ").unwrap();
         let path = file.path().to_str().unwrap();
-        let tenants = Tenants::load(&config(&format!(
-            r#"{{"acme": {{"token_file": "{path}"}}, "other": {{"token": "beta"}}}}"#
-        )))
-        .unwrap();
+        let tenants =
+            load(&format!(r#"{{"acme": {{"token_file": "{path}"}}, "other": {{"token": "beta"}}}}"#))
+                .unwrap();
         for (token, tenant) in [("alpha-1", "acme"), ("alpha-2", "acme"), ("beta", "other")] {
             for scheme in ["Bearer", "bearer"] {
                 let account = tenants.of(&headers(&format!("{scheme} {token}"))).unwrap();
@@ -180,9 +218,33 @@ mod tests {
             r#"{"acme": {"token_env": "FORESHOCK_TEST_NEVER_SET"}}"#,
             r#"{"acme": {"token": "same"}, "other": {"token": "same"}}"#,
         ] {
-            assert!(matches!(Tenants::load(&config(json)), Err(IngestError::Token { .. })), "{json}");
+            let problems = load(json).unwrap_err();
+            assert!(matches!(problems[..], [IngestError::Token { .. }]), "{json}: {problems:?}");
         }
-        let missing = Tenants::load(&config(r#"{"acme": {"token_file": "/nowhere/token"}}"#)).unwrap_err();
-        assert!(missing.to_string().contains("/nowhere/token"), "{missing}");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_the_tokens_is_told_and_begins_with_its_key() {
+        let json =
+            r#"{"acme": {"token_file": "/nowhere/token"}, "b": {"token": ""}, "c": {"token": "good"}}"#;
+        let told: Vec<String> = load(json).unwrap_err().iter().map(ToString::to_string).collect();
+        assert!(told[0].starts_with("tenants.acme.token_file: can't read /nowhere/token"), "{told:?}");
+        assert!(told[1].starts_with("tenants.b.token: "), "{told:?}");
+        assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn an_account_whose_quota_stays_keeps_what_it_has_used_of_it() {
+        let before =
+            load(r#"{"a": {"token": "1", "max_records_per_second": 5}, "b": {"token": "2"}}"#).unwrap();
+        let json = r#"{"a": {"token": "3", "max_records_per_second": 5}, "b": {"token": "2", "max_bytes_per_second": 1}}"#;
+        let after = Tenants::load(&config(json), Some(&before)).unwrap();
+        let same = |name: &str| {
+            let tenant = Tenant::new(name).unwrap();
+            Arc::ptr_eq(before.account(&tenant).unwrap(), after.account(&tenant).unwrap())
+        };
+        assert!(same("a") && !same("b"));
+        assert!(after.of(&headers("Bearer 1")).is_err());
+        assert!(after.of(&headers("Bearer 3")).is_ok());
     }
 }

@@ -162,6 +162,19 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether it names files, whose content may change while it stays the same.
+    pub fn names_files(&self) -> bool {
+        let file = |secret: &Option<SecretRef>| matches!(secret, Some(SecretRef::File(_)));
+        let webhook = |to: &Webhook| to.ca_file.is_some() || file(&to.secret) || file(&to.bearer);
+        let alertmanager = |to: &Alertmanager| to.ca_file.is_some() || file(&to.bearer);
+        self.routes.iter().any(|route| {
+            route.webhook.as_ref().is_some_and(webhook)
+                || route.alertmanager.as_ref().is_some_and(alertmanager)
+        })
+    }
+}
+
 impl Route {
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();

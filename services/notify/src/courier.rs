@@ -85,15 +85,10 @@ impl Courier {
     /// Reads what earlier runs left, up to the present end of the streams; sends nothing yet.
     pub(crate) async fn start(
         config: &Config,
+        senders: Vec<Arc<Sender>>,
         journal: Arc<dyn Journal>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, NotifyError> {
-        let mut senders = Vec::new();
-        for route in &config.routes {
-            let sender = Sender::new(route, &config.console_url)
-                .map_err(|reason| NotifyError::Client { route: route.name.clone(), reason })?;
-            senders.push(Arc::new(sender));
-        }
         let rules = config.routes.iter().cloned().zip(senders.iter().map(|sender| sender.refresh()));
         let mut outbox =
             Outbox::new(rules.collect(), config.retry.clone(), config.in_flight, config.incidents);

@@ -33,6 +33,7 @@ pub use error::NotifyError;
 use foreshock_journal::Journal;
 pub use metrics::{LATENCY_BOUNDS_MS, Latency, Metrics, RouteMetrics};
 pub use secret::SecretRef;
+use sender::Sender;
 use tokio_util::sync::CancellationToken;
 pub use trial::trial;
 
@@ -46,9 +47,25 @@ pub async fn run(
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 ) -> Result<(), NotifyError> {
+    let senders = senders(&config)?;
+    courier::Courier::start(&config, senders, journal, metrics).await?.run(shutdown).await
+}
+
+/// Whether [`run`] could start with this configuration: every problem, or the first client that could not be made.
+pub fn check(config: &Config) -> Result<(), NotifyError> {
+    senders(config).map(drop)
+}
+
+/// A sender for each route, in their order.
+fn senders(config: &Config) -> Result<Vec<Arc<Sender>>, NotifyError> {
     let problems = config.problems();
     if !problems.is_empty() {
         return Err(NotifyError::Config(problems));
     }
-    courier::Courier::start(&config, journal, metrics).await?.run(shutdown).await
+    let sender = |route: &Route| {
+        Sender::new(route, &config.console_url)
+            .map(Arc::new)
+            .map_err(|reason| NotifyError::Client { route: route.name.clone(), reason })
+    };
+    config.routes.iter().map(sender).collect()
 }

@@ -1,7 +1,10 @@
 //! What notify did since its start, for the metrics page.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ pub const LATENCY_BOUNDS_MS: [u64; 12] =
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// One for each route of the configuration, in its order.
-    pub routes: Vec<RouteMetrics>,
+    pub routes: Vec<Arc<RouteMetrics>>,
     /// Messages missing between those read from the incidents stream. Has to stay 0.
     pub source_holes: AtomicU64,
     /// Messages read a second time, and left out.
@@ -59,17 +62,45 @@ pub struct Latency {
 impl Metrics {
     /// All at 0, a row for each route.
     pub fn new(config: &Config) -> Self {
-        let row = |route: &crate::Route| RouteMetrics {
-            route: route.name.clone(),
-            receiver: route.receiver(),
+        Self::default().renewed(config)
+    }
+
+    /// For a run that follows this one, which has ended, in the same process: what only grows goes on from here, and
+    /// so do the rows of routes that keep their name and receiver.
+    pub fn renewed(&self, config: &Config) -> Self {
+        let copy = |counter: &AtomicU64| AtomicU64::new(counter.load(Relaxed));
+        let kept = |route: &crate::Route| {
+            self.routes
+                .iter()
+                .find(|row| row.route == route.name && row.receiver == route.receiver())
+                .cloned()
+        };
+        let row = |route: &crate::Route| {
+            kept(route).unwrap_or_else(|| Arc::new(RouteMetrics::new(route.name.clone(), route.receiver())))
+        };
+        Self {
+            routes: config.routes.iter().map(row).collect(),
+            source_holes: copy(&self.source_holes),
+            source_duplicates: copy(&self.source_duplicates),
+            poison: copy(&self.poison),
+            incidents: AtomicU64::default(),
+            evicted: copy(&self.evicted),
+        }
+    }
+}
+
+impl RouteMetrics {
+    fn new(route: String, receiver: &'static str) -> Self {
+        Self {
+            route,
+            receiver,
             delivered: AtomicU64::default(),
             retried: AtomicU64::default(),
             given_up: AtomicU64::default(),
             refreshed: AtomicU64::default(),
             queue: AtomicU64::default(),
             latency: Latency::default(),
-        };
-        Self { routes: config.routes.iter().map(row).collect(), ..Self::default() }
+        }
     }
 }
 

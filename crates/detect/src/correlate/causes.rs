@@ -57,12 +57,14 @@ fn weigh(
     if severe == Severity::Critical {
         score *= 1.5;
     }
-    if above > 0 {
-        reasons.push(format!("{above} of the affected services depend on it"));
+    match above {
+        0 => {}
+        1 => reasons.push("one of the affected services depends on it".to_owned()),
+        more => reasons.push(format!("{more} of the affected services depend on it")),
     }
     if let Some(change) = change {
         score *= 3.0;
-        reasons.push(format!("{} at {}", change.what, change.time));
+        reasons.push(change.what.clone());
     }
     Cause { service: service.clone(), reason: reasons.join("; "), score }
 }

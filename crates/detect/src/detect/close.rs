@@ -6,7 +6,7 @@ use foreshock_model::{Tenant, Window};
 
 use super::{
     ServiceKey,
-    draft::{MINUTE, TEN_MINUTES},
+    draft::{HOUR, MINUTE, TEN_MINUTES},
     merged::Merged,
     quotas::Shares,
     report::Report,
@@ -50,6 +50,12 @@ impl Closing<'_> {
                 service.close_ten_minutes(key, ten, &mut report);
             }
             self.series.close_ten_minutes(ten, &mut report);
+        }
+        if end == end.window(HOUR).start {
+            let hour = end.minus(HOUR).window(HOUR);
+            for (key, service) in self.services.iter_mut() {
+                service.close_hour(key, hour, &mut report);
+            }
         }
         report
     }

@@ -17,6 +17,12 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 /// The roll-up that slow kinds are judged on.
 pub(super) const TEN_MINUTES: Duration = Duration::from_secs(600);
 
+/// The roll-up that shows what burns slowly.
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+/// What a shorter roll-up has said with this surprise is not said again by a longer one that holds it: the longer
+/// would only say it later, and of more time than it took.
+pub(super) const SURE: f64 = 10.0;
+
 /// A finding being written.
 pub(super) struct Draft<'a> {
     pub(super) key: &'a ServiceKey,
@@ -89,7 +95,8 @@ pub(super) fn number(value: f64) -> String {
     } else {
         4
     };
-    format!("{value:.decimals$}")
+    let text = format!("{value:.decimals$}");
+    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
 /// A length of time for people.

@@ -1,13 +1,14 @@
 //! detect: sees each service whole, keeps its baselines, tests each window.
 //!
 //! Summaries wait until every input partition of reduce has passed their window; then the window is closed: templates
-//! are learned from its shapes, its counts judged and learned, and roll-ups of one and ten minutes with it. What
+//! are learned from its shapes, its counts judged and learned, and roll-ups of one minute, ten and an hour with it. What
 //! cannot wait is judged when it comes, as provisional findings from which nothing is learned.
 
 mod close;
 mod draft;
 mod errors;
 mod harm;
+mod hours;
 mod merged;
 mod operations;
 mod patterns;

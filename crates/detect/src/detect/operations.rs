@@ -74,6 +74,11 @@ impl Operations {
             operation.close_minute(key, &format!("calls to {callee}"), callee, minute, report);
         }
     }
+
+    /// Judges the hour.
+    pub(super) fn close_hour(&mut self, key: &ServiceKey, hour: Window, report: &mut Report) {
+        self.errors.close_hour(key, hour, "spans", report);
+    }
 }
 
 /// Adds a base window to the minutes of operations. Returns how many spans were over the limit.

@@ -1,4 +1,4 @@
-//! How often a pattern comes: far more or far fewer lines than expected.
+//! How often a pattern comes: far more or far fewer lines than expected, in a minute, in ten and in an hour.
 
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Timestamp, Window};
 use foreshock_stats::{CountBaseline, Regularity, Tail};
@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
-    draft::{Draft, LEAST_SURPRISE, TEN_MINUTES, evidence, number, span},
+    draft::{Draft, LEAST_SURPRISE, SURE, TEN_MINUTES, evidence, number, span},
     harm::speaks_of_harm,
+    hours::Hours,
     merged::{Example, MergedShape},
     report::Report,
 };
@@ -44,6 +45,7 @@ pub(super) struct Pattern {
     ten_minutes: u64,
     per_minute: CountBaseline,
     per_ten_minutes: CountBaseline,
+    hours: Hours,
     regularity: Regularity,
     /// First line of the roll-ups that are open.
     example: Option<Example>,
@@ -97,6 +99,7 @@ impl Pattern {
             ten_minutes: 0,
             per_minute,
             per_ten_minutes: CountBaseline::default(),
+            hours: Hours::default(),
             regularity: Regularity::new(BURST_SECONDS),
             example: None,
             second: false,
@@ -111,6 +114,7 @@ impl Pattern {
         self.errors += shape.errors;
         self.minute += shape.count;
         self.ten_minutes += shape.count;
+        self.hours.add(shape.count);
         self.level = self.level.max(shape.level);
         self.last = self.last.max(shape.last);
         if shape.count > 0 {
@@ -135,6 +139,7 @@ impl Pattern {
         self.level = self.level.max(kept.level);
         self.minute += kept.minute;
         self.ten_minutes += kept.ten_minutes;
+        self.hours.absorb(&kept.hours);
         self.example = self.example.take().into_iter().chain(kept.example).min();
     }
 
@@ -178,10 +183,11 @@ impl Pattern {
         let silent = self.judge_silence(key, id, minute, report);
         let rate = if minute.start >= self.first {
             let verdict = self.per_minute.observe(count);
-            self.judge_rate(key, id, minute, count, verdict, report)
+            self.judge_rate(key, id, minute, count, verdict, None, report)
         } else {
             None
         };
+        self.hours.said(rate.as_ref().map(|draft| draft.finding.surprise));
         rate.or(silent)
     }
 
@@ -197,13 +203,31 @@ impl Pattern {
             return None;
         }
         let verdict = self.per_ten_minutes.observe(count);
-        let draft = self.judge_rate(key, id, ten, count, verdict, report);
+        let draft = self.judge_rate(key, id, ten, count, verdict, None, report);
+        self.hours.said(draft.as_ref().map(|draft| draft.finding.surprise));
         if count > 0 {
             self.example = self.example.take().filter(|example| example.time >= ten.start);
         }
         draft
     }
 
+    /// Judges the hour. What a shorter roll-up in it has said already is not said again.
+    pub(super) fn close_hour(
+        &mut self,
+        key: &ServiceKey,
+        id: TemplateId,
+        hour: Window,
+        report: &mut Report,
+    ) -> Option<PatternDraft> {
+        let closed = self.hours.close(hour.start >= self.first)?;
+        let yesterday = Some(closed.yesterday);
+        let draft = self.judge_rate(key, id, hour, closed.count, closed.verdict, yesterday, report)?;
+        (closed.said < draft.finding.surprise.min(SURE)).then_some(draft)
+    }
+
+    /// `yesterday`: the count at the same time a day before. What goes with the day is no deviation, so then a rise
+    /// has to be one against it as well, and so has a fall.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one verdict")]
     fn judge_rate(
         &self,
         key: &ServiceKey,
@@ -211,6 +235,7 @@ impl Pattern {
         window: Window,
         count: u64,
         verdict: foreshock_stats::Verdict,
+        yesterday: Option<u32>,
         report: &mut Report,
     ) -> Option<PatternDraft> {
         if !verdict.learned.is_ready() {
@@ -221,8 +246,10 @@ impl Pattern {
         report.tested(&key.0, Kind::PatternRateDown, seconds, 1);
         let (observed, mean) = (count as f64, verdict.mean);
         let floor = if self.level >= ERROR_LEVEL { RISE_ERRORS } else { RISE_LINES };
-        let rose = observed >= RISE * mean && observed - mean >= floor;
-        let fell = mean >= FALL_FROM && observed <= FALL * mean;
+        let yesterday = yesterday.map_or(mean, f64::from);
+        let (low, high) = (mean.min(yesterday), mean.max(yesterday));
+        let rose = observed >= RISE * high && observed - high >= floor;
+        let fell = low >= FALL_FROM && observed <= FALL * low;
         let (kind, tail, word) = if rose && verdict.up.surprise() >= LEAST_SURPRISE {
             (Kind::PatternRateUp, verdict.up, "more")
         } else if fell && verdict.down.surprise() >= LEAST_SURPRISE {
@@ -230,7 +257,7 @@ impl Pattern {
         } else {
             return None;
         };
-        let sustained = window.length == TEN_MINUTES || kind == Kind::PatternRateUp;
+        let sustained = window.length >= TEN_MINUTES || kind == Kind::PatternRateUp;
         let title = format!(
             "{} writes {word} lines than usual in {}: {} instead of about {}",
             key.1,

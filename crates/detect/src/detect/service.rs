@@ -269,6 +269,17 @@ impl ServiceState {
             }
         }
     }
+
+    /// Judges what is judged in an hour: what burns too slowly for the shorter roll-ups.
+    pub(super) fn close_hour(&mut self, key: &ServiceKey, hour: Window, report: &mut Report) {
+        for (id, pattern) in &mut self.patterns {
+            if let Some(draft) = pattern.close_hour(key, *id, hour, report) {
+                report.findings.push(draft.finish(key, &self.miner));
+            }
+        }
+        self.lines.close_hour(key, hour, "logs", report);
+        self.operations.close_hour(key, hour, report);
+    }
 }
 
 /// The id of the template that a shape makes if it is the first of one.

@@ -4,14 +4,19 @@
 mod receiver;
 mod show;
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    io::{IsTerminal, stdout},
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::Context;
 use foreshock_demo::{DriveOptions, Fault, Label, Progress, Shop, ShopOptions, Speed, drive, wall_clock};
 use foreshock_shipper::{ClientOptions, OtlpClient};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use super::run::{Signals, runtime};
+use super::{run::runtime, signals::Signals};
 use crate::{cli::Demo, outcome::Usage};
 
 /// Simulated seconds a second of the show: two hours in under a minute.
@@ -27,17 +32,16 @@ struct Play {
 
 pub(super) fn run(command: &Demo) -> anyhow::Result<()> {
     let play = play(command)?;
+    let stay = command.stay || (command.to.is_none() && stdout().is_terminal());
+    let labels = command.labels.as_deref();
     runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
-        let acted = async {
-            match &command.to {
-                Some(to) => send(&play, to, command.labels.as_deref()).await,
-                None => show::run(&play, command.labels.as_deref()).await,
-            }
-        };
-        tokio::select! {
-            acted = acted => acted,
-            () = signals.next() => anyhow::bail!("the demo was ended by a signal"),
+        match &command.to {
+            Some(to) => tokio::select! {
+                sent = send(&play, to, labels) => sent,
+                _ = signals.next() => anyhow::bail!("the demo was ended by a signal"),
+            },
+            None => show::run(play, labels, stay, &mut signals).await,
         }
     })
 }

@@ -3,10 +3,12 @@
 mod config;
 mod demo;
 mod journal;
+mod reload;
 mod replay;
 mod run;
 mod scan;
 mod ship;
+mod signals;
 
 use std::io::{Write, stdout};
 

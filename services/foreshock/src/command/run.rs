@@ -1,4 +1,4 @@
-//! `foreshock run`: all services in one process until a signal.
+//! `foreshock run`: all services in one process until a signal; SIGHUP reads the configuration again.
 
 use std::{
     env,
@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::Context;
-use tokio::{
-    runtime,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::runtime;
 use tracing::info;
 
-use super::config;
+use super::{
+    config, reload,
+    signals::{Signal, Signals},
+};
 use crate::{
     cli::Place,
     system::{Addresses, System},
@@ -22,18 +22,26 @@ pub(super) fn run(place: &Place) -> anyhow::Result<()> {
     let config = config::load(place.config.as_deref())?;
     runtime().context("the threads could not be started")?.block_on(async {
         let mut signals = Signals::listen()?;
-        let system = tokio::select! {
+        let mut system = tokio::select! {
             system = System::start(config, &place.data_dir) => system?,
-            () = signals.next() => return Ok(()),
+            () = signals.stop() => return Ok(()),
         };
         greet(&system.addresses)?;
-        tokio::select! {
-            () = signals.next() => info!("stopping; a second signal ends at once"),
-            () = system.failure() => {}
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::HangUp => reload::run(&mut system, place.config.as_deref()).await,
+                    Signal::Stop => {
+                        info!("stopping; a second signal ends at once");
+                        break;
+                    }
+                },
+                () = system.failure() => break,
+            }
         }
         tokio::select! {
             stopped = system.stop() => stopped,
-            () = signals.next() => std::process::exit(1),
+            () = signals.stop() => std::process::exit(1),
         }
     })
 }
@@ -61,26 +69,5 @@ fn called() -> String {
     match env::current_exe() {
         Ok(program) if !on_the_path => program.display().to_string(),
         _ => "foreshock".to_owned(),
-    }
-}
-
-/// SIGTERM and SIGINT.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(super) fn listen() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("signals can't be listened for");
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    /// The next of either.
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }

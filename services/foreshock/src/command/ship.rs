@@ -7,7 +7,7 @@ use std::{
 
 use foreshock_shipper::{ClientError, ClientOptions, Input, ShipError, ShipOptions, ship};
 
-use super::run::{Signals, runtime};
+use super::{run::runtime, signals::Signals};
 use crate::{cli::Ship, outcome::Usage};
 
 pub(super) fn run(command: Ship) -> anyhow::Result<()> {
@@ -22,7 +22,7 @@ pub(super) fn run(command: Ship) -> anyhow::Result<()> {
     options.checkpoint_dir = Some(command.state_dir.unwrap_or_else(default_state));
     runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
-        let report = ship(options, signals.next()).await.map_err(|error| match error {
+        let report = ship(options, signals.stop()).await.map_err(|error| match error {
             ShipError::Client(ClientError::Address { .. }) => Usage(error.to_string()).into(),
             error => anyhow::Error::from(error),
         })?;

@@ -58,7 +58,8 @@ impl Config {
     /// What is wrong beyond the form, one sentence each; each begins with the key it is about where there is one.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        problems.extend(self.ingest.check().err().map(|error| error.to_string()));
+        problems.extend(self.ingest.problems().iter().map(ToString::to_string));
+        problems.extend(self.tenants.problems().iter().map(ToString::to_string));
         problems.extend(self.journal.problems());
         problems.extend(self.worker.problems());
         problems.extend(self.notify.problems());

@@ -9,7 +9,7 @@ use foreshock_ingest::IngestSnapshot;
 use foreshock_journal::{Health, Journal};
 use foreshock_worker::{LagReport, PartitionFigures, PartitionLag, WorkerMetrics, resident_bytes};
 
-use super::Figures;
+use super::{Figures, reload::Reloads};
 
 pub(super) const CONTENT_TYPE: &str = families::CONTENT_TYPE;
 
@@ -25,8 +25,9 @@ pub(super) fn render(figures: &Figures, journal: Option<&dyn Journal>) -> String
         }
     }
     worker(&mut to, &figures.worker);
-    notify(&mut to, &figures.notify);
+    notify(&mut to, &figures.notify.get());
     console(&mut to, &figures.console);
+    configuration(&mut to, &figures.reloads);
     to.render()
 }
 
@@ -413,5 +414,22 @@ fn console(to: &mut Families, metrics: &foreshock_console::Metrics) {
         "Clients let go because they fell behind",
         [],
         metrics.stream_dropped.load(Relaxed) as f64,
+    );
+}
+
+fn configuration(to: &mut Families, reloads: &Reloads) {
+    for (outcome, counter) in [("applied", &reloads.applied), ("refused", &reloads.refused)] {
+        to.counter(
+            "foreshock_config_reloads_total",
+            "Times the configuration was read again",
+            [("outcome", outcome.to_owned())],
+            counter.load(Relaxed) as f64,
+        );
+    }
+    to.gauge(
+        "foreshock_config_taken_timestamp_seconds",
+        "When the configuration was last taken, at the start or by a reload",
+        [],
+        reloads.taken_at.load(Relaxed) as f64,
     );
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod exposition;
 mod insight;
+mod reload;
 
 use std::{
     fs,
@@ -14,14 +15,18 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use foreshock_console::Console;
-use foreshock_ingest::{Ingest, IngestMetrics};
+use foreshock_ingest::{Ingest, IngestMetrics, Reload};
 use foreshock_journal::{EmbeddedJournal, Journal};
 use foreshock_worker::{Views, WorkerMetrics};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::{admin::Admin, insight::StageInsight};
+use self::{
+    admin::Admin,
+    insight::StageInsight,
+    reload::{Current, Reloads},
+};
 use crate::config::Config;
 
 /// Nothing of a shutdown may take longer than this in all, beyond what each service's own limits are.
@@ -41,8 +46,9 @@ pub(crate) struct Addresses {
 pub(crate) struct Figures {
     pub(crate) ingest: Arc<IngestMetrics>,
     pub(crate) worker: Arc<WorkerMetrics>,
-    pub(crate) notify: Arc<foreshock_notify::Metrics>,
+    pub(crate) notify: Arc<Current<foreshock_notify::Metrics>>,
     pub(crate) console: Arc<foreshock_console::Metrics>,
+    pub(crate) reloads: Arc<Reloads>,
 }
 
 /// The running services.
@@ -50,6 +56,9 @@ pub(crate) struct System {
     pub(crate) addresses: Addresses,
     pub(crate) figures: Figures,
     pub(crate) journal: Arc<dyn Journal>,
+    /// What the services run with.
+    in_force: Config,
+    rules: Reload,
     ingest: Service,
     worker: Service,
     notify: Service,
@@ -70,9 +79,11 @@ impl System {
         let figures = Figures {
             ingest: Arc::new(IngestMetrics::new()),
             worker: Arc::new(WorkerMetrics::default()),
-            notify: Arc::new(foreshock_notify::Metrics::new(&config.notify)),
+            notify: Arc::new(Current::new(foreshock_notify::Metrics::new(&config.notify))),
             console: Arc::default(),
+            reloads: Arc::new(Reloads::started()),
         };
+        let in_force = config.clone();
         let failed = CancellationToken::new();
         // First of all, so that whoever asks while the journal recovers gets an answer.
         let admin = Admin::bind(config.admin.address, figures.clone()).await?;
@@ -117,15 +128,22 @@ impl System {
                 Ok(foreshock_worker::run(config, detect, journal, stop, metrics, views).await?)
             })
         };
-        let notify = {
-            let (config, journal, metrics) =
-                (config.notify, Arc::clone(&journal), Arc::clone(&figures.notify));
-            Service::start("notify", &failed, |stop| async move {
-                Ok(foreshock_notify::run(config, journal, metrics, stop).await?)
-            })
-        };
+        let notify = notify(config.notify, &journal, &figures, &failed);
+        let rules = ingest.reload();
         let ingest = Service::start("ingest", &failed, |stop| async move { Ok(ingest.run(stop).await?) });
-        Ok(Self { addresses, figures, journal, ingest, worker, notify, console, admin, failed })
+        Ok(Self {
+            addresses,
+            figures,
+            journal,
+            in_force,
+            rules,
+            ingest,
+            worker,
+            notify,
+            console,
+            admin,
+            failed,
+        })
     }
 
     /// Waits until a service ends by itself, which none should.
@@ -136,10 +154,10 @@ impl System {
     /// Stops in order: nothing more is taken, what was taken is processed as far as it has come and saved, what
     /// is to be told is told, the journal is closed. Returns the first failure there was.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let Self { journal, ingest, worker, notify, console, admin, .. } = self;
+        let Self { journal, ingest, worker, notify, console, mut admin, .. } = self;
         let in_order = async {
             let mut first = Ok(());
-            for service in [ingest, worker, notify, console] {
+            for mut service in [ingest, worker, notify, console] {
                 let name = service.name;
                 if let Err(failure) = service.stop().await {
                     error!(service = name, "{failure:#}");
@@ -159,6 +177,19 @@ impl System {
             }
         }
     }
+}
+
+/// Starts notify with the figures that stand for it.
+fn notify(
+    config: foreshock_notify::Config,
+    journal: &Arc<dyn Journal>,
+    figures: &Figures,
+    failed: &CancellationToken,
+) -> Service {
+    let (journal, metrics) = (Arc::clone(journal), figures.notify.get());
+    Service::start("notify", failed, |stop| async move {
+        Ok(foreshock_notify::run(config, journal, metrics, stop).await?)
+    })
 }
 
 /// One service and how to stop it.
@@ -198,8 +229,9 @@ impl Service {
         Self { name, stop, task }
     }
 
-    async fn stop(self) -> anyhow::Result<()> {
+    /// Ends it; once.
+    async fn stop(&mut self) -> anyhow::Result<()> {
         self.stop.cancel();
-        self.task.await.with_context(|| format!("{} broke off", self.name))?
+        (&mut self.task).await.with_context(|| format!("{} broke off", self.name))?
     }
 }

@@ -1,112 +1,239 @@
-//! The whole way in one command: a fresh Foreshock, the shop, the fault, the incident at a webhook.
+//! The whole way in one command: a fresh Foreshock, the shop, the fault, the incident at a webhook and on the console.
 
+mod driver;
 mod page;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
-use anyhow::Context;
-use foreshock_demo::{Progress, drive};
+use anyhow::{Context, anyhow, bail};
 use foreshock_detect::Clock;
-use foreshock_model::{Incident, Severity};
-use foreshock_shipper::OtlpClient;
+use foreshock_model::{Id, Incident, Severity};
 use foreshock_worker::LagReport;
-use indicatif::HumanCount;
+use indicatif::{HumanCount, ProgressBar};
 use serde_json::json;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout_at},
-};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Play, client_options, clock, figures, live_line, receiver::Receiver, write_labels};
+use self::driver::Driver;
+use super::{Play, figures, live_line, receiver::Receiver, write_labels};
 use crate::{
+    command::{config, signals::Signals},
     config::Config,
     system::{Addresses, System},
 };
 
 /// After the last telemetry the incident may take so long to arrive.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// What is told of one incident within so long is one piece of news.
+const SETTLES_IN: Duration = Duration::from_millis(1500);
+/// How often the line of figures is written.
+const REFRESH: Duration = Duration::from_millis(250);
 
-/// Runs the show. Fails where a fault was played and nobody was paged.
-pub(super) async fn run(play: &Play, labels: Option<&Path>) -> anyhow::Result<()> {
+/// Runs the show. Fails where a fault was played and nobody was paged. With `stay` what was started stays up after
+/// the page, until a signal.
+pub(super) async fn run(
+    play: Play,
+    labels: Option<&Path>,
+    stay: bool,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
     let directory = Directory::make()?;
-    let mut receiver = Receiver::start().await?;
-    let system = System::start(config(&receiver)?, &directory.0).await?;
-    greet(play, &system.addresses);
+    let receiver = Receiver::start().await?;
+    let config = configuration(&play, &receiver)?;
+    let system = tokio::select! {
+        system = System::start(config, &directory.0) => system.map_err(explain)?,
+        _ = signals.next() => return Err(interrupted()),
+    };
+    greet(&play, &system.addresses);
+    let mut show = Show::begin(play, system, receiver, stay)?;
+    let shown = tokio::select! {
+        shown = show.until_the_page(labels) => shown,
+        _ = signals.next() => Err(interrupted()),
+    };
+    let shown = match shown {
+        Ok(()) if stay => show.stay(signals).await,
+        other => other,
+    };
+    let stopped = tokio::select! {
+        stopped = show.end() => stopped,
+        _ = signals.next() => Err(anyhow!("the demo was ended before its services had stopped")),
+    };
+    // A service that failed is the reason for whatever else did not come about.
+    stopped.and(shown)
+}
 
-    let client = OtlpClient::new(&client_options(&format!("http://{}", system.addresses.grpc)))?;
-    let (told, mut progress) = watch::channel(Progress::default());
-    let mut shop = play.shop();
-    let driven = drive(&mut shop, &client, play.options(), |progress| {
-        // Nobody looks any more once the show is over.
-        let _ = told.send(*progress);
-    });
-    tokio::pin!(driven);
+/// What runs during the show.
+struct Show {
+    system: System,
+    receiver: Receiver,
+    driver: Driver,
+    /// The newest state of every incident that was delivered.
+    delivered: BTreeMap<Id, Incident>,
+    line: ProgressBar,
+    fault: Option<foreshock_demo::Fault>,
+}
 
-    let line = live_line();
-    let mut delivered = BTreeMap::new();
-    let mut sent = None;
-    let mut give_up_at = None;
-    let paged = loop {
-        tokio::select! {
-            done = &mut driven, if sent.is_none() => {
-                sent = Some(done?);
-                give_up_at = Some(Instant::now() + PATIENCE);
+impl Show {
+    fn begin(play: Play, system: System, receiver: Receiver, stay: bool) -> anyhow::Result<Self> {
+        let fault = play.fault;
+        let driver = Driver::start(play, &format!("http://{}", system.addresses.grpc), stay)?;
+        Ok(Self { system, receiver, driver, delivered: BTreeMap::new(), line: live_line(), fault })
+    }
+
+    /// Waits for the page that the fault leads to, or without a fault for the end of the run, and prints it.
+    async fn until_the_page(&mut self, labels: Option<&Path>) -> anyhow::Result<()> {
+        let page = self.page().await;
+        let last = self.live();
+        self.line.suspend(|| println!("{last}"));
+        let page = page?;
+        let label = self.driver.progress().label;
+        write_labels(labels, label)?;
+        let console = self.system.addresses.console;
+        match (page, self.fault) {
+            (Some(incident), _) => {
+                self.line.suspend(|| page::print(&incident, label, console));
+                Ok(())
             }
-            Some(incident) = receiver.incidents.recv() => {
-                let pages = incident.severity == Severity::Critical && !incident.provisional;
-                // A page from before the fault is a false one: it is shown at the end if no right one comes.
-                let began = progress.borrow().label.is_some_and(|label| incident.updated_at >= label.starts);
-                delivered.insert(incident.id, incident.clone());
-                if pages && began {
-                    break Some(settle(incident, &mut receiver).await);
+            (None, None) => {
+                let quiet = format!("A quiet run: {} incidents, nobody was paged.", self.delivered.len());
+                self.line.suspend(|| println!("{quiet}"));
+                Ok(())
+            }
+            (None, Some(fault)) => {
+                let delivered = self.delivered.values();
+                self.line.suspend(|| delivered.for_each(|incident| page::print(incident, label, console)));
+                bail!("the fault {} was played and nobody was paged", fault.name())
+            }
+        }
+    }
+
+    /// The first page from after the fault began, as it stands when nothing newer has come for a moment.
+    async fn page(&mut self) -> anyhow::Result<Option<Incident>> {
+        let mut give_up_at = None;
+        loop {
+            tokio::select! {
+                Some(incident) = self.receiver.incidents.recv() => {
+                    let paged = pages(&incident);
+                    // A page from before the fault is a false one: it is shown at the end if no right one comes.
+                    let began =
+                        self.driver.progress().label.is_some_and(|label| incident.updated_at >= label.starts);
+                    let id = incident.id;
+                    self.delivered.insert(id, incident);
+                    if paged && began {
+                        self.settle().await;
+                        return Ok(self.delivered.get(&id).cloned());
+                    }
+                }
+                ended = self.driver.ended() => ended?,
+                () = self.system.failure() => bail!("a service failed"),
+                () = sleep(REFRESH) => self.line.set_message(self.live()),
+            }
+            if self.driver.has_played() {
+                let at = *give_up_at.get_or_insert_with(|| Instant::now() + PATIENCE);
+                if Instant::now() >= at {
+                    return Ok(None);
                 }
             }
-            () = system.failure() => break None,
-            () = sleep(Duration::from_millis(250)) => line.set_message(live(&progress.borrow_and_update(), &system)),
         }
-        if give_up_at.is_some_and(|at| Instant::now() >= at) {
-            break None;
+    }
+
+    /// Takes what is delivered until nothing newer has come for a moment.
+    async fn settle(&mut self) {
+        let until = Instant::now() + SETTLES_IN;
+        while let Ok(Some(newer)) = timeout_at(until, self.receiver.incidents.recv()).await {
+            self.take(newer);
         }
-    };
-    let last = live(&progress.borrow_and_update(), &system);
-    line.finish_and_clear();
-    println!("{last}");
-    let label = progress.borrow().label;
-    write_labels(labels, label)?;
-    match (&paged, play.fault) {
-        (Some(incident), _) => {
-            page::print(incident, label);
-            println!("Delivered to http://{} as a webhook would get it.", receiver.address);
+    }
+
+    /// Keeps the newest state. Whether it is the first that pages.
+    fn take(&mut self, incident: Incident) -> bool {
+        let held = self.delivered.get(&incident.id);
+        if held.is_some_and(|held| held.revision > incident.revision) {
+            return false;
         }
-        (None, None) => println!("A quiet run: {} incidents, nobody was paged.", delivered.len()),
-        (None, Some(fault)) => {
-            for incident in delivered.values() {
-                page::print(incident, label);
+        let news = pages(&incident) && !held.is_some_and(pages);
+        self.delivered.insert(incident.id, incident);
+        news
+    }
+
+    /// Stays until a signal, or until a service fails. Prints what else pages.
+    async fn stay(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
+        let console = self.system.addresses.console;
+        self.line.suspend(|| {
+            println!("The console stays at http://{console}/ until Ctrl-C; the shop goes on at real time.");
+        });
+        self.driver.slow_down();
+        loop {
+            tokio::select! {
+                _ = signals.next() => return Ok(()),
+                () = self.system.failure() => bail!("a service failed"),
+                ended = self.driver.ended() => ended?,
+                Some(incident) = self.receiver.incidents.recv() => {
+                    let id = incident.id;
+                    if self.take(incident) {
+                        self.settle().await;
+                        let label = self.driver.progress().label;
+                        if let Some(incident) = self.delivered.get(&id) {
+                            self.line.suspend(|| page::print(incident, label, console));
+                        }
+                    }
+                }
+                () = sleep(REFRESH) => self.line.set_message(self.live()),
             }
-            eprintln!("The fault {} was played and nobody was paged.", fault.name());
         }
     }
-    system.stop().await?;
-    if paged.is_none() && play.fault.is_some() {
-        anyhow::bail!("the demo ended without a page");
+
+    async fn end(self) -> anyhow::Result<()> {
+        self.line.finish_and_clear();
+        drop(self.driver);
+        self.system.stop().await
     }
-    Ok(())
+
+    /// Records in, patterns, series, lag.
+    fn live(&self) -> String {
+        let report =
+            LagReport::now(&self.system.figures.worker, self.system.journal.as_ref()).unwrap_or_default();
+        let sum = |read: fn(&foreshock_worker::PartitionLag) -> u64| {
+            report.partitions.iter().map(read).sum::<u64>()
+        };
+        format!(
+            "{}; {} patterns, {} series, {} entries behind",
+            figures(&self.driver.progress()),
+            HumanCount(sum(|lag| lag.figures.patterns)),
+            HumanCount(sum(|lag| lag.figures.series)),
+            HumanCount(sum(|lag| lag.offsets)),
+        )
+    }
 }
 
-/// The incident as it stands when nothing newer of it has come for a moment.
-async fn settle(mut incident: Incident, receiver: &mut Receiver) -> Incident {
-    let until = Instant::now() + Duration::from_millis(1500);
-    while let Ok(Some(newer)) = timeout_at(until, receiver.incidents.recv()).await {
-        if newer.id == incident.id && newer.revision > incident.revision {
-            incident = newer;
-        }
-    }
-    incident
+fn pages(incident: &Incident) -> bool {
+    incident.severity == Severity::Critical && !incident.provisional
 }
 
-fn config(receiver: &Receiver) -> anyhow::Result<Config> {
-    let mut config = Config::default();
+fn interrupted() -> anyhow::Error {
+    anyhow!("the demo was ended by a signal before its page")
+}
+
+/// An address that is taken is most often another Foreshock's.
+fn explain(error: anyhow::Error) -> anyhow::Error {
+    let taken = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::AddrInUse);
+    if taken {
+        return error.context(
+            "the demo starts a Foreshock of its own; stop the one that runs already, or show it the shop: \
+             foreshock demo --to http://127.0.0.1:4317",
+        );
+    }
+    error
+}
+
+/// The defaults with the environment over them, and what the show needs.
+fn configuration(play: &Play, receiver: &Receiver) -> anyhow::Result<Config> {
+    let mut config = config::load(None)?;
     config.detect.clock = Clock::Event;
+    // What the shop says of one step comes in any order: a step must fit into what a window waits for.
+    config.detect.allowed_lateness_seconds = 2 * play.speed.step().as_secs() as u32;
     config.journal.telemetry_partitions = 2;
     config.journal.stage_partitions = 2;
     let route = json!({
@@ -120,8 +247,8 @@ fn config(receiver: &Receiver) -> anyhow::Result<Config> {
 
 fn greet(play: &Play, at: &Addresses) {
     println!("Foreshock is up, for the demo, on a temporary directory.");
+    println!("  console    http://{}/", at.console);
     println!("  OTLP/gRPC  http://{}", at.grpc);
-    println!("  console    http://{}", at.console);
     println!("  metrics    http://{}/metrics", at.admin);
     let fault = play.fault.map_or("nothing goes wrong", |fault| fault.name());
     println!(
@@ -129,20 +256,6 @@ fn greet(play: &Play, at: &Addresses) {
         play.speed
     );
     println!();
-}
-
-/// Records in, patterns, series, lag.
-fn live(progress: &Progress, system: &System) -> String {
-    let report = LagReport::now(&system.figures.worker, system.journal.as_ref()).unwrap_or_default();
-    let sum =
-        |read: fn(&foreshock_worker::PartitionLag) -> u64| report.partitions.iter().map(read).sum::<u64>();
-    format!(
-        "{}; {} patterns, {} series, {} entries behind",
-        figures(progress),
-        HumanCount(sum(|lag| lag.figures.patterns)),
-        HumanCount(sum(|lag| lag.figures.series)),
-        HumanCount(sum(|lag| lag.offsets)),
-    )
 }
 
 /// A directory that goes with its owner.
@@ -162,9 +275,4 @@ impl Drop for Directory {
             tracing::warn!("{} could not be removed: {error}", self.0.display());
         }
     }
-}
-
-/// The time of day at which something is seen, for people.
-fn seen_at(at: foreshock_model::Timestamp) -> String {
-    clock(at)
 }

@@ -1,77 +1,170 @@
-//! An incident as the person on call reads it in a terminal.
+//! An incident as the person on call reads it in a terminal: what is wrong, since when, where, why, how it is known.
 
-use std::io::{IsTerminal, stdout};
+use std::{
+    io::{IsTerminal, stdout},
+    net::SocketAddr,
+};
 
 use foreshock_demo::Label;
-use foreshock_model::{Finding, Incident, Severity};
+use foreshock_model::{Finding, Incident, Kind, Severity, Timestamp};
 
-use super::seen_at;
+use crate::command::demo::clock;
 
-/// Findings and lines shown; the rest is counted.
-const SHOWN_FINDINGS: usize = 6;
-const SHOWN_LINES: usize = 3;
+/// Findings, causes, changes and lines shown; the rest is counted.
+const SHOWN_FINDINGS: usize = 4;
+const SHOWN_CAUSES: usize = 2;
+const SHOWN_CHANGES: usize = 3;
+const SHOWN_LINES: usize = 2;
+/// Characters of a line or a template that are shown.
+const WIDTH: usize = 160;
 
-/// Prints it; `label` tells what was really played.
-pub(super) fn print(incident: &Incident, label: Option<Label>) {
-    println!();
-    println!("{} {}", mark(incident.severity), printable(&incident.title));
+/// Prints it. `label` tells what was really played, `console` where the same is to be seen.
+pub(super) fn print(incident: &Incident, label: Option<Label>, console: SocketAddr) {
+    print!("{}", text(incident, label, console, stdout().is_terminal()));
+}
+
+fn text(incident: &Incident, label: Option<Label>, console: SocketAddr, colours: bool) -> String {
+    let mut rows =
+        vec![String::new(), format!("{} {}", mark(incident.severity, colours), cut(&incident.title))];
+    rows.push(String::new());
+    let lasted = incident.updated_at.since(incident.started_at).as_secs_f64();
+    field(&mut rows, "since", &format!("{} UTC, for {}", clock(incident.started_at), span(lasted)));
     let services: Vec<&str> = incident.services.iter().map(|service| service.as_str()).collect();
-    println!("  began      {}   services  {}", seen_at(incident.started_at), services.join(", "));
-    for (rank, cause) in incident.causes.iter().take(3).enumerate() {
-        println!(
-            "  cause {}    {} ({:.0} %): {}",
-            rank + 1,
-            cause.service,
-            cause.score * 100.0,
-            printable(&cause.reason)
-        );
+    field(&mut rows, "services", &services.join(", "));
+    for cause in incident.causes.iter().take(SHOWN_CAUSES) {
+        let (likely, reason) =
+            (format!("{} ({:.0} %)", cause.service, cause.score * 100.0), reason(cause, incident));
+        let likely = if reason.is_empty() { likely } else { format!("{likely}: {reason}") };
+        field(&mut rows, "likely cause", &likely);
     }
-    for change in incident.changes.iter().take(3) {
-        println!("  changed    {}  {}: {}", seen_at(change.time), change.service, printable(&change.what));
+    for change in incident.changes.iter().rev().take(SHOWN_CHANGES) {
+        field(&mut rows, "changed", &format!("{}  {}: {}", time(change.time), change.service, change.what));
     }
-    println!();
+    field(&mut rows, "look at", &format!("http://{console}/#{}", incident.id));
+    rows.push(String::new());
     for finding in incident.findings.iter().take(SHOWN_FINDINGS) {
-        print_finding(finding);
+        tell(&mut rows, finding);
     }
-    if let Some(more) = incident.findings.len().checked_sub(SHOWN_FINDINGS + 1) {
-        println!("  and {} findings more", more + 1);
+    match incident.findings.len().saturating_sub(SHOWN_FINDINGS) {
+        0 => {}
+        1 => rows.push("  and 1 finding more".to_owned()),
+        more => rows.push(format!("  and {more} findings more")),
     }
     if let Some(label) = label {
-        let visible = label.visible.map_or_else(|| "not yet".to_owned(), seen_at);
-        println!("  (played: {} at {}, first visible {visible})", label.fault.name(), label.fault.service());
+        let visible = label.visible.map_or_else(|| "not yet".to_owned(), time);
+        rows.push(format!(
+            "  (What was played: {} at {}, {}; first in the telemetry {visible})",
+            label.fault.name(),
+            label.fault.service(),
+            time(label.starts)
+        ));
     }
-    println!();
+    rows.push(String::new());
+    rows.join("\n") + "\n"
 }
 
-fn print_finding(finding: &Finding) {
-    println!("  {}  {}", seen_at(finding.window_start), printable(&finding.title));
-    println!(
-        "      observed {}, expected {} to {}",
-        number(finding.observed),
-        number(finding.expected.low),
-        number(finding.expected.high)
-    );
-    if !finding.template.is_empty() {
-        println!("      pattern  {}", printable(&finding.template));
-    }
+/// A row of the head: a name once, further rows of the same below it.
+fn field(rows: &mut Vec<String>, name: &str, value: &str) {
+    let begins = format!("  {name:<13}");
+    let again = rows.iter().any(|row| row.starts_with(&begins));
+    let name = if again { "" } else { name };
+    rows.push(format!("  {name:<13}{}", cut(value)));
+}
+
+/// Why a service is thought to be where it began, without what the head says already.
+fn reason(cause: &foreshock_model::Cause, incident: &Incident) -> String {
+    let reasons: Vec<&str> = cause
+        .reason
+        .split("; ")
+        .filter(|reason| !incident.title.contains(reason) && !reason.is_empty())
+        .collect();
+    reasons.join("; ")
+}
+
+fn tell(rows: &mut Vec<String>, finding: &Finding) {
+    rows.push(format!("  {}  {}", time(finding.window_start), cut(&finding.title)));
+    rows.push(format!("            {}", measure(finding)));
     for evidence in finding.evidence.iter().take(SHOWN_LINES) {
-        println!("      | {} {}", printable(&evidence.instance), printable(&evidence.line));
+        rows.push(format!("          | {}  {}", printable(&evidence.instance), cut(&evidence.line)));
+    }
+    if finding.evidence.is_empty() && !finding.template.is_empty() {
+        rows.push(format!("          | {}", cut(&finding.template)));
     }
 }
 
+/// What was observed against what was expected, in the unit of its kind.
+fn measure(finding: &Finding) -> String {
+    let (observed, low, high) = (finding.observed, finding.expected.low, finding.expected.high);
+    let at = |seconds: f64| time(Timestamp((seconds.max(0.0) * 1e9) as u64));
+    let window = span(finding.window_end.since(finding.window_start).as_secs_f64());
+    match finding.kind {
+        Kind::ErrorShare => format!(
+            "observed {} % in {window}, expected {} to {} %",
+            number(observed * 100.0),
+            number(low * 100.0),
+            number(high * 100.0)
+        ),
+        Kind::WillRunOut => {
+            format!("full at {}, most likely between {} and {}", at(observed), at(low), at(high))
+        }
+        Kind::Silence => format!("silent for {}, usual are {} to {}", span(observed), span(low), span(high)),
+        Kind::NewPattern => format!("observed {} in {window}, never seen before", number(observed)),
+        Kind::PatternRateUp | Kind::PatternRateDown => format!(
+            "observed {} lines in {window}, expected {} to {}",
+            number(observed),
+            number(low.floor()),
+            number(high.ceil())
+        ),
+        _ => format!("observed {}, expected {} to {}", number(observed), number(low), number(high)),
+    }
+}
+
+/// Three significant digits.
 fn number(value: f64) -> String {
-    if value.abs() >= 100.0 || value == value.trunc() { format!("{value:.0}") } else { format!("{value:.3}") }
+    let decimals = match value.abs() {
+        size if size >= 100.0 || value == value.trunc() => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 1.0 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+}
+
+fn span(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7_200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3_600.0),
+    }
+}
+
+/// The time of day.
+fn time(at: Timestamp) -> String {
+    clock(at).split_once(' ').map_or_else(String::new, |(_, time)| time.to_owned())
+}
+
+fn cut(text: &str) -> String {
+    let text = printable(text);
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// Text of a log is not to be trusted by a terminal: control characters are shown, not obeyed.
 fn printable(text: &str) -> String {
-    let cut: String = text.chars().take(300).collect();
-    cut.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars().flat_map(|c| if is_order(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
-fn mark(severity: Severity) -> String {
+/// What a terminal obeys: controls, and what turns the direction of writing.
+fn is_order(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn mark(severity: Severity, colours: bool) -> String {
     let text = severity.as_str().to_uppercase();
-    if !stdout().is_terminal() {
+    if !colours {
         return format!("[{text}]");
     }
     let colour = match severity {
@@ -84,8 +177,10 @@ fn mark(severity: Severity) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn a_terminal_is_not_told_what_to_do_by_a_log_line() {
-        assert_eq!(super::printable("a\u{1b}[2Jb\u{7}"), "a\\u{1b}[2Jb\\u{7}");
+        assert_eq!(printable("a\u{1b}[2Jb\u{7}c\u{202e}d"), "a\\u{1b}[2Jb\\u{7}c\\u{202e}d");
     }
 }
