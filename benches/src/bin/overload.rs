@@ -22,6 +22,9 @@ struct Arguments {
     /// Bytes of journal to write, at most.
     #[arg(long, default_value_t = 20_000_000_000)]
     bytes: u64,
+    /// Connections to send over.
+    #[arg(long, default_value_t = 4)]
+    connections: usize,
     /// Where to leave journal, configuration and log; without it they are removed.
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -30,11 +33,17 @@ struct Arguments {
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     anyhow::ensure!(arguments.bytes >= LEAST_BYTES, "--bytes must be at least {LEAST_BYTES}");
+    anyhow::ensure!((1..=512).contains(&arguments.connections), "--connections must be from 1 to 512");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let temporary = tempfile::tempdir().context("a directory for the journal")?;
     let directory = arguments.keep.unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&directory)?;
-    let options = OverloadOptions { program: arguments.foreshock, directory, journal_bytes: arguments.bytes };
+    let options = OverloadOptions {
+        program: arguments.foreshock,
+        directory,
+        journal_bytes: arguments.bytes,
+        connections: arguments.connections,
+    };
     let verdict = runtime.block_on(overload::run(&options))?;
     println!("{verdict}");
     Ok(if verdict.faults().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

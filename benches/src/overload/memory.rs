@@ -8,7 +8,7 @@ const MIB: u64 = 1 << 20;
 /// The run's settings. Small, so that what is not bounded shows.
 const INGEST: u64 = 32 * MIB;
 const REQUEST: u64 = 8 * MIB;
-const READ_AHEAD: u64 = 16 * MIB;
+const READ_AHEAD: u64 = 256 * MIB;
 const CACHE: u64 = 32 * MIB;
 const FETCH: u64 = MIB;
 const PARTITIONS: u64 = 4;
@@ -48,12 +48,12 @@ impl MemoryLimit {
             ),
             (
                 format!(
-                    "ingest.connections.read_ahead_limit_bytes {} MiB, 64 KiB a connection",
+                    "{connections} HTTP/2 windows of {} MiB, at most ingest.connections.read_ahead_limit_bytes {} MiB; 64 KiB each",
+                    mib(WINDOW),
                     mib(READ_AHEAD)
                 ),
-                READ_AHEAD + connections * FREE_READ_AHEAD,
+                (connections * WINDOW).min(READ_AHEAD) + connections * FREE_READ_AHEAD,
             ),
-            (format!("HTTP/2 windows, {connections} of {} MiB", mib(WINDOW)), connections * WINDOW),
             (format!("journal.cache_bytes {} MiB, in buffers up to 5/4 as large", mib(CACHE)), CACHE / 4 * 5),
             (format!("journal writers, {WRITERS} of {} MiB", mib(WRITER)), WRITERS * WRITER),
             (

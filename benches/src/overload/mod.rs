@@ -9,11 +9,7 @@ mod memory;
 mod records;
 mod verdict;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use foreshock_shipper::{ClientOptions, Signal};
@@ -36,11 +32,10 @@ pub use verdict::Verdict;
 /// all, so that a request's records are whole words of a bitmap.
 const RESOURCES: usize = 8;
 const RECORDS: usize = 128;
-/// Connections, and requests on their way on each: far more than the memory limit lets in.
-const CONNECTIONS: usize = 4;
-const IN_FLIGHT: usize = 128;
+/// Requests on their way over all connections: far more than the memory limit lets in.
+const IN_FLIGHT: usize = 512;
 /// The closed loop that finds the sustainable rate keeps few on their way.
-const CLOSED_IN_FLIGHT: usize = 4;
+const CLOSED_IN_FLIGHT: usize = 16;
 /// Shares of the bytes, in percent: before anything is measured, for the sustainable rate, and in all. The rest of
 /// the journal is for the stages.
 const WARM_UP_PERCENT: u64 = 5;
@@ -72,6 +67,8 @@ pub struct OverloadOptions {
     pub directory: PathBuf,
     /// Bytes that may be written. The journal's files are as large at most, or eight segments where that is more.
     pub journal_bytes: u64,
+    /// Connections to make.
+    pub connections: usize,
 }
 
 /// Overloads a server of its own, and says what was found. An error: the run itself could not be carried through.
@@ -79,7 +76,7 @@ pub async fn run(options: &OverloadOptions) -> anyhow::Result<Verdict> {
     let journal_limit = options.journal_bytes.max(LEAST_FILES);
     let written = options.journal_bytes.min(journal_limit - SEGMENTS_BEYOND * SEGMENT_BYTES);
     ensure_room(&options.directory, journal_limit)?;
-    let memory_limit = MemoryLimit::new(CONNECTIONS);
+    let memory_limit = MemoryLimit::new(options.connections);
     let port = server::free_port(&mut Random(std::process::id().into()))?;
     let how = prepare(options, port, journal_limit, &memory_limit)?;
     let journal = how.data_dir.join("journal");
@@ -87,7 +84,7 @@ pub async fn run(options: &OverloadOptions) -> anyhow::Result<Verdict> {
     server.greeted().await?;
     let pid = server.pid()?;
 
-    let mut sender = Sender::new(port, pid, &options.directory);
+    let mut sender = Sender::new(port, pid, options);
     let share = |percent: u64| written / 100 * percent;
     let warm_up = sender.closed(share(WARM_UP_PERCENT)).await?;
     let closed = sender.closed(share(MEASURE_PERCENT)).await?;
@@ -155,15 +152,15 @@ fn prepare(
 struct Sender<'a> {
     to: String,
     pid: u32,
-    directory: &'a Path,
+    options: &'a OverloadOptions,
     next_number: u64,
     /// Where the numbers of acknowledged requests are written down.
     acked: Vec<PathBuf>,
 }
 
 impl<'a> Sender<'a> {
-    fn new(port: u16, pid: u32, directory: &'a Path) -> Self {
-        Self { to: format!("http://127.0.0.1:{port}"), pid, directory, next_number: 0, acked: Vec::new() }
+    fn new(port: u16, pid: u32, options: &'a OverloadOptions) -> Self {
+        Self { to: format!("http://127.0.0.1:{port}"), pid, options, next_number: 0, acked: Vec::new() }
     }
 
     /// As fast as it is acknowledged, with few requests on their way, until so many bytes are there.
@@ -195,11 +192,11 @@ impl<'a> Sender<'a> {
         let mut client = ClientOptions::new(&self.to);
         client.deadline = DEADLINE;
         let connections =
-            (0..CONNECTIONS).map(|_| Transport::grpc(&client)).collect::<anyhow::Result<_>>()?;
-        let acked = self.directory.join(format!("acked-{}", self.acked.len()));
+            (0..self.options.connections).map(|_| Transport::grpc(&client)).collect::<anyhow::Result<_>>()?;
+        let acked = self.options.directory.join(format!("acked-{}", self.acked.len()));
         let options = LoadOptions {
             signal: Signal::Logs,
-            in_flight,
+            in_flight: in_flight.div_ceil(self.options.connections),
             rate,
             duration,
             most_bytes: Some(bytes),

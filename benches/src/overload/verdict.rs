@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{memory::MemoryLimit, records::Presence};
+use super::{FACTOR, memory::MemoryLimit, records::Presence};
 use crate::report::{Refused, Report};
 
 /// What the load generator notes of a request that it did not get to send; no answer of the server's.
@@ -104,8 +104,9 @@ impl fmt::Display for Verdict {
         let sent = overload.acknowledged_requests + told_when + wrong;
         let records = overload.acknowledged_records as f64 / overload.acknowledged_requests.max(1) as f64;
         row("sustainable (closed loop), records/s", format!("{:.0}", closed.records_a_second))?;
-        row("sent (open loop), records/s", format!("{:.0}", sent as f64 * records / overload.seconds))?;
-        row("of it acknowledged, records/s", format!("{:.0}", overload.records_a_second))?;
+        row("due (open loop), records/s", format!("{:.0}", closed.records_a_second * FACTOR))?;
+        row("of it sent, records/s", format!("{:.0}", sent as f64 * records / overload.seconds))?;
+        row("acknowledged, records/s", format!("{:.0}", overload.records_a_second))?;
         row("acknowledge p99 under overload", format!("{:.0} ms", overload.latency_ms[2]))?;
         row("requests sent", sent.to_string())?;
         row("requests refused with RetryInfo", told_when.to_string())?;
