@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test clients lint format deny bench build chaos tools test-tools
+.PHONY: help run demo test clients lint format deny bench build chaos overload tools test-tools
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
+	@echo "make overload send it twice what it can take, look whether it keeps its limits (BYTES=number)"
 
 # What has to be there before anything can be built; names the package where it can't be installed.
 tools:
@@ -52,7 +53,7 @@ deny:
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
 	else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny)"; fi
 
-# Beside the OpenTelemetry Collector, built by the recipe in ../shared where that is there.
+# Beside the OpenTelemetry Collector, built by the recipe in ../shared where that is there. BENCH adds options.
 PEERS ?= ../shared/peers/otelcol
 COLLECTOR ?= $(HOME)/.cache/foreshock-peers/otelcol
 bench: tools
@@ -60,9 +61,15 @@ bench: tools
 	$(CARGO) build --release --locked -p foreshock-ingest --example receive
 	@if [ -x $(PEERS)/build.sh ] || [ -f $(PEERS)/build.sh ]; then bash $(PEERS)/build.sh $(COLLECTOR); \
 	else echo "SKIPPED: no recipe for the Collector in $(PEERS); Foreshock is measured alone"; fi
-	benches/side_by_side.py --bin $(TARGET)/release --peers $(PEERS) $(if $(wildcard $(PEERS)/build.sh),--collector $(COLLECTOR)) $(BENCH)
+	python3 benches/side_by_side --bin $(TARGET)/release --repeats 3 \
+		$(if $(wildcard $(PEERS)/build.sh),--peers $(PEERS) --collector $(COLLECTOR)) $(BENCH)
 
 # About four minutes and up to 20 GB of disk for 100 kills.
 chaos: build
 	$(CARGO) build --release --locked -p foreshock-benches --bin chaos
 	$(TARGET)/release/chaos --foreshock $(FORESHOCK) --kills $(or $(KILLS),100)
+
+# Writes a journal of BYTES (20 GB by default, never more) and reads it again.
+overload: build
+	$(CARGO) build --release --locked -p foreshock-benches --bin overload
+	$(TARGET)/release/overload --foreshock $(FORESHOCK) --bytes $(or $(BYTES),20000000000)

@@ -2,9 +2,13 @@
 //!
 //! Payloads are encoded before the clock starts. What is counted is what the receiver acknowledged.
 
+mod aftermath;
 pub mod chaos;
 pub mod load;
+pub mod overload;
 pub mod payload;
 pub mod process;
+mod random;
 pub mod report;
+mod server;
 pub mod transport;

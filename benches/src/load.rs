@@ -38,6 +38,8 @@ pub struct LoadOptions {
     pub rate: Option<f64>,
     /// For how long.
     pub duration: Duration,
+    /// Ends earlier once so many bytes were acknowledged.
+    pub most_bytes: Option<u64>,
     /// Number of the first request.
     pub first_number: u64,
     /// Send the payloads as they are: no copy, no numbers, no fresh times.
@@ -57,6 +59,7 @@ struct Shared {
     options: LoadOptions,
     payloads: Vec<Payload>,
     next: AtomicU64,
+    acknowledged_bytes: AtomicU64,
     began: Instant,
     /// Between two requests, at a fixed rate.
     interval: Option<Duration>,
@@ -137,6 +140,7 @@ pub async fn run(
         interval: options.rate.map(|rate| Duration::from_secs_f64(records_a_request / rate)),
         began: Instant::now(),
         next: AtomicU64::new(0),
+        acknowledged_bytes: AtomicU64::new(0),
         acked,
         payloads,
         options,
@@ -181,6 +185,7 @@ pub async fn run(
         processes,
         own,
         per_second: tally.per_second,
+        next_number: shared.options.first_number + shared.next.load(Ordering::Relaxed),
     })
 }
 
@@ -190,7 +195,8 @@ fn usage(pids: &[u32]) -> anyhow::Result<Vec<Usage>> {
     pids.iter().map(of).collect()
 }
 
-fn unix_nanos() -> u64 {
+/// The present, in Unix nanoseconds.
+pub fn unix_nanos() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -200,6 +206,10 @@ async fn work(connection: Transport, shared: Arc<Shared>) -> anyhow::Result<Tall
     let options = &shared.options;
     let until = shared.began + options.duration;
     loop {
+        let is_enough = |most| shared.acknowledged_bytes.load(Ordering::Relaxed) >= most;
+        if options.most_bytes.is_some_and(is_enough) {
+            return Ok(tally);
+        }
         let turn = shared.next.fetch_add(1, Ordering::Relaxed);
         let due = match shared.interval {
             Some(interval) => {
@@ -234,7 +244,8 @@ async fn work(connection: Transport, shared: Arc<Shared>) -> anyhow::Result<Tall
                 tally.latency.saturating_record(waited.max(1));
                 tally.acknowledged_requests += 1;
                 tally.acknowledged_records += u64::from(payload.records).saturating_sub(rejected);
-                tally.acknowledged_bytes += payload.len() as u64;
+                tally.acknowledged_bytes += payload.plain_bytes() as u64;
+                shared.acknowledged_bytes.fetch_add(payload.plain_bytes() as u64, Ordering::Relaxed);
                 tally.rejected += rejected;
                 let second = (now - shared.began).as_secs() as usize;
                 if tally.per_second.len() <= second {

@@ -4,9 +4,11 @@
 //! into each line, in place, at offsets found once. So every record of a run can be told from every other, and
 //! found again in a journal.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io::Write as _};
 
 use bytes::Bytes;
+use flate2::write::GzEncoder;
+use foreshock_otlp::views;
 use foreshock_shipper::Signal;
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest},
@@ -47,6 +49,7 @@ pub struct PayloadOptions {
 #[derive(Clone, Debug)]
 pub struct Payload {
     body: Bytes,
+    plain_bytes: usize,
     numbers: Vec<usize>,
     times: Vec<usize>,
     /// Records in it.
@@ -58,7 +61,13 @@ impl Payload {
         let numbers = places(&body, NUMBER_MARK.as_bytes());
         let times = places(&body, &TIME_MARK.to_le_bytes());
         let body = Bytes::from(body);
-        Self { body, numbers, times, records: u32::try_from(records).unwrap_or(u32::MAX) }
+        Self {
+            plain_bytes: body.len(),
+            body,
+            numbers,
+            times,
+            records: u32::try_from(records).unwrap_or(u32::MAX),
+        }
     }
 
     /// The bytes to send as request `number` at `now` (Unix nanoseconds).
@@ -81,7 +90,14 @@ impl Payload {
     #[must_use]
     pub fn fixed(self, now: u64) -> Self {
         let body = self.stamped(0, now);
-        Self { body, numbers: Vec::new(), times: Vec::new(), records: self.records }
+        Self { body, numbers: Vec::new(), times: Vec::new(), ..self }
+    }
+
+    /// A fixed payload, compressed with gzip once and for all, as hard as most senders do.
+    pub fn gzipped(self) -> std::io::Result<Self> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+        encoder.write_all(&self.body)?;
+        Ok(Self { body: encoder.finish()?.into(), ..self })
     }
 
     /// The bytes as they are.
@@ -89,14 +105,9 @@ impl Payload {
         self.body.clone()
     }
 
-    /// Its size.
-    pub fn len(&self) -> usize {
-        self.body.len()
-    }
-
-    /// Whether it has no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.body.is_empty()
+    /// Its size before compression.
+    pub fn plain_bytes(&self) -> usize {
+        self.plain_bytes
     }
 }
 
@@ -120,6 +131,19 @@ pub fn sequence(line: &str) -> Option<(u64, u32)> {
     let (number, rest) = rest.split_once('.')?;
     let place = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     Some((u64::from_str_radix(number, 16).ok()?, place.parse().ok()?))
+}
+
+/// The numbers in the lines of an encoded request. Lines of other senders carry none and are passed over.
+pub(crate) fn each_number(payload: &[u8], mut look: impl FnMut(u64, u32)) {
+    for resource in views::logs(payload).flatten() {
+        for scope in resource.scopes().flatten() {
+            for record in scope.records().flatten() {
+                if let Some((number, place)) = record.body.as_str().and_then(sequence) {
+                    look(number, place);
+                }
+            }
+        }
+    }
 }
 
 /// splitmix64: values that differ, the same in every run.
@@ -271,6 +295,8 @@ fn metrics(options: &PayloadOptions, index: usize, varied: &mut Varied) -> Paylo
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     const LOGS: PayloadOptions = PayloadOptions {
@@ -303,6 +329,16 @@ mod tests {
             assert_eq!(sequence(&line), Some((0xabc_def0_1234_5678, place as u32)));
             assert!((200..230).contains(&line.len()), "{line}");
         }
+    }
+
+    #[test]
+    fn a_compressed_payload_is_what_it_was_before() {
+        let fixed = pool(&LOGS)[1].clone().fixed(7);
+        let gzipped = fixed.clone().gzipped().unwrap();
+        assert_eq!(gzipped.plain_bytes(), fixed.as_is().len());
+        let (body, mut plain) = (gzipped.as_is(), Vec::new());
+        flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).unwrap();
+        assert!(plain == fixed.as_is() && body.len() < plain.len());
     }
 
     #[test]

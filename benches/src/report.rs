@@ -51,6 +51,8 @@ pub struct Report {
     pub own: Usage,
     /// Acknowledged records in each second.
     pub per_second: Vec<u64>,
+    /// The first number that no request of this run had.
+    pub next_number: u64,
 }
 
 impl Report {

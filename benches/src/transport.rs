@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use foreshock_shipper::{ClientOptions, OtlpClient, Signal};
-use http::{Method, Request, header};
+use http::{HeaderName, Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -42,6 +42,8 @@ pub enum Transport {
         to: String,
         /// `Bearer ...`.
         authorization: Option<String>,
+        /// How the bodies that are handed over are compressed already: `gzip`.
+        encoding: Option<&'static str>,
         /// How long a request may take.
         deadline: Duration,
     },
@@ -53,14 +55,16 @@ impl Transport {
         Ok(Self::Grpc(OtlpClient::new(options)?))
     }
 
-    /// Over HTTP; of the options the address, token and deadline count.
-    pub fn http(options: &ClientOptions) -> Self {
+    /// Over HTTP; of the options the address, token and deadline count. `encoding`: what the bodies are compressed
+    /// with already.
+    pub fn http(options: &ClientOptions, encoding: Option<&'static str>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         Self::Http {
             client: Client::builder(TokioExecutor::new()).build(connector),
             to: options.to.trim_end_matches('/').to_owned(),
             authorization: options.token.as_ref().map(|token| format!("Bearer {token}")),
+            encoding,
             deadline: options.deadline,
         }
     }
@@ -78,8 +82,12 @@ impl Transport {
                     Answer::Refused { status, retry_after: refusal.retry_after }
                 }
             },
-            Self::Http { client, to, authorization, deadline } => {
-                let sent = post(client, to, authorization.as_deref(), signal, body);
+            Self::Http { client, to, authorization, encoding, deadline } => {
+                let headers = [
+                    (header::AUTHORIZATION, authorization.as_deref()),
+                    (header::CONTENT_ENCODING, *encoding),
+                ];
+                let sent = post(client, to, headers, signal, body);
                 match tokio::time::timeout(*deadline, sent).await {
                     Ok(Ok(answer)) => answer,
                     Ok(Err(_)) | Err(_) => {
@@ -94,7 +102,7 @@ impl Transport {
 async fn post(
     client: &Client<HttpConnector, Full<Bytes>>,
     to: &str,
-    authorization: Option<&str>,
+    headers: [(HeaderName, Option<&str>); 2],
     signal: Signal,
     body: Bytes,
 ) -> anyhow::Result<Answer> {
@@ -102,8 +110,10 @@ async fn post(
         .method(Method::POST)
         .uri(format!("{to}{}", signal.http_path()))
         .header(header::CONTENT_TYPE, "application/x-protobuf");
-    if let Some(value) = authorization {
-        request = request.header(header::AUTHORIZATION, value);
+    for (name, value) in headers {
+        if let Some(value) = value {
+            request = request.header(name, value);
+        }
     }
     let response = client.request(request.body(Full::new(body))?).await.context("no answer")?;
     let status = response.status();

@@ -91,6 +91,7 @@ async fn load(receiver: &Receiver, change: impl FnOnce(&mut LoadOptions)) -> Rep
         in_flight: 3,
         rate: None,
         duration: Duration::from_millis(500),
+        most_bytes: None,
         first_number: 1000,
         is_fixed: false,
         acked: None,
@@ -122,6 +123,20 @@ async fn the_file_names_exactly_what_was_acknowledged() {
     let sent = report.acknowledged_requests + report.refused[0].requests;
     assert_eq!(sent, receiver.count.load(Ordering::Relaxed));
     assert!(report.processes[0].usage.peak_bytes > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_once_enough_was_acknowledged_whatever_the_time() {
+    let receiver = Receiver::default();
+    let report = load(&receiver, |options| {
+        options.most_bytes = Some(100_000);
+        options.duration = Duration::from_secs(600);
+    })
+    .await;
+    // Beyond it goes what is on its way: at most six requests.
+    let each = report.acknowledged_bytes / report.acknowledged_requests;
+    assert!((100_000..100_000 + 7 * each).contains(&report.acknowledged_bytes), "{report}");
+    assert!(report.next_number >= 1000 + report.acknowledged_requests);
 }
 
 #[tokio::test(flavor = "multi_thread")]

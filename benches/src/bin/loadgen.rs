@@ -46,7 +46,8 @@ struct Arguments {
     /// Bearer token.
     #[arg(long)]
     token: Option<String>,
-    /// Compression (gRPC only); costs this client processor time.
+    /// Compression. Over gRPC each request is compressed as it is sent, at this client's cost; over HTTP (gzip, with
+    /// --fixed) all are compressed before the clock starts.
     #[arg(long, value_enum, default_value = "none")]
     compression: Squeeze,
     /// What to send.
@@ -115,6 +116,13 @@ fn main() -> anyhow::Result<()> {
         "--rate must be above 0"
     );
     anyhow::ensure!(arguments.resources * arguments.records > 0, "--resources and --records must be above 0");
+    let is_ahead = matches!((arguments.protocol, arguments.compression), (Protocol::Http, Squeeze::Gzip));
+    anyhow::ensure!(
+        matches!(arguments.protocol, Protocol::Grpc)
+            || matches!(arguments.compression, Squeeze::None)
+            || is_ahead && arguments.fixed,
+        "over HTTP only --compression gzip together with --fixed can be sent"
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(arguments.threads.max(1))
         .enable_all()
@@ -133,7 +141,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<foreshock_benches::report:
         Kind::Logs => Signal::Logs,
         Kind::Metrics => Signal::Metrics,
     };
-    let payloads = payload::pool(&PayloadOptions {
+    let mut payloads = payload::pool(&PayloadOptions {
         signal,
         resources: arguments.resources,
         records: arguments.records,
@@ -142,6 +150,15 @@ async fn run(arguments: &Arguments) -> anyhow::Result<foreshock_benches::report:
         services: arguments.services,
         series: arguments.series,
     });
+    let encoding = match (arguments.protocol, arguments.compression) {
+        (Protocol::Http, Squeeze::Gzip) => {
+            let now = load::unix_nanos();
+            let compressed = payloads.into_iter().map(|payload| payload.fixed(now).gzipped());
+            payloads = compressed.collect::<Result<_, _>>().context("compressing")?;
+            Some("gzip")
+        }
+        _ => None,
+    };
     let mut client = ClientOptions::new(&arguments.to);
     client.token.clone_from(&arguments.token);
     client.deadline = Duration::from_secs_f64(arguments.deadline);
@@ -153,7 +170,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<foreshock_benches::report:
     let connections = (0..arguments.connections.max(1))
         .map(|_| match arguments.protocol {
             Protocol::Grpc => Transport::grpc(&client),
-            Protocol::Http => Ok(Transport::http(&client)),
+            Protocol::Http => Ok(Transport::http(&client, encoding)),
         })
         .collect::<anyhow::Result<Vec<_>>>()
         .context("connecting")?;
@@ -162,6 +179,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<foreshock_benches::report:
         in_flight: arguments.in_flight,
         rate: arguments.rate,
         duration: Duration::from_secs_f64(arguments.seconds),
+        most_bytes: None,
         first_number: arguments.first_number,
         is_fixed: arguments.fixed,
         acked: arguments.acked.clone(),

@@ -8,7 +8,6 @@
 mod notifications;
 mod pressure;
 mod records;
-mod server;
 mod stages;
 mod undisturbed;
 mod verdict;
@@ -16,7 +15,7 @@ mod webhook;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -25,23 +24,17 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use foreshock_demo::{DriveOptions, Fault, Shop, ShopOptions, Speed, drive, wall_clock};
-use foreshock_detect::{
-    Clock, DetectConfig, Stage as _, correlate::Correlate, detect::Detect, reduce::Reduce,
-};
-use foreshock_journal::{EmbeddedReader, Offset, Partition, Stream};
+use foreshock_detect::{Clock, DetectConfig};
+use foreshock_journal::EmbeddedReader;
 use foreshock_shipper::{ClientOptions, OtlpClient};
-use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::time::{Instant, sleep, timeout};
 
-use self::{
-    pressure::Pressure,
-    records::Records,
-    server::{Server, Start},
-    webhook::Webhook,
+use self::{pressure::Pressure, records::Records, webhook::Webhook};
+use crate::{
+    aftermath::{ensure_room, metrics_page, settle, size, total},
+    random::Random,
+    server::{self, Server, Start},
 };
 pub use verdict::Verdict;
 
@@ -53,14 +46,15 @@ const KILLED_EARLY: u64 = 5;
 const EARLY: Duration = Duration::from_millis(200);
 /// Share of the journal's size that the load may fill, in percent: the rest is for what is sent again, and for stages.
 const LOAD_PERCENT: u64 = 75;
+/// Eight segment files of the default size: there are that many at most beyond what was written, in each volume the one that
+/// is written and its spares; and the stages' own messages.
+const FILES_BEYOND: u64 = 8 * (128 << 20);
 /// The simulated shop is open so long; its fault begins after half of it.
 const SHOP_LENGTH: Duration = Duration::from_secs(7200);
 /// What one kill takes, about: the shop's two hours are spread over the kills.
 const A_KILL: Duration = Duration::from_millis(1800);
 /// After the last kill everything has to be caught up with within this.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How often it is looked whether it is.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -80,27 +74,11 @@ pub struct ChaosOptions {
     pub clock: Clock,
 }
 
-/// splitmix64: the same moments for the same seed.
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// A number below `n`.
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (x ^ (x >> 31)) % n.max(1)
-    }
-
-    fn up_to(&mut self, longest: Duration) -> Duration {
-        Duration::from_micros(self.below(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX)))
-    }
-}
-
 /// Kills so often, and says what was found. An error: the run itself could not be carried through.
 pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
     let began = Instant::now();
+    let journal_limit = options.journal_bytes.max(budget(options) + FILES_BEYOND);
+    ensure_room(&options.directory, journal_limit)?;
     let mut random = Random(options.seed);
     let webhook = Webhook::start().await?;
     // Not of the seed: two runs side by side would choose the same.
@@ -113,7 +91,7 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
     let time = Arc::new(AtomicU64::new(0));
     let shop = tokio::spawn(open_shop(to.clone(), options.clone(), Arc::clone(&time)));
     let pressure = Pressure::start(&to, Arc::clone(&time))?;
-    let budget = options.journal_bytes / 100 * LOAD_PERCENT;
+    let budget = budget(options);
     let mut slowest_start = Duration::ZERO;
     let mut server = Server::start(&how)?;
     for kill in 0..options.kills {
@@ -141,9 +119,8 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
             timeout(PATIENCE, shop).await.context("the shop's telemetry was not taken in time")???
         }
     }
-    settle(&journal).await?;
-    let holes_told = holes(server.admin.as_deref().context("the server has not said where its metrics are")?);
-    let holes_told = holes_told.await?;
+    settle(&journal, PATIENCE).await?;
+    let holes_told = total(&metrics_page(server.admin()?).await?, "source_holes")?;
     let status = server.terminate().await?;
     anyhow::ensure!(status.success(), "the server ended with {status} on SIGTERM");
     let killing = began.elapsed();
@@ -161,6 +138,7 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
             clock,
             kills,
             journal_bytes: size(&journal),
+            journal_limit,
             killing,
             checking: began.elapsed() - killing,
             slowest_start,
@@ -176,6 +154,11 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
         Ok(verdict)
     })
     .await?
+}
+
+/// Bytes that the load may send.
+fn budget(options: &ChaosOptions) -> u64 {
+    options.journal_bytes / 100 * LOAD_PERCENT
 }
 
 /// The server's configuration, as TOML.
@@ -241,72 +224,4 @@ async fn open_shop(to: String, options: ChaosOptions, time: Arc<AtomicU64>) -> a
     })
     .await?;
     Ok(())
-}
-
-/// Waits until every stage, and then notify, has come to where its input ended when the stage before was done.
-async fn settle(journal: &Path) -> anyhow::Result<()> {
-    let steps: [(&str, &[Stream]); 4] = [
-        (Reduce::NAME, &Stream::TELEMETRY),
-        (Detect::NAME, &[Stream::Summaries]),
-        (Correlate::NAME, &[Stream::Findings]),
-        (notifications::NOTIFY, &[Stream::Incidents]),
-    ];
-    let until = Instant::now() + PATIENCE;
-    for (consumer, inputs) in steps {
-        let reader = look(journal).await?;
-        let ends = reader.stat().into_iter().filter(|row| inputs.contains(&row.partition.stream));
-        let ends: Vec<(Partition, Offset)> = ends.map(|row| (row.partition, row.next)).collect();
-        let mut reader = Some(reader);
-        loop {
-            let looked = match reader.take() {
-                Some(reader) => reader,
-                None => look(journal).await?,
-            };
-            let behind = ends
-                .iter()
-                .filter(|(partition, end)| looked.committed(consumer, *partition).unwrap_or_default() < *end);
-            let behind: Vec<String> = behind.map(|(partition, _)| partition.to_string()).collect();
-            if behind.is_empty() {
-                break;
-            }
-            anyhow::ensure!(
-                Instant::now() < until,
-                "{consumer} does not get to the end of {}",
-                behind.join(", ")
-            );
-            sleep(LOOK_EVERY).await;
-        }
-    }
-    Ok(())
-}
-
-async fn look(journal: &Path) -> anyhow::Result<EmbeddedReader> {
-    let journal = journal.to_owned();
-    tokio::task::spawn_blocking(move || Ok(EmbeddedReader::open(journal)?)).await?
-}
-
-/// The sum of all `source_holes` on the metrics page.
-async fn holes(url: &str) -> anyhow::Result<u64> {
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let page = client.request(Request::get(url).body(Full::default())?).await.context("the metrics page")?;
-    let page = page.into_body().collect().await?.to_bytes();
-    let page = String::from_utf8_lossy(&page);
-    let rows = page.lines().filter(|line| !line.starts_with('#') && line.contains("source_holes"));
-    let values: Vec<f64> =
-        rows.filter_map(|line| line.rsplit_once(' ')).filter_map(|(_, value)| value.parse().ok()).collect();
-    anyhow::ensure!(!values.is_empty(), "the metrics page says nothing of source holes");
-    Ok(values.iter().sum::<f64>() as u64)
-}
-
-/// Bytes of the files below a directory.
-fn size(directory: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(directory) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => size(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }

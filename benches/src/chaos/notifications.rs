@@ -3,13 +3,12 @@
 use std::{collections::BTreeMap, path::Path};
 
 use foreshock_journal::{EmbeddedReader, EntryKind, Partition, Stream};
-use foreshock_model::proto;
+use foreshock_model::{Incident, proto};
 use prost::Message;
+use serde_json::Value;
 
-use super::{stages::each_entry, webhook::Told};
-
-/// The consumer that tells the webhook.
-pub(super) const NOTIFY: &str = "notify";
+use super::webhook::Told;
+use crate::aftermath::{NOTIFY, each_entry};
 
 /// What was to be told and what was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +21,8 @@ pub(super) struct Notifications {
     pub(super) out_of_order: u64,
     /// Requests that told again what the webhook had accepted.
     pub(super) repeats: u64,
+    /// Requests whose body is not the incident that the journal has under their id and revision.
+    pub(super) altered: u64,
 }
 
 /// The newest revision of an incident, and whether any of them had to be told.
@@ -31,22 +32,35 @@ struct Due {
     wanted: bool,
 }
 
+/// What the journal says of incidents, by id and revision.
+type Written = BTreeMap<(String, u64), Vec<Value>>;
+
 /// Compares the incidents stream, as far as it was said to be settled, with what the webhook noted.
 pub(super) fn compare(directory: &Path, told: &[Told]) -> anyhow::Result<Notifications> {
     let mut reader = EmbeddedReader::open(directory)?;
     let mut due = BTreeMap::<String, Due>::new();
+    let mut written = Written::new();
     for index in 0..reader.partitions(Stream::Incidents) {
         let partition = Partition::new(Stream::Incidents, index);
         let settled = reader.committed(NOTIFY, partition).unwrap_or_default();
         each_entry(&mut reader, partition, |offset, entry| {
-            if entry.kind == EntryKind::Data && offset < settled {
-                note(&mut due, &proto::Incidents::decode(entry.payload.into_bytes())?);
+            if entry.kind != EntryKind::Data {
+                return Ok(());
+            }
+            let message = proto::Incidents::decode(entry.payload.into_bytes())?;
+            for incident in &message.incidents {
+                // By way of its text, as the webhook got it: numbers are then read alike.
+                let body = serde_json::from_slice(&serde_json::to_vec(&Incident::try_from(incident)?)?)?;
+                written.entry((incident.id.clone(), incident.revision)).or_default().push(body);
+            }
+            if offset < settled {
+                note(&mut due, &message);
             }
             Ok(())
         })?;
     }
     due.retain(|_, due| due.wanted);
-    Ok(judge(&due, told))
+    Ok(judge(&due, &written, told))
 }
 
 fn note(due: &mut BTreeMap<String, Due>, message: &proto::Incidents) {
@@ -57,11 +71,13 @@ fn note(due: &mut BTreeMap<String, Due>, message: &proto::Incidents) {
     }
 }
 
-fn judge(due: &BTreeMap<String, Due>, told: &[Told]) -> Notifications {
+fn judge(due: &BTreeMap<String, Due>, written: &Written, told: &[Told]) -> Notifications {
     let mut result = Notifications { due: due.len() as u64, ..Notifications::default() };
     let mut accepted = BTreeMap::<&str, u64>::new();
     let mut newest = BTreeMap::<&str, u64>::new();
     for told in told {
+        let written = written.get(&(told.incident.clone(), told.revision));
+        result.altered += u64::from(!written.is_some_and(|bodies| bodies.contains(&told.body)));
         let newest = newest.entry(&told.incident).or_insert(told.revision);
         result.out_of_order += u64::from(told.revision < *newest);
         *newest = told.revision.max(*newest);
@@ -91,21 +107,41 @@ mod tests {
     use super::*;
 
     fn told(incident: &str, revision: u64, accepted: bool) -> Told {
-        Told { incident: incident.to_owned(), revision, accepted }
+        Told { incident: incident.to_owned(), revision, body: Value::from(revision), accepted }
+    }
+
+    fn written() -> Written {
+        let of =
+            |incident: &str, revision: u64| ((incident.to_owned(), revision), vec![Value::from(revision)]);
+        Written::from([of("a", 0), of("a", 1), of("a", 2), of("b", 1)])
+    }
+
+    fn due() -> BTreeMap<String, Due> {
+        BTreeMap::from([
+            ("a".to_owned(), Due { revision: 2, wanted: true }),
+            ("b".to_owned(), Due { revision: 1, wanted: true }),
+        ])
     }
 
     #[test]
     fn what_was_refused_never_arrived_or_came_late_is_noticed() {
-        let due = BTreeMap::from([
-            ("a".to_owned(), Due { revision: 2, wanted: true }),
-            ("b".to_owned(), Due { revision: 1, wanted: true }),
-        ]);
-        let good = [told("a", 0, false), told("a", 2, true), told("b", 1, true), told("b", 1, true)];
-        let result = judge(&due, &good);
-        assert_eq!((result.due, result.lost.len(), result.out_of_order, result.repeats), (2, 0, 0, 1));
-        let refused = [told("a", 2, true), told("a", 1, true), told("b", 1, false)];
-        let result = judge(&due, &refused);
+        let judged = |told: &[Told]| judge(&due(), &written(), told);
+        let result =
+            judged(&[told("a", 0, false), told("a", 2, true), told("b", 1, true), told("b", 1, true)]);
+        let good = Notifications { due: 2, repeats: 1, ..Notifications::default() };
+        assert_eq!(result, good);
+        let result = judged(&[told("a", 2, true), told("a", 1, true), told("b", 1, false)]);
         assert_eq!((result.lost.len(), result.out_of_order), (1, 1));
-        assert_eq!(judge(&due, &[]).lost.len(), 2);
+        assert_eq!(judged(&[]).lost.len(), 2);
+    }
+
+    #[test]
+    fn a_body_that_the_journal_does_not_have_under_that_revision_is_noticed() {
+        let mut all = [told("a", 2, true), told("b", 1, true)];
+        assert_eq!(judge(&due(), &written(), &all).altered, 0);
+        all[0].body = Value::from(1);
+        assert_eq!(judge(&due(), &written(), &all).altered, 1);
+        all[1].revision = 7;
+        assert_eq!(judge(&due(), &written(), &all).altered, 2);
     }
 }

@@ -16,6 +16,7 @@ use foreshock_shipper::{ClientOptions, Signal};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
+    load::unix_nanos,
     payload::{self, Payload, PayloadOptions},
     transport::{Answer, Transport},
 };
@@ -172,9 +173,4 @@ async fn send(connection: &Transport, shared: &Shared, number: u64) {
 /// Whether the receiver said so, rather than a connection that broke.
 fn is_answer(status: &str) -> bool {
     status != "transport"
-}
-
-fn unix_nanos() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

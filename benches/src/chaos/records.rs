@@ -2,10 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use foreshock_otlp::views;
-
 use super::pressure::{REQUEST_RECORDS, Sent};
-use crate::payload::sequence;
+use crate::payload::each_number;
 
 /// A counter for every record that was ever numbered.
 pub(super) struct Records(Vec<AtomicU8>);
@@ -32,18 +30,15 @@ impl Records {
 
     /// Counts the records of a payload. Lines of other senders carry no number.
     pub(super) fn count(&self, payload: &[u8]) {
-        let resources = views::logs(payload).flatten();
-        let records = resources.flat_map(|group| group.scopes().flatten().collect::<Vec<_>>());
-        for record in records.flat_map(|scope| scope.records().flatten().collect::<Vec<_>>()) {
-            let Some((number, place)) = record.body.as_str().and_then(sequence) else { continue };
+        each_number(payload, |number, place| {
             if place as usize >= REQUEST_RECORDS {
-                continue;
+                return;
             }
             let index = (number as usize).saturating_mul(REQUEST_RECORDS).saturating_add(place as usize);
             if let Some(counter) = self.0.get(index) {
                 counter.fetch_add(1, Relaxed);
             }
-        }
+        });
     }
 
     /// Compares with what was sent.

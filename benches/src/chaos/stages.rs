@@ -20,14 +20,13 @@ use foreshock_detect::{
     DetectConfig, Input, InputId, InputKind, Outputs, Stage, correlate::Correlate, detect::Detect,
     reduce::Reduce,
 };
-use foreshock_journal::{EmbeddedReader, Entry, EntryKind, Offset, Partition, Stream};
+use foreshock_journal::{EmbeddedReader, EntryKind, Partition, Stream};
 use foreshock_model::{fingerprint64, proto};
 use prost::Message;
 
 use super::records::Records;
+use crate::aftermath::each_entry;
 
-/// Bytes read at a time.
-const READ_BYTES: usize = 4 << 20;
 /// Partitions looked at side by side.
 const THREADS: usize = 2;
 
@@ -224,27 +223,6 @@ fn differences(made: &Messages, found: &Messages, differences: &mut Vec<String>)
             found.len(),
             made.len()
         ));
-    }
-}
-
-/// Every entry of a partition, from the first on. Fails where retention has taken the beginning.
-pub(super) fn each_entry(
-    reader: &mut EmbeddedReader,
-    partition: Partition,
-    mut look: impl FnMut(Offset, Entry) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut next = Offset(0);
-    loop {
-        let fetched =
-            reader.read(partition, next, READ_BYTES).with_context(|| format!("reading {partition}"))?;
-        if fetched.is_empty() {
-            return Ok(());
-        }
-        for (offset, entry) in fetched {
-            anyhow::ensure!(offset == next, "{partition} goes from {next} to {offset}");
-            next = offset.next();
-            look(offset, entry)?;
-        }
     }
 }
 

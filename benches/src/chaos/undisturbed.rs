@@ -13,13 +13,15 @@ use foreshock_model::{Finding, Incident, Timestamp, proto};
 use prost::Message;
 use serde_json::Value;
 
-use super::{server::Start, stages::each_entry};
+use crate::{aftermath::each_entry, server::Start};
 
 /// How the journal and the replay compare.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Undisturbed {
     pub(super) findings: Same,
     pub(super) incidents: Same,
+    /// Windows up to here were closed everywhere: what the replay says of them has to be in the run.
+    pub(super) closed: Timestamp,
 }
 
 /// How one kind of line compares.
@@ -85,6 +87,7 @@ pub(super) fn compare(how: &Start) -> anyhow::Result<Undisturbed> {
     Ok(Undisturbed {
         findings: same(&findings, &replayed_findings, closed),
         incidents: same(&incidents, &replayed_incidents, closed),
+        closed,
     })
 }
 

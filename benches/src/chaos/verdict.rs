@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use foreshock_detect::Clock;
+use foreshock_model::Timestamp;
 
 use super::{
     notifications::Notifications,
@@ -20,6 +21,7 @@ pub struct Verdict {
     pub(super) clock: Clock,
     pub(super) kills: u64,
     pub(super) journal_bytes: u64,
+    pub(super) journal_limit: u64,
     pub(super) killing: Duration,
     pub(super) checking: Duration,
     pub(super) slowest_start: Duration,
@@ -45,6 +47,7 @@ impl Verdict {
             (self.holes_told, "source holes on the metrics page"),
             (self.damaged_frames, "frames of the journal are damaged"),
             (notifications.out_of_order, "notifications came after newer ones of their incident"),
+            (notifications.altered, "notifications are not what the journal says of their incident"),
             (self.wrong_requests, "requests to the webhook without the key of their incident"),
         ];
         let mut faults: Vec<String> = counts
@@ -55,7 +58,16 @@ impl Verdict {
         if presence.acknowledged == 0 {
             faults.push("nothing was acknowledged: the run shows nothing".to_owned());
         }
+        if self.undisturbed.closed == Timestamp::default() {
+            faults.push("no window was closed everywhere: the replay shows nothing".to_owned());
+        }
+        if self.journal_bytes > self.journal_limit {
+            faults.push(format!("the journal took {} bytes of {}", self.journal_bytes, self.journal_limit));
+        }
         for (name, compared) in self.compared() {
+            if compared.messages == 0 && name == "summaries" {
+                faults.push(format!("there are no {name}: the stages were not put to the test"));
+            }
             faults.extend(compared.differences.iter().map(|difference| format!("{name}: {difference}")));
             if compared.holes > 0 {
                 faults.push(format!("{name}: {} numbers are missing or out of order", compared.holes));

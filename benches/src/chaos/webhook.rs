@@ -12,6 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Every so-manieth request is refused, so that retries are part of the run.
@@ -24,6 +25,8 @@ pub(super) struct Told {
     pub(super) incident: String,
     /// Its revision.
     pub(super) revision: u64,
+    /// The incident as it was told.
+    pub(super) body: Value,
     /// Whether it was answered with success.
     pub(super) accepted: bool,
 }
@@ -89,7 +92,7 @@ async fn answer(
     notes.requests += 1;
     let accepted = !notes.requests.is_multiple_of(REFUSED_EACH);
     match read {
-        Some((incident, revision)) => notes.told.push(Told { incident, revision, accepted }),
+        Some((incident, revision, body)) => notes.told.push(Told { incident, revision, body, accepted }),
         None => notes.wrong += 1,
     }
     Ok(status(if accepted { StatusCode::NO_CONTENT } else { StatusCode::SERVICE_UNAVAILABLE }))
@@ -101,10 +104,10 @@ fn status(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-/// Incident and revision, where the key names the incident in the body.
-fn read(key: Option<&str>, body: &[u8]) -> Option<(String, u64)> {
+/// Incident, revision and body, where the key names the incident in the body.
+fn read(key: Option<&str>, body: &[u8]) -> Option<(String, u64, Value)> {
     let (incident, revision) = key?.rsplit_once('-')?;
-    let told: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let told: Value = serde_json::from_slice(body).ok()?;
     (told.get("id")?.as_str()? == incident).then_some(())?;
-    Some((incident.to_owned(), revision.parse().ok()?))
+    Some((incident.to_owned(), revision.parse().ok()?, told))
 }

@@ -1,4 +1,4 @@
-//! A `foreshock run` of our own: started, greeted, killed.
+//! A `foreshock run` of our own: started, greeted, killed or asked to end.
 
 use std::{
     fs::File,
@@ -15,33 +15,35 @@ use tokio::{
     time::timeout,
 };
 
+use crate::random::Random;
+
 /// How long a start, or an end that was asked for, may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How to start it, the same way every time.
 #[derive(Clone, Debug)]
-pub(super) struct Start {
+pub(crate) struct Start {
     /// The program.
-    pub(super) program: PathBuf,
+    pub(crate) program: PathBuf,
     /// Its configuration.
-    pub(super) config: PathBuf,
+    pub(crate) config: PathBuf,
     /// Where its journal lies.
-    pub(super) data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Where its stderr goes, one start after the other.
-    pub(super) log: PathBuf,
+    pub(crate) log: PathBuf,
 }
 
 /// A running process. Killed when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
     /// Where /metrics is, once it has said so.
-    pub(super) admin: Option<String>,
+    admin: Option<String>,
 }
 
 impl Server {
-    pub(super) fn start(how: &Start) -> anyhow::Result<Self> {
+    pub(crate) fn start(how: &Start) -> anyhow::Result<Self> {
         let log = File::options().create(true).append(true).open(&how.log).context("the server's log")?;
         let mut child = Command::new(&how.program)
             .arg("run")
@@ -61,7 +63,7 @@ impl Server {
     }
 
     /// Waits until it says that it is up.
-    pub(super) async fn greeted(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn greeted(&mut self) -> anyhow::Result<()> {
         let greeting = async {
             while let Some(line) = self.lines.next_line().await? {
                 if let Some(address) = line.trim().strip_prefix("metrics ") {
@@ -74,8 +76,18 @@ impl Server {
         timeout(PATIENCE, greeting).await.context("the server was not up in time")?
     }
 
+    /// Where its metrics page is.
+    pub(crate) fn admin(&self) -> anyhow::Result<&str> {
+        self.admin.as_deref().context("the server has not said where its metrics are")
+    }
+
+    /// Its process, while it runs.
+    pub(crate) fn pid(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the server has ended already")
+    }
+
     /// SIGKILL. Fails where it had ended by itself before.
-    pub(super) async fn kill(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("the server ended by itself ({status}): {}", last_lines(&self.log));
         }
@@ -83,7 +95,7 @@ impl Server {
     }
 
     /// SIGTERM, and how it ended.
-    pub(super) async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
+    pub(crate) async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
         let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
         let pid = pid.and_then(rustix::process::Pid::from_raw).context("the server has ended already")?;
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
@@ -101,7 +113,7 @@ fn last_lines(log: &Path) -> String {
 }
 
 /// A port that stays free between two starts: below the range that outgoing connections take theirs from.
-pub(super) fn free_port(random: &mut super::Random) -> anyhow::Result<u16> {
+pub(crate) fn free_port(random: &mut Random) -> anyhow::Result<u16> {
     for _ in 0..1000 {
         let port = 15_000 + (random.below(15_000) as u16);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
