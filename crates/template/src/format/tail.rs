@@ -108,8 +108,11 @@ fn logger(s: &[u8], at: usize) -> Option<usize> {
     let token = &s[at..end];
     let body = token.strip_suffix(b":").unwrap_or(token);
     let has_colon = body.len() < token.len();
-    let is_name =
-        body.len() <= 128 && body.iter().all(|b| b.is_ascii_alphanumeric() || b"._$-/:@#<>".contains(b));
+    let is_name = body.len() <= 128
+        && body.iter().all(|b| {
+            b.is_ascii_alphanumeric()
+                || matches!(b, b'.' | b'_' | b'$' | b'-' | b'/' | b':' | b'@' | b'#' | b'<' | b'>')
+        });
     if !is_name {
         return None;
     }
@@ -136,7 +139,9 @@ pub(super) fn is_caller(token: &[u8]) -> bool {
         && line.iter().all(u8::is_ascii_digit)
         && (1..=4).contains(&extension.len())
         && extension.iter().all(u8::is_ascii_lowercase)
-        && file[..dot].iter().all(|b| b.is_ascii_alphanumeric() || b"._-/@".contains(b))
+        && file[..dot]
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b'@'))
         && dot > 0
         && SOURCE_EXTENSIONS.contains(&extension)
 }

@@ -3,7 +3,7 @@
 use super::kind::ParameterKind;
 
 fn digits(s: &[u8], at: usize) -> usize {
-    s[at..].iter().take_while(|b| b.is_ascii_digit()).count()
+    s[at..].iter().position(|b| !b.is_ascii_digit()).unwrap_or(s.len() - at)
 }
 
 /// The length of an IPv4 address at the start of `s`, with its port, prefix length or the port behind a slash.
@@ -154,7 +154,9 @@ pub(super) fn is_email(piece: &[u8]) -> bool {
     !name.is_empty()
         && memchr::memchr(b'.', host).is_some_and(|dot| dot > 0 && dot + 1 < host.len())
         && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
-        && name.iter().all(|b| b.is_ascii_alphanumeric() || b"._%+-=/".contains(b))
+        && name
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'=' | b'/'))
 }
 
 /// Where a URL, path or registry key that begins at the start of `s` ends; `s` reaches to the end of the token.
