@@ -280,6 +280,12 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_names_an_exception_in_quotes_is_read_whatever_stands_before_it() {
+        // The name's length is no character's boundary of this line.
+        assert_eq!(marks("Exception éé\"x\" abcde.Error\nException in thread \"main\" a.Error: x"), "||");
+    }
+
+    #[test]
     fn no_event_is_endless() {
         let mut continuation = Continuation::default();
         continuation.is_continuation("Traceback (most recent call last):");

@@ -77,12 +77,16 @@ fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], (usize, usize), usize)> {
     }
     if s.get(start) == Some(&b'"') {
         let mut end = start + 1;
-        while end < s.len() && s[end] != b'"' {
-            end += if s[end] == b'\\' { 2 } else { 1 };
+        while end < s.len() {
+            end = memchr::memchr2(b'"', b'\\', &s[end..]).map_or(s.len(), |length| end + length);
+            if s.get(end) != Some(&b'\\') {
+                break;
+            }
+            end += 2;
         }
         let end = end.min(s.len());
         return Some((key, (start + 1, end), (end + 1).min(s.len())));
     }
-    let end = s[start..].iter().position(|b| matches!(b, b' ' | b'\t')).map_or(s.len(), |n| start + n);
+    let end = memchr::memchr2(b' ', b'\t', &s[start..]).map_or(s.len(), |length| start + length);
     Some((key, (start, end), end))
 }

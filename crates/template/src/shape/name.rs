@@ -179,12 +179,18 @@ pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
     }
     let end = extent(s);
     let body = &s[..end];
-    let slashes = body.iter().filter(|b| matches!(b, b'/' | b'\\')).count();
-    let letters = body.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).count();
-    if letters == 0 {
+    if !body.iter().any(|b| b.is_ascii_alphanumeric() || *b >= 0x80) {
         return None;
     }
-    let is_path = if rooted { body.len() > 2 } else { slashes >= 2 || (slashes == 1 && has_extension(body)) };
+    let is_path = if rooted {
+        body.len() > 2
+    } else {
+        match memchr::memchr2_iter(b'/', b'\\', body).take(2).count() {
+            0 => false,
+            1 => has_extension(body),
+            _ => true,
+        }
+    };
     is_path.then_some((ParameterKind::Path, end))
 }
 
