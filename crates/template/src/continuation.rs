@@ -11,6 +11,12 @@ const MAX_LINES: u32 = 1024;
 /// Bytes of a line that are looked at.
 const LOOKED_AT_BYTES: usize = 1024;
 
+/// Longest name of an exception, in bytes.
+const MAX_NAME_BYTES: usize = 200;
+
+/// No word for a level is longer, in bytes.
+const MAX_LEVEL_BYTES: usize = 11;
+
 /// Detector of continuation lines; one a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continuation {
@@ -44,7 +50,8 @@ impl Continuation {
         let line = line[..line.floor_char_boundary(LOOKED_AT_BYTES)].trim_end_matches(['\r', '\n']);
         let text = line.trim_start();
         let indented = text.len() < line.len();
-        let goes_on = self.lines > 0 && self.lines < MAX_LINES && self.goes_on(text, indented);
+        let is_exception = is_exception(text);
+        let goes_on = self.lines > 0 && self.lines < MAX_LINES && self.goes_on(text, indented, is_exception);
         if goes_on {
             self.lines += 1;
         } else {
@@ -52,20 +59,20 @@ impl Continuation {
             self.headed = looks_headed(text);
             self.within = Within::Nothing;
         }
-        self.open(text);
+        self.open(text, is_exception);
         goes_on
     }
 
-    fn goes_on(&self, text: &str, indented: bool) -> bool {
+    fn goes_on(&self, text: &str, indented: bool, is_exception: bool) -> bool {
         if is_frame(text, indented) {
             return true;
         }
-        if self.headed && self.lines == 1 && begins_trace(text) && !indented {
+        if self.headed && self.lines == 1 && !indented && (is_exception || begins_trace(text)) {
             return true;
         }
         match self.within {
             Within::Nothing => false,
-            Within::Frames => is_exception(text) && self.headed && indented,
+            Within::Frames => is_exception && self.headed && indented,
             Within::Python => text.is_empty() || indented || is_python_end(text),
             Within::PythonEnded => {
                 text.is_empty() || is_python_chain(text) || text.starts_with("Traceback (")
@@ -77,22 +84,39 @@ impl Continuation {
     }
 
     /// What a line opens, or closes, for the next one.
-    fn open(&mut self, text: &str) {
-        self.within = if text.contains("Traceback (most recent call last)") {
+    fn open(&mut self, text: &str, is_exception: bool) {
+        let named = named_within(text);
+        self.within = if named == Some(Within::Python) {
             Within::Python
         } else if text.starts_with("panic: ") || text.starts_with("fatal error: ") || is_goroutine(text) {
             Within::Go
-        } else if text.contains("panicked at ") && text.contains("thread '") {
+        } else if named == Some(Within::RustMessage) {
             Within::RustMessage
         } else {
             match self.within {
                 Within::Python if is_python_end(text) => Within::PythonEnded,
                 Within::RustMessage => Within::Rust,
-                Within::Nothing if is_exception(text) || is_frame(text, true) => Within::Frames,
+                Within::Nothing if is_exception || is_frame(text, true) => Within::Frames,
                 other => other,
             }
         };
     }
+}
+
+/// What the words of a line open, wherever in it they stand.
+///
+/// Every line is searched, so the search is for two bytes that few lines have many of; looking for the words
+/// themselves was the dearest step of an ordinary line.
+fn named_within(text: &str) -> Option<Within> {
+    let s = text.as_bytes();
+    let mut in_thread = false;
+    for at in memchr::memchr2_iter(b'T', b'\'', s) {
+        if s[at..].starts_with(b"Traceback (most recent call last)") {
+            return Some(Within::Python);
+        }
+        in_thread |= s[..=at].ends_with(b"thread '");
+    }
+    (in_thread && text.contains("panicked at ")).then_some(Within::RustMessage)
 }
 
 /// The text starts as a line with a header does: with a digit, a bracket or a word in capitals.
@@ -102,9 +126,11 @@ fn looks_headed(text: &str) -> bool {
         Some(b'0'..=b'9' | b'[' | b'<' | b'{') => true,
         Some(b'A'..=b'Z') => {
             let month = s.len() > 4 && s[3] == b' ' && (s[4] == b' ' || s[4].is_ascii_digit());
-            let word = text.split([' ', ':', '\t']).next().unwrap_or("");
+            let is_end = |b: &u8| matches!(b, b' ' | b':' | b'\t');
+            let word =
+                s[..s.len().min(MAX_LEVEL_BYTES + 1)].iter().position(is_end).map_or(s, |end| &s[..end]);
             month
-                || crate::Level::from_word(word).is_some()
+                || crate::Level::from_bytes(word).is_some()
                 || (s.len() > 5 && s[1..5].iter().all(u8::is_ascii_digit))
         }
         _ => false,
@@ -113,31 +139,41 @@ fn looks_headed(text: &str) -> bool {
 
 /// A line that only traces of Java, .NET and Node have.
 fn is_frame(text: &str, indented: bool) -> bool {
-    (indented && text.starts_with("at ") && text.len() > 4)
-        || text.starts_with("Caused by: ")
-        || (indented && text.starts_with("Suppressed: "))
-        || (text.starts_with("... ") && (text.ends_with(" more") || text.ends_with(" common frames omitted")))
-        || text.starts_with("--- End of ")
-        || (text.starts_with("---> ") && indented)
+    // The first byte rules out nearly every line.
+    match text.as_bytes().first() {
+        Some(b'a') => indented && text.starts_with("at ") && text.len() > 4,
+        Some(b'C') => text.starts_with("Caused by: "),
+        Some(b'S') => indented && text.starts_with("Suppressed: "),
+        Some(b'.') => {
+            text.starts_with("... ") && (text.ends_with(" more") || text.ends_with(" common frames omitted"))
+        }
+        Some(b'-') => text.starts_with("--- End of ") || (indented && text.starts_with("---> ")),
+        _ => false,
+    }
 }
 
-/// A trace may follow a log line without a header of its own.
+/// A trace may follow a log line without a header of its own; one that begins with an exception's name aside.
 fn begins_trace(text: &str) -> bool {
-    text.starts_with("Traceback (most recent call last)") || is_exception(text) || is_goroutine(text)
+    text.starts_with("Traceback (most recent call last)") || is_goroutine(text)
 }
 
 /// `java.lang.IllegalStateException: ...`, `System.ArgumentException: ...`, `TypeError: ...`.
 fn is_exception(text: &str) -> bool {
-    let name = text.split([':', ' ']).next().unwrap_or("");
-    let name = if name == "Exception" { text.split('"').nth(2).map_or(name, str::trim_start) } else { name };
-    let is_name = name.len() <= 200 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._$".contains(&b));
+    let s = text.as_bytes();
+    let end =
+        s[..s.len().min(MAX_NAME_BYTES + 1)].iter().position(|b| matches!(b, b':' | b' ')).unwrap_or(s.len());
+    let name = match &text[..end] {
+        "Exception" => text.split('"').nth(2).map_or("Exception", str::trim_start),
+        name => name,
+    };
+    // Behind the name of an ordinary line stands a blank: that is all it costs.
+    if !(text.len() == name.len() || s.get(name.len()) == Some(&b':')) || name.len() > MAX_NAME_BYTES {
+        return false;
+    }
     let class = name.rsplit('.').next().unwrap_or(name);
-    is_name
-        && class.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
+    class.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
         && ["Exception", "Error", "Throwable", "Failure"].iter().any(|end| class.ends_with(end))
-        && (text.len() == name.len()
-            || text[name.len()..].starts_with(": ")
-            || text[name.len()..].starts_with(':'))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$'))
 }
 
 /// The line that ends a Python traceback: `ValueError: ...`, `package.Name`.
@@ -241,6 +277,12 @@ mod tests {
             marks("at noon the job ran\nCaused nothing\n  indented text\nError: disk\n[x] y\n"),
             "|||||"
         );
+    }
+
+    #[test]
+    fn a_line_that_names_an_exception_in_quotes_is_read_whatever_stands_before_it() {
+        // The name's length is no character's boundary of this line.
+        assert_eq!(marks("Exception éé\"x\" abcde.Error\nException in thread \"main\" a.Error: x"), "||");
     }
 
     #[test]

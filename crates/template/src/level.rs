@@ -54,6 +54,34 @@ impl Level {
         if !(3..=11).contains(&word.len()) {
             return None;
         }
+        // How the words below begin; most others end here.
+        let begins = matches!(
+            &[word[0] | 0x20, word[1] | 0x20],
+            b"tr"
+                | b"fi"
+                | b"fa"
+                | b"ft"
+                | b"ve"
+                | b"si"
+                | b"se"
+                | b"de"
+                | b"db"
+                | b"dp"
+                | b"in"
+                | b"no"
+                | b"lo"
+                | b"co"
+                | b"cr"
+                | b"wa"
+                | b"wr"
+                | b"er"
+                | b"em"
+                | b"al"
+                | b"pa"
+        );
+        if !begins {
+            return None;
+        }
         let mut lower = [0u8; 11];
         for (to, from) in lower.iter_mut().zip(word) {
             *to = from.to_ascii_lowercase();

@@ -50,6 +50,11 @@ pub(crate) fn read(s: &[u8], at: usize, hint: u64) -> Option<Stamp> {
     }
 }
 
+/// Whether the name of a weekday or month stands at the front, so that a time may.
+pub(crate) fn begins_with_name(s: &[u8]) -> bool {
+    weekday(s, 0) || month(s, 0).is_some()
+}
+
 fn date_is_valid(month: u32, day: u32) -> bool {
     (1..=12).contains(&month) && (1..=31).contains(&day)
 }

@@ -78,6 +78,15 @@ struct SourceTotals {
     last: Timestamp,
 }
 
+/// The lines of one resource of an entry, and what is the same for all of them, looked up once.
+struct Run<'a> {
+    input: &'a Input<'a>,
+    source: SourceId,
+    service: ServiceId,
+    /// Lines that [`Shapes`] was not told of yet.
+    untold: u64,
+}
+
 /// A line that was read, ready to be counted.
 struct Read<'a> {
     source: SourceId,
@@ -101,12 +110,17 @@ impl Fold for LogFold {
             if self.lines.len() <= source as usize {
                 self.lines.resize_with(source as usize + 1, SourceLines::default);
             }
+            let service = core.sources.source(source).service;
+            let mut run = Run { input, source, service, untold: 0 };
             for scope in resource.scopes() {
                 let Some(scope) = bad.sift(scope) else { continue };
                 for record in scope.records() {
                     let Some(record) = bad.sift(record) else { continue };
-                    self.record(core, input, source, &record, out);
+                    self.record(core, &mut run, &record, out);
                 }
+            }
+            if run.untold > 0 {
+                self.shapes.count_lines(service, run.untold);
             }
         }
         bad.verdict()
@@ -126,11 +140,11 @@ impl LogFold {
     fn record(
         &mut self,
         core: &mut Core,
-        input: &Input<'_>,
-        source: SourceId,
+        run: &mut Run<'_>,
         record: &LogRecord<'_>,
         out: &mut Outputs<proto::Summaries>,
     ) {
+        let (input, source) = (run.input, run.source);
         // Borrowed where the body is text, as it mostly is.
         let text = record.body.to_text();
         let line: &str = &text;
@@ -153,7 +167,7 @@ impl LogFold {
         if continues && lines.head.is_some() {
             self.count_continuation(&read);
         } else {
-            self.count_line(core, input, &read, parsed.content, out);
+            self.count_line(core, run, &read, parsed.content, out);
         }
         if let Some(due) = core.record_passed(time) {
             self.close(core, due, input.offset, out);
@@ -180,19 +194,19 @@ impl LogFold {
     fn count_line(
         &mut self,
         core: &mut Core,
-        input: &Input<'_>,
+        run: &mut Run<'_>,
         read: &Read<'_>,
         content: &str,
         out: &mut Outputs<proto::Summaries>,
     ) {
-        let service = core.sources.source(read.source).service;
+        let service = run.service;
         let hash = self.shaper.shape(content).hash.0 as u64;
         let met = self.shapes.meet(service, hash.max(1), core.config.limits.shapes, || {
             let mut text = String::new();
             self.shaper.write_tokens(&mut text);
             text.into()
         });
-        self.shapes.count_lines(service, 1);
+        run.untold += 1;
         let id = match met {
             Met::Known(id) => id,
             Met::Folded(id) => {
@@ -200,19 +214,16 @@ impl LogFold {
                 id
             }
             Met::New(id) => {
+                self.shapes.count_lines(service, std::mem::take(&mut run.untold));
                 if self.shapes.note_new(service) && !read.place.late {
                     let urgent = self.new_shape(core, id, read);
-                    core.emit_urgent(service, urgent, input.offset, out);
+                    core.emit_urgent(service, urgent, run.input.offset, out);
                 }
                 id
             }
         };
         let error = read.level.is_some_and(|level| level >= Level::Error);
-        let window = self.windows.at(read.place.window);
-        let totals = window.totals.entry(read.source).or_default();
-        totals.bytes += read.line.len() as u64;
-        totals.ahead += u64::from(read.timed.ahead);
-        window.count(id, read, error, core.sources.source(read.source).identity, core);
+        self.windows.at(read.place.window).count(id, read, error, core);
         let lines = &mut self.lines[read.source as usize];
         lines.head = Some((id, read.place.window));
         lines.trace = TraceFingerprint::default();
@@ -288,9 +299,11 @@ impl LogWindow {
 
     /// Counts a line. Of lines with the same time the example is the least, so that it does not follow from the
     /// order of arrival.
-    fn count(&mut self, shape: ShapeId, read: &Read<'_>, error: bool, identity: u64, core: &Core) {
+    fn count(&mut self, shape: ShapeId, read: &Read<'_>, error: bool, core: &Core) {
         let time = read.timed.time;
         let totals = self.totals.entry(read.source).or_default();
+        totals.bytes += read.line.len() as u64;
+        totals.ahead += u64::from(read.timed.ahead);
         if read.place.late {
             totals.late += 1;
         } else {
@@ -324,10 +337,10 @@ impl LogWindow {
             count.count += 1;
             count.errors += u64::from(error);
         }
+        let identity = |source| core.sources.source(source).identity;
         let earlier = time < count.first
             || (time == count.first
-                && (example(read.line), identity)
-                    < (&*count.line, core.sources.source(count.source).identity));
+                && (example(read.line), identity(read.source)) < (&*count.line, identity(count.source)));
         if earlier {
             count.first = time;
             count.source = read.source;

@@ -36,11 +36,11 @@ impl<W: Default> OpenWindows<W> {
             return Place { window: watermark.closed(), late: true };
         }
         let window = time.window(BASE_WINDOW).start;
-        let full = self.open.len() >= limit as usize && !self.open.contains_key(&window);
-        match self.open.last_key_value() {
-            Some((newest, _)) if full => Place { window: (*newest).min(window), late: false },
-            _ => Place { window, late: false },
+        if self.open.len() < limit as usize || self.open.contains_key(&window) {
+            return Place { window, late: false };
         }
+        let newest = self.open.last_key_value().map_or(window, |(newest, _)| *newest);
+        Place { window: newest.min(window), late: false }
     }
 
     /// The window that starts at `start`, opened if need be.

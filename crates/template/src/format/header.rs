@@ -231,7 +231,9 @@ impl<'a> Header<'a> {
     fn name_before(&mut self, from: usize, to: usize) {
         let before =
             self.slice(from, to).trim_matches(|c: char| matches!(c, ' ' | '\t' | '-' | '|' | ':' | ','));
-        let is_name = before.bytes().all(|b| b.is_ascii_alphanumeric() || b"._$-/".contains(&b));
+        let is_name = before
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'-' | b'/'));
         if is_name && before.bytes().any(|b| b.is_ascii_alphabetic()) && before.len() <= 96 {
             self.line.logger = Some(before);
         }
@@ -275,8 +277,10 @@ impl<'a> Header<'a> {
             self.at = at + colon + 1;
             // `INFO:logger:message`.
             let rest = &self.s[self.at..];
-            if let Some(second) =
-                rest.iter().take(96).position(|b| !(b.is_ascii_alphanumeric() || b"._-".contains(b)))
+            if let Some(second) = rest
+                .iter()
+                .take(96)
+                .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')))
                 && second > 0
                 && rest[second] == b':'
                 && rest.get(second + 1) != Some(&b'/')

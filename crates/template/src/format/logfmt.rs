@@ -6,6 +6,9 @@ use crate::{Level, timestamp};
 /// Pairs looked at in one line.
 const PAIRS: usize = 64;
 
+/// Longest key, in bytes.
+const KEY_BYTES: usize = 64;
+
 /// Reads a line that begins with `key=` and holds a message or a level among its pairs.
 pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
     let s = text.as_bytes();
@@ -57,8 +60,9 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
 
 /// One pair: key, range of the value without its quotes, first byte after it.
 fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], (usize, usize), usize)> {
-    let key_length =
-        s[at..].iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || b"_.-@/".contains(b)).count();
+    let window = &s[at..s.len().min(at + KEY_BYTES)];
+    let is_key = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@' | b'/');
+    let key_length = window.iter().position(|b| !is_key(b)).unwrap_or(window.len());
     let equals = at + key_length;
     if key_length == 0 || s.get(equals) != Some(&b'=') {
         return None;
@@ -73,12 +77,16 @@ fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], (usize, usize), usize)> {
     }
     if s.get(start) == Some(&b'"') {
         let mut end = start + 1;
-        while end < s.len() && s[end] != b'"' {
-            end += if s[end] == b'\\' { 2 } else { 1 };
+        while end < s.len() {
+            end = memchr::memchr2(b'"', b'\\', &s[end..]).map_or(s.len(), |length| end + length);
+            if s.get(end) != Some(&b'\\') {
+                break;
+            }
+            end += 2;
         }
         let end = end.min(s.len());
         return Some((key, (start + 1, end), (end + 1).min(s.len())));
     }
-    let end = s[start..].iter().position(|b| matches!(b, b' ' | b'\t')).map_or(s.len(), |n| start + n);
+    let end = memchr::memchr2(b' ', b'\t', &s[start..]).map_or(s.len(), |length| start + length);
     Some((key, (start, end), end))
 }

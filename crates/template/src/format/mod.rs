@@ -14,10 +14,12 @@ mod token;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Level;
+use crate::{Level, timestamp};
 
 /// Longest stretch of a line that is searched for a header, in bytes.
 const HEADER_BYTES: usize = 512;
+/// Longest first word of a line without header that is known as such at once, in bytes.
+const PROSE_BYTES: usize = 24;
 /// A structured line is read up to here, in bytes.
 const STRUCTURED_BYTES: usize = 32 * 1024;
 
@@ -121,17 +123,33 @@ fn read(line: &str, hint: u64, depth: u8) -> Line<'_> {
         }
         _ => {}
     }
-    if let Some(line) = logfmt::read(text, hint) {
+    let is_prose = begins_as_prose(s);
+    if !is_prose && let Some(line) = logfmt::read(text, hint) {
         return line;
     }
     if let Some(line) = access::read(text, hint) {
         return line;
+    }
+    if is_prose {
+        return Line { content: text, ..Line::default() };
     }
     let line = header::read(text, hint);
     if depth < 2 && line.format != Format::Plain && line.content.len() < text.len() {
         return unwrap_envelope(line, hint, depth);
     }
     line
+}
+
+/// Whether a line begins with a word that no key and no header begins with. Only spares the search for them, which
+/// costs a line without a header more than all else here: what is not told here is found by the search.
+fn begins_as_prose(s: &[u8]) -> bool {
+    let window = &s[..s.len().min(PROSE_BYTES)];
+    let Some(length) = window.iter().position(|b| !b.is_ascii_alphabetic()) else { return false };
+    s[length] == b' '
+        && length > 1
+        && s[1].is_ascii_lowercase()
+        && Level::from_bytes(&s[..length]).is_none()
+        && !timestamp::begins_with_name(s)
 }
 
 /// A header may carry a whole line of another format: JSON or logfmt behind syslog, anything behind a container

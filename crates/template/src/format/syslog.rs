@@ -126,7 +126,9 @@ fn tag(token: &[u8], loose: bool) -> Option<usize> {
     }
     let is_name = body.len() < token.len()
         && !body.is_empty()
-        && body.iter().all(|b| b.is_ascii_alphanumeric() || b"._-/()@".contains(b));
+        && body.iter().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b'(' | b')' | b'@')
+        });
     (loose && is_name).then_some(body.len())
 }
 

@@ -108,14 +108,23 @@ fn logger(s: &[u8], at: usize) -> Option<usize> {
     let token = &s[at..end];
     let body = token.strip_suffix(b":").unwrap_or(token);
     let has_colon = body.len() < token.len();
-    let is_name =
-        body.len() <= 128 && body.iter().all(|b| b.is_ascii_alphanumeric() || b"._$-/:@#<>".contains(b));
-    if !is_name {
+    if body.len() > 128 {
         return None;
     }
+    let (mut dots, mut structured, mut before) = (0, false, 0);
+    for b in body {
+        match b {
+            b'.' => dots += 1,
+            b'$' => structured = true,
+            b':' => structured |= before == b':',
+            b'_' | b'-' | b'/' | b'@' | b'#' | b'<' | b'>' => {}
+            b if b.is_ascii_alphanumeric() => {}
+            _ => return None,
+        }
+        before = *b;
+    }
+    structured |= dots > 0;
     let next = separators(s, end);
-    let dots = body.iter().filter(|b| **b == b'.').count();
-    let structured = dots > 0 || body.contains(&b'$') || body.windows(2).any(|pair| pair == b"::");
     let before_group = s.get(next) == Some(&b'[');
     let accepted = if has_colon {
         structured
@@ -136,7 +145,9 @@ pub(super) fn is_caller(token: &[u8]) -> bool {
         && line.iter().all(u8::is_ascii_digit)
         && (1..=4).contains(&extension.len())
         && extension.iter().all(u8::is_ascii_lowercase)
-        && file[..dot].iter().all(|b| b.is_ascii_alphanumeric() || b"._-/@".contains(b))
+        && file[..dot]
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b'@'))
         && dot > 0
         && SOURCE_EXTENSIONS.contains(&extension)
 }

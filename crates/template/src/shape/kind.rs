@@ -59,11 +59,32 @@ impl ParameterKind {
         }
     }
 
+    /// Its mark filled up to a block, and the mark's length.
+    pub(super) fn mark_block(self) -> ([u8; 8], usize) {
+        const BLOCKS: [([u8; 8], usize); 15] = blocks();
+        BLOCKS[self as usize]
+    }
+
     /// Every mark, and that of what was cut off.
     pub(crate) const MARKS: [&'static str; 16] = [
         "<num>", "<dur>", "<size>", "<ver>", "<ip>", "<host>", "<uuid>", "<hex>", "<path>", "<url>",
         "<email>", "<id>", "<str>", "<val>", "<time>", "<rest>",
     ];
+}
+
+/// The marks in the order of the kinds.
+const fn blocks() -> [([u8; 8], usize); 15] {
+    let mut blocks = [([b' '; 8], 0); 15];
+    let mut kind = 0;
+    while kind < blocks.len() {
+        let mark = ParameterKind::MARKS[kind].as_bytes();
+        while blocks[kind].1 < mark.len() {
+            blocks[kind].0[blocks[kind].1] = mark[blocks[kind].1];
+            blocks[kind].1 += 1;
+        }
+        kind += 1;
+    }
+    blocks
 }
 
 /// A parameter and where it stands in the content.

@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 pub use kind::{Parameter, ParameterKind};
 
-use class::{ACTIVE, BREAK, CLASS, DIGIT, DOT};
+use class::{ACTIVE, BREAK, Classes, DELIMITER, DIGIT, DOT, Seen};
 
 use crate::timestamp;
 
@@ -27,6 +27,9 @@ pub const MAX_CONTENT_BYTES: usize = 4096;
 pub const MAX_PARAMETERS: usize = 64;
 /// A longer word is no word.
 const MAX_WORD_BYTES: usize = 96;
+
+/// A unit behind a number is no longer, with the marks that stick to it.
+const MAX_UNIT_BYTES: usize = 5;
 
 /// Names a shape: 128 bits of its canonical text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,6 +56,7 @@ pub struct Shape {
 /// Turns content into shapes. Holds scratch space; one a thread.
 #[derive(Clone, Debug, Default)]
 pub struct Shaper {
+    classes: Vec<u8>,
     text: Vec<u8>,
     parameters: Vec<Parameter>,
 }
@@ -60,7 +64,11 @@ pub struct Shaper {
 impl Shaper {
     /// A shaper with its scratch space ready.
     pub fn new() -> Self {
-        Self { text: Vec::with_capacity(1024), parameters: Vec::with_capacity(MAX_PARAMETERS) }
+        Self {
+            classes: Vec::with_capacity(1024),
+            text: Vec::with_capacity(1024),
+            parameters: Vec::with_capacity(MAX_PARAMETERS),
+        }
     }
 
     /// The shape of a line's content. Its text and parameters stay readable until the next call.
@@ -71,8 +79,10 @@ impl Shaper {
         if end > MAX_CONTENT_BYTES {
             end = content.floor_char_boundary(MAX_CONTENT_BYTES);
         }
+        let s = &content.as_bytes()[..end];
         let mut walk = Walk {
-            s: &content.as_bytes()[..end],
+            s,
+            classes: Classes::of(s, &mut self.classes),
             text: &mut self.text,
             parameters: &mut self.parameters,
             unclosed: 0,
@@ -99,6 +109,7 @@ impl Shaper {
 /// One walk over a content.
 struct Walk<'a> {
     s: &'a [u8],
+    classes: Classes<'a>,
     text: &'a mut Vec<u8>,
     parameters: &'a mut Vec<Parameter>,
     /// Quotation marks so far that nothing closes.
@@ -121,24 +132,17 @@ impl Walk<'_> {
             }
             let token = self.text.len();
             let start = at;
-            let mut classes = 0;
-            while at < self.s.len() {
-                let class = CLASS[usize::from(self.s[at])];
-                if class & BREAK != 0 {
-                    break;
-                }
-                classes |= class;
-                at += 1;
-            }
-            let dotted = classes & DOT != 0 && memchr::memchr(b'.', &self.s[start..at - 1]).is_some();
-            let lifted = if classes & (DIGIT | ACTIVE) == 0 && !dotted {
-                self.word(start, &mut at)
+            let (token_end, seen) = self.classes.token(start);
+            at = token_end;
+            let dotted = seen.has(DOT) && self.classes.find(start, at - 1, DOT) < at - 1;
+            let lifted = if seen.has(DIGIT | ACTIVE) || dotted {
+                self.chunk(start, &mut at, seen)
             } else {
-                self.chunk(start, &mut at)
+                self.word(start, &mut at, seen)
             };
             let end = at;
             at = self.skip_breaks(at);
-            if !lifted && self.join_unit(text_end, start, end) {
+            if !lifted && end - start <= MAX_UNIT_BYTES && self.join_unit(text_end, start, end) {
                 if self.drop_repeated_size(before.unwrap_or(0)) {
                     tokens -= 1;
                     parameter_tokens -= 1;
@@ -168,9 +172,10 @@ impl Walk<'_> {
     }
 
     /// A unit behind a number belongs to it: `2.85 KB`, `12 ms`.
+    #[inline(always)]
     fn join_unit(&mut self, text_end: usize, start: usize, end: usize) -> bool {
         const NUMBER: &[u8] = b"<num>";
-        if end - start > 5 || !self.text[..text_end].ends_with(NUMBER) {
+        if !self.text[..text_end].ends_with(NUMBER) {
             return false;
         }
         let word = &self.s[start..end];
@@ -201,8 +206,17 @@ impl Walk<'_> {
     }
 
     /// First byte of the next token: behind blanks, control characters and terminal colour codes.
-    fn skip_breaks(&self, mut at: usize) -> usize {
-        while at < self.s.len() && CLASS[usize::from(self.s[at])] & BREAK != 0 {
+    #[inline(always)]
+    fn skip_breaks(&self, at: usize) -> usize {
+        // One blank is what stands between most tokens.
+        if self.s.get(at) == Some(&b' ') && self.classes.at(at + 1) & BREAK == 0 {
+            return at + 1;
+        }
+        self.skip_all_breaks(at)
+    }
+
+    fn skip_all_breaks(&self, mut at: usize) -> usize {
+        while at < self.s.len() && self.classes.at(at) & BREAK != 0 {
             if self.s[at] == 0x1b && self.s.get(at + 1) == Some(&b'[') {
                 at += 2;
                 while at < self.s.len() && (self.s[at].is_ascii_digit() || self.s[at] == b';') {
@@ -215,9 +229,11 @@ impl Walk<'_> {
     }
 
     /// A token without digits and marks: a word, unless a date begins with it. Says whether a parameter was lifted.
-    fn word(&mut self, start: usize, at: &mut usize) -> bool {
+    #[inline(always)]
+    fn word(&mut self, start: usize, at: &mut usize, seen: Seen) -> bool {
         let length = *at - start;
         if (3..=4).contains(&length)
+            && self.s[start].is_ascii_uppercase()
             && let Some(stamp) = timestamp::read(self.s, start, 0)
         {
             *at = stamp.end;
@@ -232,9 +248,11 @@ impl Walk<'_> {
             self.lift(ParameterKind::Id, start, *at);
             return true;
         }
-        let word = &self.s[start..*at];
         // Brackets with nothing in them: the value is not known.
-        if let [open @ (b'(' | b'[' | b'{'), close @ (b')' | b']' | b'}'), rest @ ..] = word {
+        if seen.has(DELIMITER)
+            && let [open @ (b'(' | b'[' | b'{'), close @ (b')' | b']' | b'}'), rest @ ..] =
+                &self.s[start..*at]
+        {
             self.text.push(*open);
             self.lift(ParameterKind::Value, start + 1, start + 1);
             self.text.push(*close);
@@ -246,6 +264,7 @@ impl Walk<'_> {
     }
 
     /// Copies a stretch of the content. Short ones, which are nearly all, as one block of fixed size.
+    #[inline(always)]
     fn copy(&mut self, start: usize, length: usize) {
         const BLOCK: usize = 16;
         match self.s.get(start..start + BLOCK) {
@@ -258,16 +277,18 @@ impl Walk<'_> {
         }
     }
 
-    fn chunk_end(&self, mut at: usize) -> usize {
-        while at < self.s.len() && CLASS[usize::from(self.s[at])] & BREAK == 0 {
-            at += 1;
-        }
-        at
+    fn chunk_end(&self, at: usize) -> usize {
+        self.classes.find(at, self.s.len(), BREAK)
     }
 
     /// Writes a parameter's kind in its place, and remembers where it stood.
+    #[inline(always)]
     fn lift(&mut self, kind: ParameterKind, start: usize, end: usize) {
-        self.text.extend_from_slice(kind.mark().as_bytes());
+        // As one block of fixed size, as in `copy`.
+        let (mark, length) = kind.mark_block();
+        let mark_end = self.text.len() + length;
+        self.text.extend_from_slice(&mark);
+        self.text.truncate(mark_end);
         if self.parameters.len() < MAX_PARAMETERS {
             self.parameters.push(Parameter { kind, start: start as u32, end: end as u32 });
         }

@@ -3,7 +3,7 @@
 use super::kind::ParameterKind;
 
 fn digits(s: &[u8], at: usize) -> usize {
-    s[at..].iter().take_while(|b| b.is_ascii_digit()).count()
+    s[at..].iter().position(|b| !b.is_ascii_digit()).unwrap_or(s.len() - at)
 }
 
 /// The length of an IPv4 address at the start of `s`, with its port, prefix length or the port behind a slash.
@@ -154,7 +154,9 @@ pub(super) fn is_email(piece: &[u8]) -> bool {
     !name.is_empty()
         && memchr::memchr(b'.', host).is_some_and(|dot| dot > 0 && dot + 1 < host.len())
         && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
-        && name.iter().all(|b| b.is_ascii_alphanumeric() || b"._%+-=/".contains(b))
+        && name
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'=' | b'/'))
 }
 
 /// Where a URL, path or registry key that begins at the start of `s` ends; `s` reaches to the end of the token.
@@ -177,12 +179,18 @@ pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
     }
     let end = extent(s);
     let body = &s[..end];
-    let slashes = body.iter().filter(|b| matches!(b, b'/' | b'\\')).count();
-    let letters = body.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).count();
-    if letters == 0 {
+    if !body.iter().any(|b| b.is_ascii_alphanumeric() || *b >= 0x80) {
         return None;
     }
-    let is_path = if rooted { body.len() > 2 } else { slashes >= 2 || (slashes == 1 && has_extension(body)) };
+    let is_path = if rooted {
+        body.len() > 2
+    } else {
+        match memchr::memchr2_iter(b'/', b'\\', body).take(2).count() {
+            0 => false,
+            1 => has_extension(body),
+            _ => true,
+        }
+    };
     is_path.then_some((ParameterKind::Path, end))
 }
 

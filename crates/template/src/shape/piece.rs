@@ -2,7 +2,7 @@
 
 use super::{
     MAX_WORD_BYTES, Walk,
-    class::{ACTIVE, CLASS, DELIMITER, DIGIT, DOT, JOINT, LETTER},
+    class::{ACTIVE, DELIMITER, DIGIT, DOT, JOINT, LETTER, Seen, VALUE_END},
     kind::ParameterKind,
     name, number,
 };
@@ -10,14 +10,37 @@ use crate::timestamp;
 
 impl Walk<'_> {
     /// Writes the token at `start`, whose end is first taken to be `at`; a quotation or a date in it may move that
-    /// end. Says whether a parameter was lifted.
-    pub(super) fn chunk(&mut self, start: usize, at: &mut usize) -> bool {
+    /// end. `seen` are the classes of its bytes. Says whether a parameter was lifted.
+    #[inline(never)]
+    pub(super) fn chunk(&mut self, start: usize, at: &mut usize, seen: Seen) -> bool {
         let s = self.s;
         let mut end = *at;
+        // Most tokens that come here are a count, or key=value with a key of letters.
+        if seen.is_digits() && s[start].is_ascii_digit() && !is_date_like(s, start, end) {
+            self.lift(ParameterKind::Number, start, end);
+            return true;
+        }
         let mut pos = start;
         let mut lifted = false;
+        let key = self.classes.letters_end(start) - start;
+        if (1..=MAX_WORD_BYTES).contains(&key)
+            && s.get(start + key) == Some(&b'=')
+            && self.classes.at(start + key + 1) & (LETTER | DIGIT) != 0
+        {
+            self.copy(start, key + 1);
+            pos = self.value(start + key + 1, &mut end);
+            lifted = true;
+        }
         while pos < end {
             let b = s[pos];
+            let class = self.classes.at(pos);
+            // None of the marks below is a letter or a digit.
+            if class & (LETTER | DIGIT) != 0 {
+                let (after, parameter) = self.piece(pos, &mut end);
+                lifted |= parameter;
+                pos = after;
+                continue;
+            }
             if matches!(b, b'"' | b'\'' | b'`' | b'\\')
                 && let Some(after) = self.quoted(pos)
             {
@@ -47,7 +70,7 @@ impl Walk<'_> {
                 lifted = true;
                 continue;
             }
-            if CLASS[usize::from(b)] & DELIMITER != 0 || is_lead(s, pos, end) {
+            if class & DELIMITER != 0 || is_lead(s, pos, end) {
                 self.text.push(b);
                 pos += 1;
                 continue;
@@ -65,6 +88,7 @@ impl Walk<'_> {
     fn value(&mut self, start: usize, end: &mut usize) -> usize {
         let s = self.s;
         match s.get(start) {
+            Some(_) if self.classes.at(start) & (LETTER | DIGIT) != 0 => {}
             Some(b'{' | b'[' | b'(' | b'<') if start < *end => return start,
             Some(b'"' | b'\'' | b'`' | b'\\') if start < *end => {
                 let text = self.text.len();
@@ -77,12 +101,7 @@ impl Walk<'_> {
             }
             _ => {}
         }
-        let mut after = start;
-        while after < *end
-            && !matches!(s[after], b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'|' | b'>' | b'&')
-        {
-            after += 1;
-        }
+        let mut after = self.classes.find(start, *end, VALUE_END);
         // A comma between digits belongs to a number or a list of them.
         while after + 1 < *end && s[after] == b',' && s[after + 1].is_ascii_digit() && after > start {
             after += 1;
@@ -101,34 +120,23 @@ impl Walk<'_> {
     fn piece(&mut self, start: usize, end: &mut usize) -> (usize, bool) {
         let s = self.s;
         let chunk = &s[start..*end];
-        let mut classes = 0;
-        let mut stop = start;
-        let (mut groups, mut before) = (0u32, 0u8);
-        while stop < *end {
-            let b = s[stop];
-            let class = CLASS[usize::from(b)];
-            if class & DELIMITER != 0 {
-                // A comma between digits belongs to the number.
-                let within = b == b','
-                    && stop > start
-                    && s[stop - 1].is_ascii_digit()
-                    && stop + 1 < *end
-                    && s[stop + 1].is_ascii_digit();
-                if !within {
-                    break;
-                }
-            }
-            groups += u32::from(class & DIGIT != 0 && before & DIGIT == 0);
-            before = class;
-            classes |= class;
-            stop += 1;
+        let (mut stop, mut seen) = self.classes.piece(start, *end);
+        // A comma between digits belongs to the number.
+        while stop > start
+            && stop + 1 < *end
+            && s[stop] == b','
+            && s[stop - 1].is_ascii_digit()
+            && s[stop + 1].is_ascii_digit()
+        {
+            let (next, more) = self.classes.piece(stop + 1, *end);
+            (stop, seen) = (next, seen | Seen::DELIMITED | more);
         }
-        if classes == DIGIT && !is_date_like(s, start, stop) {
+        if seen.is_digits() && !is_date_like(s, start, stop) {
             self.lift(ParameterKind::Number, start, stop);
             return (stop, true);
         }
         // An address behind a slash, or bare.
-        if classes & DIGIT != 0 && (classes & (DOT | JOINT) != 0 || is_date_like(s, start, stop)) {
+        if seen.has(DIGIT) && (seen.has(DOT | JOINT) || is_date_like(s, start, stop)) {
             let from = usize::from(chunk[0] == b'/');
             if let Some(length) = name::ipv4(&chunk[from..]) {
                 self.text.extend_from_slice(&chunk[..from]);
@@ -145,7 +153,7 @@ impl Walk<'_> {
                 return (stamp.end, true);
             }
         }
-        if classes & ACTIVE != 0
+        if seen.has(ACTIVE)
             && memchr::memchr2(b'/', b'\\', &s[start..stop]).is_some()
             && let Some((kind, length)) = name::path(chunk)
         {
@@ -159,45 +167,47 @@ impl Walk<'_> {
         {
             last -= 1;
         }
-        let lifted = self.bare_piece(start, last, classes, groups);
-        self.text.extend_from_slice(&s[last..stop]);
+        let lifted = self.bare_piece(start, last, seen);
+        if last < stop {
+            self.text.extend_from_slice(&s[last..stop]);
+        }
         (stop, lifted)
     }
 
     /// A piece without delimiters, slashes and punctuation at its end.
-    fn bare_piece(&mut self, start: usize, end: usize, classes: u8, groups: u32) -> bool {
+    fn bare_piece(&mut self, start: usize, end: usize, seen: Seen) -> bool {
         let piece = &self.s[start..end];
-        let kind = if classes & ACTIVE != 0 && piece.contains(&b'@') && name::is_email(piece) {
+        let kind = if seen.has(ACTIVE) && piece.contains(&b'@') && name::is_email(piece) {
             Some(ParameterKind::Email)
-        } else if classes & DIGIT == 0 {
+        } else if !seen.has(DIGIT) {
             if piece.len() > MAX_WORD_BYTES {
                 Some(ParameterKind::Id)
-            } else if classes & DOT != 0 && name::is_host(piece) {
+            } else if seen.has(DOT) && name::is_host(piece) {
                 Some(ParameterKind::Host)
             } else {
                 None
             }
         } else if let Some(kind) = number::kind(piece) {
             Some(kind)
-        } else if classes & LETTER == 0 && !piece.contains(&b':') {
+        } else if !seen.has(LETTER) && !piece.contains(&b':') {
             None
         } else if name::is_uuid(piece) {
             Some(ParameterKind::Uuid)
-        } else if classes & JOINT != 0 && name::is_colon_hex(piece) {
+        } else if seen.has(JOINT) && name::is_colon_hex(piece) {
             Some(ParameterKind::Ip)
         } else if name::is_hex(piece) {
             Some(ParameterKind::Hex)
-        } else if classes & (DOT | JOINT) != 0 && name::is_host(piece) {
+        } else if seen.has(DOT | JOINT) && name::is_host(piece) {
             Some(ParameterKind::Host)
-        } else if (groups > 1 && name::is_id(piece)) || piece.len() > MAX_WORD_BYTES {
+        } else if (has_two_numbers(piece) && name::is_id(piece)) || piece.len() > MAX_WORD_BYTES {
             Some(ParameterKind::Id)
         } else {
             None
         };
         match kind {
             Some(kind) => self.lift(kind, start, end),
-            None if classes & DIGIT == 0 => {
-                self.text.extend_from_slice(piece);
+            None if !seen.has(DIGIT) => {
+                self.copy(start, end - start);
                 return false;
             }
             None => self.digits_in_name(start, end),
@@ -229,6 +239,11 @@ impl Walk<'_> {
             self.lift(ParameterKind::Number, from, at);
         }
     }
+}
+
+/// Two runs of digits at least: every identifier has them.
+fn has_two_numbers(piece: &[u8]) -> bool {
+    piece.split(|b| !b.is_ascii_digit()).filter(|run| !run.is_empty()).nth(1).is_some()
 }
 
 /// Digits alone that a date may begin with: `20240305`, `240305 112233`, `05 Mar`.

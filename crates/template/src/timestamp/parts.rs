@@ -27,7 +27,9 @@ pub(super) fn two(s: &[u8], at: usize) -> Option<u32> {
 }
 
 pub(super) fn digit_run(s: &[u8], at: usize) -> usize {
-    s[at..].iter().take(20).take_while(|b| b.is_ascii_digit()).count()
+    let window = &s[at..];
+    let window = &window[..window.len().min(20)];
+    window.iter().position(|b| !b.is_ascii_digit()).unwrap_or(window.len())
 }
 
 pub(super) fn number(s: &[u8], at: usize, length: usize) -> u64 {
