@@ -36,10 +36,13 @@ fn said(service: &str, series: &str, observed: f64) -> (String, String, f64) {
     (service.to_owned(), series.to_owned(), observed)
 }
 
+/// Limits, entries by stream, and what is to be said: service, series and how much.
+type Case = (Limits, Vec<(usize, Bytes)>, &'static [(&'static str, &'static str, f64)]);
+
 #[test]
 fn what_goes_over_a_limit_is_told_of_the_service_it_belongs_to() {
     let ordinary = || (LOGS, logs("cart", "a", line(0, "INFO ready")));
-    let cases: [(Limits, Vec<(usize, Bytes)>, &[(&str, &str, f64)]); 6] = [
+    let cases: [Case; 6] = [
         (
             Limits { sources: 1, ..Limits::default() },
             vec![
