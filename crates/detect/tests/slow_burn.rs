@@ -93,7 +93,7 @@ fn judged_seconds(finding: &Finding) -> u64 {
 }
 
 #[test]
-fn an_error_share_that_about_doubles_within_three_hours_shows_in_the_hour_and_nowhere_else() {
+fn an_error_share_that_about_doubles_over_three_hours_shows_in_the_hour_and_nowhere_else() {
     let findings = findings([1.5, 1.7, 1.9]);
     let told: Vec<_> = findings.iter().map(|f| (f.kind, judged_seconds(f), f.title.as_str())).collect();
     assert!(told.iter().all(|(_, seconds, _)| *seconds == 3_600), "{told:#?}");

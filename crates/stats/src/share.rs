@@ -10,7 +10,7 @@ use crate::{
 /// Memory, in windows that had anything.
 const MEMORY: f64 = 240.0;
 /// Correlation of errors within a window assumed at first, and its weight in windows.
-const PRIOR_CORRELATION: f64 = 0.002;
+const PRIOR_CORRELATION: f32 = 0.002;
 const PRIOR_WINDOWS: f64 = 10.0;
 /// Above this surprise a window is taken for a fault and does not teach.
 const FAULT: f64 = 5.0;
@@ -33,6 +33,7 @@ pub struct ErrorShare {
     full_correlation: f64,
     spread_windows: f32,
     minimum_effect: f32,
+    prior_correlation: f32,
     windows: u32,
     rejected_errors: f32,
     rejected_total: f32,
@@ -57,12 +58,20 @@ impl ErrorShare {
             full_correlation: 0.0,
             spread_windows: 0.0,
             minimum_effect,
+            prior_correlation: PRIOR_CORRELATION,
             windows: 0,
             rejected_errors: 0.0,
             rejected_total: 0.0,
             rejected: 0,
             accept_after: accept_after.max(1),
         }
+    }
+
+    /// With another correlation of errors within a window assumed at first: less for longer windows, in which what
+    /// makes errors come together has time to even out.
+    pub fn with_prior_correlation(mut self, correlation: f32) -> Self {
+        self.prior_correlation = correlation;
+        self
     }
 
     /// Windows that taught.
@@ -159,7 +168,8 @@ impl ErrorShare {
         let windows = f64::from(self.spread_windows);
         let per_window = if windows > 0.0 { self.full_correlation / windows } else { 0.0 };
         let prior = PRIOR_WINDOWS * per_window.max(1e-9);
-        let moment = (self.beyond_binomial + PRIOR_CORRELATION * prior) / (self.full_correlation + prior);
+        let assumed = f64::from(self.prior_correlation) * prior;
+        let moment = (self.beyond_binomial + assumed) / (self.full_correlation + prior);
         let share = self.share();
         // The moment's standard error: errors squared vary by twice their square, and by a Poisson count's own tail.
         let typical = (per_window / (share * (1.0 - share)).max(1e-9)).sqrt().max(1.0);

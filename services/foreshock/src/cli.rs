@@ -29,6 +29,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run all services in one process on the embedded journal.
+    ///
+    /// SIGTERM and Ctrl-C stop it in order. SIGHUP makes it read its configuration again: tenants and their tokens, limits of
+    /// requests, and routes change at once, what can't is named in the log, and nothing changes where anything is wrong.
     Run(Place),
     /// Send files or standard input as OTLP/gRPC; goes on where it stopped.
     Ship(Ship),

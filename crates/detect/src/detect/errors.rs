@@ -13,10 +13,14 @@ use super::{
 
 /// A share this surprising does not teach, so that a rise which lasts stays one.
 const SUSPECT: f64 = 3.0;
+/// Of an hour from less on: a rise that is slow enough for the hour teaches itself in a few of them.
+const HOUR_SUSPECT: f64 = 2.0;
 /// Distinct lines shown as evidence.
 const EXAMPLES: usize = 5;
 /// A rise over an hour by less than this share matters to nobody.
 const HOUR_EFFECT: f32 = 0.004;
+/// Correlation of errors within an hour assumed at first.
+const HOUR_CORRELATION: f32 = 0.0005;
 /// Hours of rejected shares in a row that make the new share the normal one: a day.
 const HOURS_TO_ACCEPT: u16 = 24;
 
@@ -55,7 +59,9 @@ impl Default for ErrorWatch {
     fn default() -> Self {
         Self {
             minute: Share::new(ErrorShare::default()),
-            hour: Share::new(ErrorShare::new(HOUR_EFFECT, HOURS_TO_ACCEPT)),
+            hour: Share::new(
+                ErrorShare::new(HOUR_EFFECT, HOURS_TO_ACCEPT).with_prior_correlation(HOUR_CORRELATION),
+            ),
             said: 0.0,
         }
     }
@@ -93,7 +99,7 @@ impl ErrorWatch {
     /// Judges the hour. What one of its minutes has said already is not said again, and does not teach.
     pub(super) fn close_hour(&mut self, key: &ServiceKey, hour: Window, what: &str, report: &mut Report) {
         let said = std::mem::take(&mut self.said);
-        let suspect = if said >= SURE { 0.0 } else { SUSPECT };
+        let suspect = if said >= SURE { 0.0 } else { HOUR_SUSPECT };
         let Some(closed) = self.hour.close(suspect) else { return };
         if let Some(mut draft) = closed.judge(key, hour, what, &HOUR_FLOOR, report) {
             // What the minute would not wake anybody for, the hour does not either.

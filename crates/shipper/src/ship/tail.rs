@@ -157,7 +157,7 @@ impl Tail {
         }
         tail.look()?;
         if tail.files.is_empty() && !options.follow {
-            return Err(io::ErrorKind::NotFound.into());
+            return Err(io::Error::new(io::ErrorKind::NotFound, "there is no such file"));
         }
         Ok(tail)
     }

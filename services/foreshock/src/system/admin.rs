@@ -45,9 +45,10 @@ pub(super) struct Admin {
 
 impl Admin {
     pub(super) async fn bind(address: SocketAddr, figures: Figures) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("can't listen on {address}; free the port or set admin.address"))?;
+        let listener = TcpListener::bind(address).await.map_err(|source| {
+            let said = format!("can't listen on {address}: {source}; free the port or set admin.address");
+            anyhow::Error::new(source).context(said)
+        })?;
         let address = listener.local_addr().context("the address of the admin pages")?;
         Ok(Self { listener, address, shown: Shown { figures, journal: Arc::default() } })
     }

@@ -91,10 +91,14 @@ impl System {
         let admin_address = admin.address();
         let admin = Service::start("admin", &failed, |stop| admin.run(stop));
 
-        fs::create_dir_all(data_dir).with_context(|| {
-            format!("can't make the data directory {}; give another --data-dir", data_dir.display())
-        })?;
         let directory = journal_directory(data_dir);
+        fs::create_dir_all(&directory).map_err(|source| {
+            let said = format!(
+                "can't make the directory {}: {source}; make it writable or give another --data-dir",
+                directory.display()
+            );
+            anyhow::Error::new(source).context(said)
+        })?;
         let options = config.journal.options(&directory);
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(move || EmbeddedJournal::open(options))
             .await

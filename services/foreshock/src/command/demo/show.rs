@@ -220,9 +220,9 @@ fn explain(error: anyhow::Error) -> anyhow::Error {
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|error| error.kind() == io::ErrorKind::AddrInUse);
     if taken {
-        return error.context(
-            "the demo starts a Foreshock of its own; stop the one that runs already, or show it the shop: \
-             foreshock demo --to http://127.0.0.1:4317",
+        return anyhow!(
+            "{error}. The demo starts a Foreshock of its own: stop the one that runs already, or show it the shop: \
+             foreshock demo --to http://127.0.0.1:4317"
         );
     }
     error
