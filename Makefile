@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test clients lint format deny bench build chaos overload tools test-tools
+.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
@@ -53,11 +53,14 @@ deny:
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
 	else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny)"; fi
 
+# In one command: each package by itself would choose other features of what they share, and build all of it twice.
+bench-build: tools
+	$(CARGO) build --release --locked -p foreshock -p foreshock-benches
+
 # Beside the OpenTelemetry Collector, built by the recipe in ../shared where that is there. BENCH adds options.
 PEERS ?= ../shared/peers/otelcol
 COLLECTOR ?= $(HOME)/.cache/foreshock-peers/otelcol
-bench: tools
-	$(CARGO) build --release --locked -p foreshock -p foreshock-benches
+bench: bench-build
 	$(CARGO) build --release --locked -p foreshock-ingest --example receive
 	@if [ -x $(PEERS)/build.sh ] || [ -f $(PEERS)/build.sh ]; then bash $(PEERS)/build.sh $(COLLECTOR); \
 	else echo "SKIPPED: no recipe for the Collector in $(PEERS); Foreshock is measured alone"; fi
@@ -65,11 +68,9 @@ bench: tools
 		$(if $(wildcard $(PEERS)/build.sh),--peers $(PEERS) --collector $(COLLECTOR)) $(BENCH)
 
 # About four minutes and up to 20 GB of disk for 100 kills.
-chaos: build
-	$(CARGO) build --release --locked -p foreshock-benches --bin chaos
+chaos: bench-build
 	$(TARGET)/release/chaos --foreshock $(FORESHOCK) --kills $(or $(KILLS),100)
 
 # Writes a journal of BYTES (20 GB by default, never more) and reads it again.
-overload: build
-	$(CARGO) build --release --locked -p foreshock-benches --bin overload
+overload: bench-build
 	$(TARGET)/release/overload --foreshock $(FORESHOCK) --bytes $(or $(BYTES),20000000000)

@@ -1,11 +1,14 @@
 """New error patterns at half load: from sending a line to the webhook that shows it.
 
-Each probe goes to a service of its own, so that no probe is explained by another. The services are known first: novelty is
-judged after eight windows of ten seconds (crates/stats/src/novelty.rs), so the warm-up is a hundred seconds and not less.
+Each probe goes to a service of its own that calls a store of its own: services that no call connects are in no incident
+together (crates/detect/src/correlate/incident.rs), so no probe waits for the window of another's incident to close. The
+services are known first: novelty is judged after eight windows of ten seconds (crates/stats/src/novelty.rs), so the
+warm-up is a hundred seconds and not less.
 """
 import contextlib
 import http.server
 import json
+import secrets
 import subprocess
 import threading
 import time
@@ -17,7 +20,7 @@ from whole import sustainable
 
 WARM_UP_ROUNDS = 20
 ROUND_SECONDS = 5
-LINES_A_ROUND = 100
+LINES_A_ROUND = 400
 SERVICES_A_REQUEST = 20
 BETWEEN_PROBES = 0.5
 # What has not arrived by then did not arrive.
@@ -99,16 +102,42 @@ def warm_up(foreshock, services):
         for start in range(0, len(services), SERVICES_A_REQUEST):
             lines = [f"INFO request {turn * LINES_A_ROUND + number} served in {number} ms" for number in range(LINES_A_ROUND)]
             post(foreshock, dict.fromkeys(services[start:start + SERVICES_A_REQUEST], lines))
+        call_stores(foreshock, services)
         time.sleep(max(0.0, began + (turn + 1) * ROUND_SECONDS - time.monotonic()))
 
 
 def post(foreshock, lines_of):
-    """Lines by service, as OTLP/HTTP in JSON."""
+    """Lines by service."""
     now = str(time.time_ns())
-    resources = [{
-        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+    send(foreshock, "logs", {"resourceLogs": [{
+        "resource": resource(service),
         "scopeLogs": [{"logRecords": [{"timeUnixNano": now, "body": {"stringValue": line}} for line in lines]}],
-    } for service, lines in lines_of.items()]
-    body = json.dumps({"resourceLogs": resources}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{foreshock.http}/v1/logs", body, {"Content-Type": "application/json"})
+    } for service, lines in lines_of.items()]})
+
+
+def call_stores(foreshock, services):
+    """A call of each service to its own store."""
+    now = time.time_ns()
+    send(foreshock, "traces", {"resourceSpans": [{
+        "resource": resource(service),
+        "scopeSpans": [{"spans": [{
+            "traceId": secrets.token_hex(16), "spanId": secrets.token_hex(8), "name": "get", "kind": 3,
+            "startTimeUnixNano": str(now - 2_000_000), "endTimeUnixNano": str(now),
+            "attributes": [text("peer.service", f"{service}-store")],
+        }]}],
+    } for service in services]})
+
+
+def resource(service):
+    return {"attributes": [text("service.name", service)]}
+
+
+def text(key, value):
+    return {"key": key, "value": {"stringValue": value}}
+
+
+def send(foreshock, signal, body):
+    """A request as OTLP/HTTP in JSON."""
+    request = urllib.request.Request(f"http://127.0.0.1:{foreshock.http}/v1/{signal}", json.dumps(body).encode(),
+                                     {"Content-Type": "application/json"})
     urllib.request.urlopen(request, timeout=30).read()
