@@ -26,8 +26,12 @@ const WRITERS: u64 = 2;
 const RUNNERS: u64 = 5 * PARTITIONS;
 /// A runner's fetch that is applied and the one that waits (services/worker/src/runner).
 const FETCHES: u64 = 2;
+/// A state up to this size is written to memory before it goes to the disk (services/worker/src/snapshot.rs).
+const SNAPSHOT: u64 = 16 * MIB;
+/// Runners that this load gives a state to: logs alone come, so reduce over one stream, detect and correlate.
+const STATEFUL_RUNNERS: u64 = 3 * PARTITIONS;
 /// Program, threads, answers, the stages' state for this load, and what the allocator holds beyond that.
-const ALLOWANCE: u64 = 128 * MIB;
+const ALLOWANCE: u64 = 64 * MIB;
 
 /// A limit of resident memory and the parts it is the sum of.
 #[derive(Clone, Debug)]
@@ -59,6 +63,10 @@ impl MemoryLimit {
             (
                 format!("worker.fetch_bytes {} MiB, {FETCHES} each of {RUNNERS} runners", mib(FETCH)),
                 FETCHES * RUNNERS * FETCH,
+            ),
+            (
+                format!("snapshots in memory, {} MiB each of {STATEFUL_RUNNERS} runners", mib(SNAPSHOT)),
+                STATEFUL_RUNNERS * SNAPSHOT,
             ),
             ("program and stages' state".to_owned(), ALLOWANCE),
         ];
