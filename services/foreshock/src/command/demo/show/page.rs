@@ -15,8 +15,10 @@ const SHOWN_FINDINGS: usize = 4;
 const SHOWN_CAUSES: usize = 2;
 const SHOWN_CHANGES: usize = 3;
 const SHOWN_LINES: usize = 2;
-/// Characters of a line or a template that are shown.
+/// Characters of a line, a template or a finding that are shown.
 const WIDTH: usize = 160;
+/// And of what the head says.
+const HEAD_WIDTH: usize = 400;
 
 /// Prints it. `label` tells what was really played, `console` where the same is to be seen.
 pub(super) fn print(incident: &Incident, label: Option<Label>, console: SocketAddr) {
@@ -24,8 +26,10 @@ pub(super) fn print(incident: &Incident, label: Option<Label>, console: SocketAd
 }
 
 fn text(incident: &Incident, label: Option<Label>, console: SocketAddr, colours: bool) -> String {
-    let mut rows =
-        vec![String::new(), format!("{} {}", mark(incident.severity, colours), cut(&incident.title))];
+    let mut rows = vec![
+        String::new(),
+        format!("{} {}", mark(incident.severity, colours), cut(&incident.title, HEAD_WIDTH)),
+    ];
     rows.push(String::new());
     let lasted = incident.updated_at.since(incident.started_at).as_secs_f64();
     field(&mut rows, "since", &format!("{} UTC, for {}", clock(incident.started_at), span(lasted)));
@@ -68,7 +72,7 @@ fn field(rows: &mut Vec<String>, name: &str, value: &str) {
     let begins = format!("  {name:<13}");
     let again = rows.iter().any(|row| row.starts_with(&begins));
     let name = if again { "" } else { name };
-    rows.push(format!("  {name:<13}{}", cut(value)));
+    rows.push(format!("  {name:<13}{}", cut(value, HEAD_WIDTH)));
 }
 
 /// Why a service is thought to be where it began, without what the head says already.
@@ -82,13 +86,13 @@ fn reason(cause: &foreshock_model::Cause, incident: &Incident) -> String {
 }
 
 fn tell(rows: &mut Vec<String>, finding: &Finding) {
-    rows.push(format!("  {}  {}", time(finding.window_start), cut(&finding.title)));
+    rows.push(format!("  {}  {}", time(finding.window_start), cut(&finding.title, WIDTH)));
     rows.push(format!("            {}", measure(finding)));
     for evidence in finding.evidence.iter().take(SHOWN_LINES) {
-        rows.push(format!("          | {}  {}", printable(&evidence.instance), cut(&evidence.line)));
+        rows.push(format!("          | {}  {}", printable(&evidence.instance), cut(&evidence.line, WIDTH)));
     }
     if finding.evidence.is_empty() && !finding.template.is_empty() {
-        rows.push(format!("          | {}", cut(&finding.template)));
+        rows.push(format!("          | {}", cut(&finding.template, WIDTH)));
     }
 }
 
@@ -128,7 +132,9 @@ fn number(value: f64) -> String {
         _ => 3,
     };
     let text = format!("{value:.decimals$}");
-    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+    let text = if decimals == 0 { &text } else { text.trim_end_matches('0').trim_end_matches('.') };
+    // What rounds to nothing has no sign.
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 fn span(seconds: f64) -> String {
@@ -144,9 +150,9 @@ fn time(at: Timestamp) -> String {
     clock(at).split_once(' ').map_or_else(String::new, |(_, time)| time.to_owned())
 }
 
-fn cut(text: &str) -> String {
+fn cut(text: &str, most: usize) -> String {
     let text = printable(text);
-    match text.char_indices().nth(WIDTH) {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
@@ -178,6 +184,11 @@ fn mark(severity: Severity, colours: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_three_digits_and_nothing_has_no_sign() {
+        assert_eq!([0.0704, 12.34, 1234.5, -0.0001, 3.0].map(number), ["0.07", "12.3", "1234", "0", "3"]);
+    }
 
     #[test]
     fn a_terminal_is_not_told_what_to_do_by_a_log_line() {
