@@ -106,8 +106,8 @@ fn a_lasting_fold_is_one_incident_that_does_not_page() {
         pipeline.tick(Timestamp(at(second)));
     }
     let told: Vec<_> =
-        pipeline.take().incidents.into_iter().map(|i| (i.severity, i.status, i.revision)).collect();
-    assert_eq!(told, [(Severity::Warning, IncidentStatus::Open, 1)]);
+        pipeline.take().incidents.into_iter().map(|i| (i.severity, i.status, i.provisional)).collect();
+    assert_eq!(told, [(Severity::Warning, IncidentStatus::Open, false)]);
 }
 
 #[test]

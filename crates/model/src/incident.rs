@@ -73,9 +73,9 @@ pub struct Incident {
     pub runbook_url: String,
     /// Where to look, by name.
     pub links: BTreeMap<String, String>,
-    /// Grows by one with each message about this incident.
+    /// Grows with each message about this incident.
     pub revision: u64,
-    /// It stands on provisional findings alone.
+    /// It was told before its window was closed, or stands on provisional findings alone.
     pub provisional: bool,
 }
 

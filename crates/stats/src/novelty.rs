@@ -18,6 +18,8 @@ const TOO_MANY: f64 = 0.02;
 /// Windows after which the estimate is a good one.
 const WELL_AFTER: u32 = 60;
 
+/// Below this share of windows with something new, news are rare.
+const RARE: f64 = 0.01;
 /// Windows after which the recent rate forgets; before, it forgets by half of what it has seen.
 const MEMORY_WINDOWS: f64 = 5_000.0;
 
@@ -66,7 +68,8 @@ pub struct Novelty {
     /// Windows that brought something new, decayed: new patterns come in clumps, a deploy brings ten.
     clumps: f32,
     clumped: f32,
-    /// Windows with something new, lines drawn, and lines of new patterns with their repeats, of late.
+    /// Windows, those with something new, lines drawn, and lines of new patterns with their repeats, of late.
+    recent_windows: f64,
     recent_clumps: f64,
     recent_lines: f64,
     recent_new_lines: f64,
@@ -87,6 +90,17 @@ impl Novelty {
         } else {
             Confidence::Full
         }
+    }
+
+    /// Whether less than one window in a hundred brought something new of late. A plain estimate, where [`Self::judge`]
+    /// bounds a chance: after few windows in which nothing came it is already true, and no window can be surprising yet.
+    pub fn is_quiet(&self) -> bool {
+        self.learned().is_ready() && self.recent_clumps < RARE * self.recent_windows
+    }
+
+    /// Lines that a window has of late, in the mean.
+    pub fn usual_lines(&self) -> f64 {
+        self.recent_lines / self.recent_windows.max(1.0)
     }
 
     /// P(a window is as new as this one or newer); 1 while not learned. Teaches nothing.
@@ -129,6 +143,7 @@ impl Novelty {
         self.seen_once = (self.seen_once + shown.new as f64 - second as f64).max(0.0);
         self.windows = self.windows.saturating_add(1);
         let keep = 1.0 - 1.0 / (0.5 * f64::from(self.windows) + 1.0).min(MEMORY_WINDOWS);
+        self.recent_windows = self.recent_windows * keep + 1.0;
         self.recent_lines = self.recent_lines * keep + draws;
         self.recent_new_lines = self.recent_new_lines * keep + shown.new_lines.max(shown.new) as f64;
         self.recent_clumps = self.recent_clumps * keep + f64::from(u8::from(shown.new > 0));
@@ -182,6 +197,16 @@ mod tests {
         }
         let flood = quiet.judge(Shown { lines: 5_099, new: 1, new_lines: 5_000 }).surprise();
         assert!((2.5..4.0).contains(&flood), "hardly more is new than what a draw would bring: {flood}");
+    }
+
+    #[test]
+    fn a_service_is_quiet_soon_after_its_first_patterns_and_not_while_new_ones_keep_coming() {
+        let first_quiet = (10..200).find(|windows| after(100, *windows, 3).is_quiet());
+        assert!(first_quiet.is_some_and(|windows| windows < 30), "{first_quiet:?}");
+        let mut novelty = after(100, 200, 3);
+        assert!((novelty.usual_lines() - 100.0).abs() < 1e-6, "{}", novelty.usual_lines());
+        (0..200u64).for_each(|window| drop(novelty.observe(once_each(100, u64::from(window % 20 == 0)), 0)));
+        assert!(!novelty.is_quiet(), "one window in twenty brings something new");
     }
 
     #[test]

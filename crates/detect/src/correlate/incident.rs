@@ -18,6 +18,8 @@ const QUIET_AT_LEAST: Duration = Duration::from_secs(300);
 pub(super) const NEAR: Duration = Duration::from_secs(900);
 /// What the map can't link is linked by beginning within this time.
 const TOGETHER: Duration = Duration::from_secs(120);
+/// A final revision is so much above the one before: what is told between the closes of windows finds room there.
+pub(super) const REVISIONS: u64 = 100;
 /// Calls between services that can belong together.
 pub(super) const HOPS: usize = 2;
 
@@ -163,7 +165,7 @@ impl Standing {
             (order.iter().position(|known| known == service).unwrap_or(order.len()), service.clone())
         });
         incident.title = title(incident);
-        incident.revision += 1;
+        incident.revision += REVISIONS;
         Some(incident.clone())
     }
 

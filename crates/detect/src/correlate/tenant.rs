@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use foreshock_model::{Change, Finding, Incident, IncidentId, IncidentStatus, Kind, Severity, Timestamp};
+use foreshock_model::{
+    Change, Finding, Incident, IncidentId, IncidentStatus, Kind, ServiceName, Severity, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,8 +17,6 @@ use crate::DetectConfig;
 
 /// Changes remembered a tenant.
 const CHANGES: usize = 200;
-/// How surprising a new error line must be to be told: one window in a hundred would bring one.
-const NEW_ERROR_SURPRISE: f64 = 2.0;
 /// Findings below a warning remembered, to be shown beside an incident that they turn out to belong to.
 const BYSTANDERS: usize = 200;
 
@@ -47,17 +47,17 @@ impl TenantState {
         self.provisionals.decides()
     }
 
-    /// Raises a provisional incident where a finding would be told and no incident holds it already.
+    /// Tells at once of a finding that would be told: as a provisional incident, or as news of the one it belongs to.
     pub(super) fn provisional(&mut self, finding: Finding, config: &DetectConfig) -> Option<Incident> {
         let severity = self.severity(&finding, self.thresholds(config));
-        let held = self.standing.values().any(|standing| {
-            standing.incident.status != IncidentStatus::Resolved
-                && standing.link(&finding.service, finding.window_end, &self.map).is_some()
-        });
-        if severity < Severity::Warning || held {
+        if severity < Severity::Warning {
             return None;
         }
-        self.provisionals.raise(finding, severity)
+        let nearest = self.nearest(&finding.service, severity, finding.window_end);
+        match nearest.and_then(|id| self.standing.get(&id)) {
+            Some(standing) => self.provisionals.add(&standing.incident, finding, severity),
+            None => self.provisionals.raise(finding, severity),
+        }
     }
 
     /// Takes one window, closed everywhere, with everything sorted. Returns the incidents to tell of.
@@ -84,9 +84,8 @@ impl TenantState {
             .values_mut()
             .filter_map(|standing| standing.settle(end, &changes, &self.map))
             .collect();
-        let standing = &self.standing;
-        let taken_over = |id: &IncidentId| standing.contains_key(id);
-        told.extend(self.provisionals.settle(end, taken_over));
+        let standing = self.standing.values().map(|standing| &standing.incident);
+        told.extend(self.provisionals.settle(end, standing));
         self.standing.retain(|_, standing| {
             standing.incident.status != IncidentStatus::Resolved || end.since(standing.last) <= NEAR
         });
@@ -121,26 +120,30 @@ impl TenantState {
         } else {
             Severity::Info
         };
-        // An error line that was never seen is worth telling wherever new lines are rare, page or not.
-        let new_error = finding.kind == Kind::NewPattern
-            && finding.severity == Severity::Critical
-            && finding.surprise >= NEW_ERROR_SURPRISE;
+        // An error line that was never seen is worth telling, page or not: detect puts it out only where such are rare.
+        let new_error = finding.kind == Kind::NewPattern && finding.severity == Severity::Critical;
         let floor = if new_error { Severity::Warning } else { Severity::Info };
         granted.max(floor).min(finding.severity)
+    }
+
+    /// The incident that a finding belongs to. One that was resolved comes back for what is worth telling.
+    fn nearest(&self, service: &ServiceName, severity: Severity, end: Timestamp) -> Option<IncidentId> {
+        let open = |standing: &Standing| {
+            standing.incident.status != IncidentStatus::Resolved || severity > Severity::Info
+        };
+        let links = self
+            .standing
+            .iter()
+            .filter(|(_, standing)| open(standing))
+            .filter_map(|(id, standing)| Some((standing.link(service, end, &self.map)?, *id)));
+        links.min().map(|(_, id)| id)
     }
 
     /// Puts a finding into the nearest incident, or opens one for it.
     fn place(&mut self, finding: Finding, end: Timestamp, config: &DetectConfig) {
         let limit = config.limits.findings_an_incident as usize;
-        let nearest = self
-            .standing
-            .iter()
-            .filter(|(_, standing)| {
-                standing.incident.status != IncidentStatus::Resolved || finding.severity > Severity::Info
-            })
-            .filter_map(|(id, standing)| Some((standing.link(&finding.service, end, &self.map)?, *id)))
-            .min();
-        if let Some(standing) = nearest.and_then(|(_, id)| self.standing.get_mut(&id)) {
+        let nearest = self.nearest(&finding.service, finding.severity, end);
+        if let Some(standing) = nearest.and_then(|id| self.standing.get_mut(&id)) {
             if finding.severity > Severity::Info {
                 standing.reopen();
                 standing.add(finding, &self.map, limit);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::Table;
 use foreshock_model::{Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto};
-use foreshock_stats::{Novelty, Shown};
+use foreshock_stats::{Novelty, Shown, Tail};
 use foreshock_template::{Miner, MinerLimits, Outcome, TemplateId};
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ use crate::{Folds, Limits};
 const ERROR_LEVEL: u32 = 17;
 /// OTLP severity numbers from here on are warnings.
 const WARN_LEVEL: u32 = 13;
-/// New patterns less surprising than this are not put out, neither at once nor at the window's close.
+/// New patterns less surprising than this are put out neither at once nor at the window's close, but for [`is_told`].
 const NEW_PATTERN_SURPRISE: f64 = 2.0;
 /// New patterns of one window that become findings of their own.
 const NEW_PATTERNS: usize = 10;
@@ -92,8 +92,10 @@ impl ServiceState {
         lines: u64,
     ) -> Option<Finding> {
         let known = self.templates.contains_key(&urgent.shape) || self.miner.lookup(&urgent.text).is_some();
-        let tail = self.novelty.judge(Shown { lines: lines.max(1), new: 1, new_lines: 1 });
-        if known || tail.surprise() < NEW_PATTERN_SURPRISE {
+        // Judged as the window will be at its close, so that nothing is told that is withdrawn then.
+        let lines = lines.max(self.novelty.usual_lines() as u64).max(1);
+        let tail = self.novelty.judge(Shown { lines, new: 1, new_lines: 1 });
+        if known || !is_told(urgent.level, tail, self.novelty.is_quiet()) {
             return None;
         }
         let template = first_id(&urgent.text);
@@ -200,14 +202,14 @@ impl ServiceState {
         }
         let shown =
             Shown { lines: merged.lines, new: new.len() as u64, new_lines: self.lines_of(&new, merged) };
-        let ready = self.novelty.learned().is_ready();
+        let (ready, quiet) = (self.novelty.learned().is_ready(), self.novelty.is_quiet());
         let tail = self.novelty.observe(shown, second as u64);
         report.tested(&key.0, Kind::NewPattern, 10, u64::from(ready));
-        if tail.surprise() < NEW_PATTERN_SURPRISE {
-            return;
-        }
         for (template, hash) in new.into_iter().take(NEW_PATTERNS) {
             let Some(shape) = merged.shapes.get(&hash) else { continue };
+            if !is_told(shape.level, tail, quiet) {
+                continue;
+            }
             let text = self.miner.render(template);
             let finding =
                 new_pattern(key, template, &text, shape.level, &shape.example, window, tail, shape.count);
@@ -282,6 +284,12 @@ impl ServiceState {
     }
 }
 
+/// Whether a new pattern is put out: where it is surprising, and an error also where the service is `quiet`, though too
+/// young for anything to be surprising.
+fn is_told(level: u32, tail: Tail, quiet: bool) -> bool {
+    tail.surprise() >= NEW_PATTERN_SURPRISE || (level >= ERROR_LEVEL && quiet)
+}
+
 /// The id of the template that a shape makes if it is the first of one.
 fn first_id(text: &str) -> TemplateId {
     Miner::new(MinerLimits::default()).learn(text).template
@@ -300,7 +308,7 @@ fn new_pattern(
     level: u32,
     example: &Example,
     window: Window,
-    tail: foreshock_stats::Tail,
+    tail: Tail,
     count: u64,
 ) -> Finding {
     let (severity, word) = match level {
