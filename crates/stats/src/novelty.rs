@@ -19,7 +19,7 @@ const TOO_MANY: f64 = 0.02;
 const WELL_AFTER: u32 = 60;
 
 /// Below this share of windows with something new, news are rare.
-const RARE: f64 = 0.01;
+const RARE: f64 = 0.02;
 /// Windows after which the recent rate forgets; before, it forgets by half of what it has seen.
 const MEMORY_WINDOWS: f64 = 5_000.0;
 
@@ -92,7 +92,7 @@ impl Novelty {
         }
     }
 
-    /// Whether less than one window in a hundred brought something new of late. A plain estimate, where [`Self::judge`]
+    /// Whether less than one window in fifty brought something new of late. A plain estimate, where [`Self::judge`]
     /// bounds a chance: after few windows in which nothing came it is already true, and no window can be surprising yet.
     pub fn is_quiet(&self) -> bool {
         self.learned().is_ready() && self.recent_clumps < RARE * self.recent_windows
