@@ -67,7 +67,7 @@ bench: bench-build
 	python3 benches/side_by_side --bin $(TARGET)/release --repeats 3 \
 		$(if $(wildcard $(PEERS)/build.sh),--peers $(PEERS) --collector $(COLLECTOR)) $(BENCH)
 
-# About four minutes and up to 20 GB of disk for 100 kills.
+# About eight minutes and up to 20 GB of disk for 100 kills.
 chaos: bench-build
 	$(TARGET)/release/chaos --foreshock $(FORESHOCK) --kills $(or $(KILLS),100)
 

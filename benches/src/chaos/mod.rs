@@ -38,8 +38,14 @@ use crate::{
 };
 pub use verdict::Verdict;
 
-/// Longest life of the server between its being up and its being killed.
+/// Longest life of the server between its being up and its being killed, at least.
 const LONGEST_LIFE: Duration = Duration::from_millis(2000);
+/// On the live clock a run of many kills lasts about so long: services have to be known before anything can be found.
+const LIVE_LENGTH: Duration = Duration::from_secs(200);
+/// From so many kills on.
+const MANY_KILLS: u64 = 20;
+/// When the shop's fault begins then.
+const LIVE_FAULT_AFTER: Duration = Duration::from_secs(110);
 /// One start in so many is killed while it recovers.
 const KILLED_EARLY: u64 = 5;
 /// Latest moment of such a kill after the start.
@@ -105,7 +111,7 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
         } else {
             server.greeted().await?;
             slowest_start = slowest_start.max(started.elapsed());
-            sleep(random.up_to(LONGEST_LIFE)).await;
+            sleep(random.up_to(longest_life(options))).await;
         }
         server.kill().await?;
         server = Server::start(&how)?;
@@ -154,6 +160,16 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
         Ok(verdict)
     })
     .await?
+}
+
+/// Lives are of random length up to this, half of it in the mean.
+fn longest_life(options: &ChaosOptions) -> Duration {
+    match options.clock {
+        Clock::Live if options.kills >= MANY_KILLS => {
+            LONGEST_LIFE.max(2 * LIVE_LENGTH / u32::try_from(options.kills).unwrap_or(u32::MAX))
+        }
+        Clock::Live | Clock::Event => LONGEST_LIFE,
+    }
 }
 
 /// Bytes that the load may send.
@@ -206,7 +222,7 @@ async fn open_shop(to: String, options: ChaosOptions, time: Arc<AtomicU64>) -> a
     shop_options.step = speed.step();
     shop_options.fault = Some(Fault::BadRelease);
     if options.clock == Clock::Live {
-        shop_options.fault_after = Duration::from_secs(40);
+        shop_options.fault_after = LIVE_FAULT_AFTER;
     }
     let mut shop = Shop::new(options.seed, shop_options);
     let mut client = ClientOptions::new(to);

@@ -5,10 +5,13 @@ mod faults;
 
 use std::{path::PathBuf, sync::Arc};
 
-use faults::{batch, entry, options, read_all, storage::FaultyStorage};
+use faults::{
+    batch, entry, options, read_all,
+    storage::{Faults, FaultyStorage},
+};
 use foreshock_journal::{
-    Consumed, EmbeddedJournal, EmbeddedReader, Entry, Fetched, Journal, JournalError, Offset, Partition,
-    Stream, embedded::storage::Storage,
+    Consumed, EmbeddedJournal, EmbeddedOptions, EmbeddedReader, Entry, Fetched, Journal, JournalError,
+    Offset, Partition, Stream, embedded::storage::Storage,
 };
 
 const A: Partition = Partition::new(Stream::Logs, 0);
@@ -178,4 +181,28 @@ async fn the_oldest_segment_is_read_also_without_its_checkpoint() {
     assert_eq!(read_all(&*journal, A).await, expected);
     assert!(matches!(journal.reader(A, Offset(4)), Err(JournalError::OutOfRange { first: Offset(5), .. })));
     assert_eq!(journal.append(batch(vec![(A, entry(15, 1))])).await.unwrap(), [Offset(15)]);
+}
+
+#[tokio::test]
+async fn who_reads_beside_the_writer_sees_no_damage_where_a_batch_was_still_being_written() {
+    let storage = FaultyStorage::default();
+    let large = EmbeddedOptions { segment_bytes: 8 << 20, max_batch_bytes: 2 << 20, ..options(&storage) };
+    let journal = EmbeddedJournal::open(large).unwrap();
+    journal.append(batch(vec![(A, entry(1, 300))])).await.unwrap();
+    let before = storage.durable_copy();
+    // More than is read at once, so that the end of the batch is read later than its beginning.
+    journal.append(batch((2..6).map(|number| (A, entry(number, 400_000))).collect())).await.unwrap();
+    let middle = storage.durable_copy();
+    journal.append(batch(vec![(A, entry(6, 10))])).await.unwrap();
+    let path = telemetry(&storage);
+    let (old, new) = (before.bytes(&path), middle.bytes(&path));
+    let start = (0..old.len()).find(|at| old[*at] != new[*at]).unwrap() as u64;
+
+    for place in [start, start + 200_000, start + 450_000, start + 900_000] {
+        storage.set_faults(Faults { unwritten_at: Some(place), ..Faults::default() });
+        let mut reader = look(&storage);
+        assert!(storage.faults().unwritten_at.is_none(), "the place was read");
+        assert_eq!(seen(&mut reader, A).len(), 6, "{place}");
+        assert_eq!(reader.damaged_frames(), 0, "{place}");
+    }
 }

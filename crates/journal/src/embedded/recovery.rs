@@ -237,6 +237,8 @@ impl Replay<'_> {
         let mut group: Option<Group> = None;
         let mut bad: Vec<Range<u64>> = Vec::new();
         let mut valid_end = segment.data_start;
+        // Where a group that a running writer may have been at was read a second time.
+        let mut read_again = None;
         loop {
             let (at, header, frame) = match scanner.next(|_| true).map_err(|e| io(&segment.path, e))? {
                 Found::End => break,
@@ -251,6 +253,15 @@ impl Replay<'_> {
                 let mut before = before;
                 if before.commit.is_none() {
                     before.bad.append(&mut bad);
+                }
+                // A group read in pieces beside the writer may have been half written at the first and followed by
+                // another at the last.
+                let beside = self.owner == Owner::Another && end.is_none();
+                if beside && !before.bad.is_empty() && read_again != Some(valid_end) {
+                    read_again = Some(valid_end);
+                    bad.clear();
+                    scanner.again_from(valid_end);
+                    continue;
                 }
                 valid_end = self.count(segment, &*file, before);
             }

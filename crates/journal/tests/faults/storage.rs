@@ -25,6 +25,8 @@ pub(crate) struct Faults {
     pub(crate) failing_sync: bool,
     /// Nothing can be allocated or created.
     pub(crate) full: bool,
+    /// The next read that covers this place of a file finds the block there, and what follows, not written yet.
+    pub(crate) unwritten_at: Option<u64>,
     /// After so many more changing calls everything fails, as if the process were gone.
     pub(crate) dies_after: Option<u64>,
 }
@@ -364,7 +366,7 @@ impl File for Handle {
     }
 
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         if state.life != self.life {
             return Err(error(EIO));
         }
@@ -372,6 +374,10 @@ impl File for Handle {
         let from = (at as usize).min(live.len());
         let read = into.len().min(live.len() - from);
         into[..read].copy_from_slice(&live[from..from + read]);
+        let covers = |place: &u64| (at..at + read as u64).contains(place);
+        if let Some(place) = state.faults.unwritten_at.take_if(|place| covers(place)) {
+            into[(place - at) as usize..read].fill(0);
+        }
         Ok(read)
     }
 
