@@ -321,7 +321,7 @@ async fn run(steps: Vec<Step>) {
         match step {
             Step::Append(planned) => run.append(&planned).await,
             Step::Fail(short_write, failing_sync, full) => {
-                run.storage.set_faults(Faults { short_write, failing_sync, full, dies_after: None });
+                run.storage.set_faults(Faults { short_write, failing_sync, full, ..Faults::default() });
             }
             Step::DieAfter(calls) => {
                 run.storage.set_faults(Faults { dies_after: Some(calls), ..Faults::default() });
