@@ -169,6 +169,12 @@ impl Standing {
         Some(incident.clone())
     }
 
+    /// Whether a finding says again what was worth telling here.
+    pub(super) fn holds(&self, finding: &Finding) -> bool {
+        let findings = self.incident.findings.iter().filter(|known| known.severity > Severity::Info);
+        findings.into_iter().any(|known| known.service == finding.service && known.series == finding.series)
+    }
+
     /// Goes on after it was resolved: the same trouble came back.
     pub(super) fn reopen(&mut self) {
         if self.incident.status == IncidentStatus::Resolved {

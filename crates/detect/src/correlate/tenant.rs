@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use foreshock_model::{
-    Change, Finding, Incident, IncidentId, IncidentStatus, Kind, ServiceName, Severity, Timestamp,
-};
+use foreshock_model::{Change, Finding, Incident, IncidentId, IncidentStatus, Kind, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -53,7 +51,7 @@ impl TenantState {
         if severity < Severity::Warning {
             return None;
         }
-        let nearest = self.nearest(&finding.service, severity, finding.window_end);
+        let nearest = self.nearest(&finding, severity, finding.window_end);
         match nearest.and_then(|id| self.standing.get(&id)) {
             Some(standing) => self.provisionals.add(&standing.incident, finding, severity),
             None => self.provisionals.raise(finding, severity),
@@ -126,23 +124,24 @@ impl TenantState {
         granted.max(floor).min(finding.severity)
     }
 
-    /// The incident that a finding belongs to. One that was resolved comes back for what is worth telling.
-    fn nearest(&self, service: &ServiceName, severity: Severity, end: Timestamp) -> Option<IncidentId> {
+    /// The incident that a finding belongs to. One that was resolved comes back for the same trouble alone.
+    fn nearest(&self, finding: &Finding, severity: Severity, end: Timestamp) -> Option<IncidentId> {
         let open = |standing: &Standing| {
-            standing.incident.status != IncidentStatus::Resolved || severity > Severity::Info
+            standing.incident.status != IncidentStatus::Resolved
+                || (severity > Severity::Info && standing.holds(finding))
         };
         let links = self
             .standing
             .iter()
             .filter(|(_, standing)| open(standing))
-            .filter_map(|(id, standing)| Some((standing.link(service, end, &self.map)?, *id)));
+            .filter_map(|(id, standing)| Some((standing.link(&finding.service, end, &self.map)?, *id)));
         links.min().map(|(_, id)| id)
     }
 
     /// Puts a finding into the nearest incident, or opens one for it.
     fn place(&mut self, finding: Finding, end: Timestamp, config: &DetectConfig) {
         let limit = config.limits.findings_an_incident as usize;
-        let nearest = self.nearest(&finding.service, finding.severity, end);
+        let nearest = self.nearest(&finding, finding.severity, end);
         if let Some(standing) = nearest.and_then(|id| self.standing.get_mut(&id)) {
             if finding.severity > Severity::Info {
                 standing.reopen();

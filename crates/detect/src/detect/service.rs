@@ -95,7 +95,7 @@ impl ServiceState {
         // Judged as the window will be at its close, so that nothing is told that is withdrawn then.
         let lines = lines.max(self.novelty.usual_lines() as u64).max(1);
         let tail = self.novelty.judge(Shown { lines, new: 1, new_lines: 1 });
-        if known || !is_told(urgent.level, tail, self.novelty.is_quiet()) {
+        if known || !is_told(urgent.level, tail, self.novelty.is_quiet_so_far()) {
             return None;
         }
         let template = first_id(&urgent.text);
@@ -202,7 +202,7 @@ impl ServiceState {
         }
         let shown =
             Shown { lines: merged.lines, new: new.len() as u64, new_lines: self.lines_of(&new, merged) };
-        let (ready, quiet) = (self.novelty.learned().is_ready(), self.novelty.is_quiet());
+        let (ready, quiet) = (self.novelty.learned().is_ready(), self.novelty.is_quiet_so_far());
         let tail = self.novelty.observe(shown, second as u64);
         report.tested(&key.0, Kind::NewPattern, 10, u64::from(ready));
         for (template, hash) in new.into_iter().take(NEW_PATTERNS) {
