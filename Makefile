@@ -6,13 +6,16 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools
+.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools \
+	kafka-up kafka-down
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
 	@echo "make demo     show it: a simulated shop with a failure coming (FAULT=name to choose)"
 	@echo "make test     run every test"
 	@echo "make clients  real OTLP clients, also those that need a long build"
+	@echo "make kafka-up start a real Apache Kafka on this machine (KAFKA_BROKERS=3: three brokers)"
+	@echo "make kafka-down end it (KAFKA_WIPE=1: and remove its data)"
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
@@ -38,6 +41,13 @@ test: tools test-tools
 # The real servers that tests run against.
 test-tools:
 	@deploy/test-tools
+
+# Of variables, make hands on those of the environment and of its command line: see deploy/kafka/up and down.
+kafka-up:
+	@deploy/kafka/up
+
+kafka-down:
+	@deploy/kafka/down
 
 # Every real OTLP client; `make test` runs those that need no long build.
 clients: tools
