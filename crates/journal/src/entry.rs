@@ -189,24 +189,33 @@ pub struct Entry {
     pub records: u32,
     /// Its bytes.
     pub payload: Payload,
+    /// What other writers choose the partition by. Kept with the entry where other programs read the stream (on
+    /// Kafka); readers here never see it.
+    pub key: Option<[u8; 16]>,
 }
 
 impl Entry {
     /// Telemetry or a message of our own.
     pub fn data(tenant: Tenant, received: Timestamp, records: u32, payload: impl Into<Payload>) -> Self {
-        Self { tenant, received, kind: EntryKind::Data, records, payload: payload.into() }
+        Self { tenant, received, kind: EntryKind::Data, records, payload: payload.into(), key: None }
+    }
+
+    /// With what other writers choose its partition by.
+    #[must_use]
+    pub fn keyed(self, key: [u8; 16]) -> Self {
+        Self { key: Some(key), ..self }
     }
 
     /// The owner's word that time has come as far as `now`.
     pub fn tick(now: Timestamp) -> Self {
         let payload = Payload::Whole(Bytes::new());
-        Self { tenant: Tenant::default(), received: now, kind: EntryKind::Tick, records: 0, payload }
+        Self { tenant: Tenant::default(), received: now, kind: EntryKind::Tick, records: 0, payload, key: None }
     }
 
     /// The owner's word of `now`, a foreshock.v1 Marker.
     pub fn marker(now: Timestamp, payload: impl Into<Payload>) -> Self {
         let payload = payload.into();
-        Self { tenant: Tenant::default(), received: now, kind: EntryKind::Marker, records: 0, payload }
+        Self { tenant: Tenant::default(), received: now, kind: EntryKind::Marker, records: 0, payload, key: None }
     }
 }
 

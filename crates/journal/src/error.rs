@@ -90,6 +90,17 @@ pub enum JournalError {
     /// The partition belongs to another worker now.
     #[error("partition {0} now belongs to another worker")]
     Fenced(Partition),
+    /// The brokers did not do what was asked. Passing: it is worth trying again.
+    #[error("Kafka failed at {doing}: {reason}")]
+    Kafka {
+        /// What was asked.
+        doing: &'static str,
+        /// What the client said.
+        reason: String,
+    },
+    /// Kafka can't be used as it is. Not passing.
+    #[error("Kafka can't be used: {0}")]
+    Unusable(String),
     /// The journal was closed.
     #[error("the journal is closed")]
     Closed,
@@ -100,7 +111,11 @@ impl JournalError {
     pub fn is_passing(&self) -> bool {
         !matches!(
             self,
-            Self::TooLarge { .. } | Self::Invalid(_) | Self::NoPartition(_) | Self::Unreadable { .. }
+            Self::TooLarge { .. }
+                | Self::Invalid(_)
+                | Self::NoPartition(_)
+                | Self::Unreadable { .. }
+                | Self::Unusable(_)
         )
     }
 }

@@ -5,14 +5,21 @@
 //! OTLP or tenants' rules: an entry is a tenant, a receive time, a kind and bytes.
 //!
 //! What an implementation promises:
-//! 1. [`Journal::append`] resolves with `Ok` only after the whole batch is durable. Until then no reader sees any
-//!    of it; after a crash either all of it is there or nothing.
-//! 2. A batch's consumed offsets and its entries become durable in the same step.
+//! 1. [`Journal::append`] resolves with `Ok` only after the whole batch is durable.
+//! 2. A batch with consumed offsets becomes durable in one step, offsets and entries: until then no reader sees any
+//!    of it; after a crash either all of it is there or nothing. One that consumed nothing is as atomic on the
+//!    embedded journal; on Kafka its entries become durable one by one.
 //! 3. Entries of a partition are read in the order of their offsets, each once, never one with a bad checksum.
+//!    Offsets grow; there may be gaps between them.
+//! 4. A consumer's partitions are served by one member at a time ([`Journal::join`]): what a member appends for a
+//!    partition that it has lost is refused with [`JournalError::Fenced`] and leaves nothing behind.
 
 pub mod embedded;
 mod entry;
 mod error;
+pub mod kafka;
+mod membership;
+mod observe;
 
 use std::{
     future::Future,
@@ -25,6 +32,9 @@ use std::{
 pub use embedded::{EmbeddedJournal, EmbeddedOptions, EmbeddedReader};
 pub use entry::{Entry, EntryKind, Fetched, Offset, Partition, Payload, Stream};
 pub use error::JournalError;
+pub use kafka::{KafkaJournal, KafkaOptions};
+pub use membership::{Change, Handover, Membership, OnlyMember};
+pub use observe::{Observe, Observed};
 use tokio::sync::oneshot;
 
 /// Entries to be appended together with the offsets whose processing produced them.
@@ -106,10 +116,10 @@ pub struct PartitionStat {
     pub first: Offset,
     /// The offset the next entry will get.
     pub next: Offset,
-    /// Telemetry records in the entries that are there (for our own streams: messages).
-    pub records: u64,
-    /// Bytes of the entries that are there, their headers included.
-    pub bytes: u64,
+    /// Telemetry records in the entries that are there (for our own streams: messages); where that is known.
+    pub records: Option<u64>,
+    /// Bytes of the entries that are there, their headers included; where that is known.
+    pub bytes: Option<u64>,
     /// For each consumer the next offset it will read.
     pub consumers: Vec<(String, Offset)>,
 }
@@ -148,8 +158,35 @@ pub trait Journal: Send + Sync + 'static {
     /// Appends a batch as one atomic, durable step. Returns at once; never blocks the caller.
     fn append(&self, batch: Batch) -> Pending;
 
+    /// The largest payload that an entry may have, in bytes; what is above is refused by append.
+    fn max_entry_bytes(&self) -> usize {
+        usize::MAX
+    }
+
     /// A reader that starts at `from`. Fails with [`JournalError::OutOfRange`] where that is no longer there.
     fn reader(&self, partition: Partition, from: Offset) -> Result<Box<dyn Reader>, JournalError>;
+
+    /// Takes a place among those who serve a consumer's partitions of these streams. Batches that the consumer
+    /// commits need one, or are refused with [`JournalError::Fenced`].
+    fn join(&self, consumer: &str, streams: &[Stream]) -> Result<Box<dyn Membership>, JournalError> {
+        let _ = consumer;
+        let all = |stream: &Stream| {
+            let stream = *stream;
+            (0..self.partitions(stream)).map(move |index| Partition::new(stream, index))
+        };
+        Ok(Box::new(OnlyMember::of(streams.iter().flat_map(all).collect())))
+    }
+
+    /// The oldest offset of a partition that is still there, and the one that the next entry will get. May block.
+    fn bounds(&self, partition: Partition) -> Result<(Offset, Offset), JournalError> {
+        let row = self.stat()?.into_iter().find(|row| row.partition == partition);
+        row.map(|row| (row.first, row.next)).ok_or(JournalError::NoPartition(partition))
+    }
+
+    /// Where a partition that is being read ends, as of a moment ago; `None` where that is not known. Never blocks.
+    fn end(&self, partition: Partition) -> Option<Offset> {
+        self.bounds(partition).ok().map(|(_, next)| next)
+    }
 
     /// The offset the consumer goes on from, as its last durable batch said; `None` before its first.
     fn committed(&self, consumer: &str, partition: Partition) -> Result<Option<Offset>, JournalError>;
@@ -168,6 +205,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// One row a stream and partition.
     fn stat(&self) -> Result<Vec<PartitionStat>, JournalError>;
+
+    /// The rows that can be told without asking anybody else: none where all of them take that.
+    fn stat_at_hand(&self) -> Vec<PartitionStat> {
+        self.stat().unwrap_or_default()
+    }
 
     /// Whether appends are accepted at present.
     fn health(&self) -> Health;

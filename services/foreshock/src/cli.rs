@@ -33,6 +33,17 @@ pub(crate) enum Command {
     /// SIGTERM and Ctrl-C stop it in order. SIGHUP makes it read its configuration again: tenants and their tokens, limits of
     /// requests, and routes change at once, what can't is named in the log, and nothing changes where anything is wrong.
     Run(Place),
+    /// Take telemetry over OTLP, alone: the journal is Kafka's.
+    Ingest(Alone),
+    /// Run the stages over a share of the partitions, alone: the journal is Kafka's.
+    Worker(Alone),
+    /// Tell people of incidents, alone: the journal is Kafka's.
+    Notify(Alone),
+    /// Show incidents in the browser, alone: the journal is Kafka's.
+    Console(Alone),
+    /// What the topics on Kafka lack, and making it so.
+    #[command(subcommand)]
+    Topics(Topics),
     /// Send files or standard input as OTLP/gRPC; goes on where it stopped.
     Ship(Ship),
     /// A simulated shop with a failure coming: the whole way, from telemetry to the incident at a receiver.
@@ -65,6 +76,22 @@ pub(crate) struct Place {
     /// Directory of the journal.
     #[arg(long, value_name = "DIR", default_value = "foreshock-data")]
     pub(crate) data_dir: PathBuf,
+}
+
+/// One service by itself.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Alone {
+    /// Configuration file with journal.kind = "kafka".
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Topics {
+    /// Show what would be made or changed; exit code 1 where something can't be as it is configured.
+    Plan(Alone),
+    /// Make and change topics until they are as configured. Takes nothing away; done twice it does nothing.
+    Apply(Alone),
 }
 
 #[derive(Debug, Args)]

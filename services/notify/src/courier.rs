@@ -82,12 +82,13 @@ struct Flushing {
 }
 
 impl Courier {
-    /// Reads what earlier runs left, up to the present end of the streams; sends nothing yet.
+    /// Reads what earlier runs left of these partitions, up to their present end; sends nothing yet.
     pub(crate) async fn start(
         config: &Config,
         senders: Vec<Arc<Sender>>,
         journal: Arc<dyn Journal>,
         metrics: Arc<Metrics>,
+        partitions: &[Partition],
     ) -> Result<Self, NotifyError> {
         let rules = config.routes.iter().cloned().zip(senders.iter().map(|sender| sender.refresh()));
         let mut outbox =
@@ -99,8 +100,7 @@ impl Courier {
         outbox.remember(recover::deliveries(journal.as_ref(), &routes, most).await?);
 
         let mut progress = Vec::new();
-        for index in 0..journal.partitions(Stream::Incidents) {
-            let partition = Partition::new(Stream::Incidents, index);
+        for partition in partitions.iter().copied() {
             let reader = recover::reader_from(journal.as_ref(), partition, Offset(0))?;
             progress.push(Progress {
                 partition,

@@ -21,6 +21,7 @@ mod outbox;
 mod recover;
 mod secret;
 mod sender;
+mod shift;
 mod sources;
 mod trial;
 mod webhook;
@@ -37,7 +38,8 @@ use sender::Sender;
 use tokio_util::sync::CancellationToken;
 pub use trial::trial;
 
-/// Runs until `shutdown`, then lets requests under way end (up to 5 s) and records them.
+/// Runs until `shutdown`, then lets requests under way end (up to 5 s) and records them. Where several run, each tells
+/// of the incidents of its share of the partitions.
 ///
 /// `metrics` has to be made from the same configuration. Fails at once where the configuration can't be run, later
 /// only where the journal fails for good.
@@ -48,7 +50,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), NotifyError> {
     let senders = senders(&config)?;
-    courier::Courier::start(&config, senders, journal, metrics).await?.run(shutdown).await
+    shift::run(&config, &senders, &journal, &metrics, shutdown).await
 }
 
 /// Whether [`run`] could start with this configuration: every problem, or the first client that could not be made.

@@ -22,6 +22,11 @@ pub enum SecretRef {
 pub(crate) struct Secret(String);
 
 impl SecretRef {
+    /// Reads the secret for somebody who needs it as it is. The error says what to do.
+    pub fn read_text(&self) -> Result<String, String> {
+        self.read().map(|secret| secret.0)
+    }
+
     /// Reads the secret. The error says in one sentence what to do, and never the secret.
     pub(crate) fn read(&self) -> Result<Secret, String> {
         let text = match self {

@@ -13,14 +13,24 @@ use crate::{backoff::Backoff, metrics::PartitionMetrics};
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     /// What came out, in order.
-    pub(crate) entries: Vec<(Partition, Entry)>,
+    entries: Vec<(Partition, Entry)>,
+    bytes: usize,
     /// Receive times of the entries that caused news.
     pub(crate) news: Vec<Timestamp>,
 }
 
 impl Outgoing {
+    pub(crate) fn push(&mut self, partition: Partition, entry: Entry) {
+        self.bytes += entry.payload.len();
+        self.entries.push((partition, entry));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

@@ -22,6 +22,14 @@ pub enum WorkerError {
         /// What the journal said.
         source: JournalError,
     },
+    /// A stage has no place among those who share its partitions.
+    #[error("stage {stage} can't take its share of the partitions: {source}")]
+    Group {
+        /// Which stage.
+        stage: &'static str,
+        /// What the journal said.
+        source: JournalError,
+    },
     /// Code of ours failed.
     #[error("{task} broke off: {reason}; restart, and report this")]
     Broken {

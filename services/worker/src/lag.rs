@@ -15,7 +15,7 @@ use foreshock_model::{Tenant, Timestamp, proto};
 use prost::Message;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::{LagReport, WorkerConfig, WorkerMetrics, wall};
 
@@ -41,14 +41,7 @@ pub async fn tell_of_lag(
             _ = looks.tick() => {}
             () = shutdown.cancelled() => return,
         }
-        let report = match LagReport::now(&metrics, &*journal) {
-            Ok(report) => report,
-            Err(JournalError::Closed) => return,
-            Err(error) => {
-                debug!("how far the stages are behind can't be told: {error}");
-                continue;
-            }
-        };
+        let report = LagReport::now(&metrics, &*journal);
         let markers = watch.look(&report, wall::now());
         if markers.is_empty() {
             continue;

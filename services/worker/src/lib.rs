@@ -11,6 +11,7 @@
 mod backoff;
 mod commit;
 mod config;
+mod crew;
 mod error;
 mod lag;
 mod latency;

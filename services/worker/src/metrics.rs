@@ -49,6 +49,11 @@ impl WorkerMetrics {
         all.entry((stage, partition)).or_insert_with(|| Arc::new(PartitionMetrics::new(self.started))).clone()
     }
 
+    /// Forgets a partition that is served no more.
+    pub(crate) fn forget(&self, stage: &'static str, partition: Partition) {
+        self.partitions.write().unwrap_or_else(PoisonError::into_inner).remove(&(stage, partition));
+    }
+
     /// Every stage's partition with its figures, in order.
     pub fn all(&self) -> Vec<(&'static str, Partition, Arc<PartitionMetrics>)> {
         let all = self.partitions.read().unwrap_or_else(PoisonError::into_inner);
@@ -133,6 +138,8 @@ figures! {
     received,
     /// The largest time the partition has come to, Unix nanoseconds.
     latest,
+    /// How far the furthest of its sources has come, Unix nanoseconds.
+    heard,
     /// Messages of sources that never came. Must be 0.
     holes,
     /// Messages of sources that came again and were passed over.
@@ -275,6 +282,10 @@ impl PartitionMetrics {
         self.counters.latest.store(reading.latest.nanos(), Relaxed);
         self.counters.holes.store(reading.holes, Relaxed);
         self.counters.repeats.store(reading.repeats, Relaxed);
+    }
+
+    pub(crate) fn hears_of(&self, furthest: u64) {
+        self.counters.heard.store(furthest, Relaxed);
     }
 
     pub(crate) fn holds(&self, sizes: Sizes) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foreshock_journal::{Journal, JournalError, Offset, Partition, SnapshotKey};
+use foreshock_journal::{Journal, JournalError, LoadedSnapshot, Offset, Partition, SnapshotKey};
 use tracing::{info, warn};
 
 use crate::{Served, sequence::Sequences, snapshot};
@@ -19,21 +19,45 @@ pub(crate) struct Start {
     pub(crate) sequences: Sequences,
 }
 
+/// What the journal holds of a stage's partition.
+pub(crate) struct Found {
+    committed: Option<Offset>,
+    first: Offset,
+    next: Offset,
+    snapshot: Option<LoadedSnapshot>,
+}
+
+/// Looks it up, on a thread that may wait for the journal.
+pub(crate) async fn find(
+    journal: Arc<dyn Journal>,
+    consumer: &'static str,
+    input: Partition,
+) -> Result<Found, JournalError> {
+    let find = move || {
+        let committed = journal.committed(consumer, input)?;
+        let (first, next) = journal.bounds(input)?;
+        let key = SnapshotKey { consumer: consumer.to_owned(), partition: input };
+        Ok(Found { committed, first, next, snapshot: journal.load_snapshot(&key)? })
+    };
+    match tokio::task::spawn_blocking(find).await {
+        Ok(found) => found,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(JournalError::Closed),
+    }
+}
+
 /// Loads the newest snapshot into the stage.
 ///
 /// One that can't be used (another version, damaged, ahead of the log) is as good as none: the state is rebuilt
 /// from the oldest entries there are, and the log says so.
 pub(crate) fn load<S: Served>(
     stage: &mut S,
-    journal: &Arc<dyn Journal>,
+    found: Found,
     input: Partition,
     outputs: u16,
-) -> Result<Start, JournalError> {
-    let committed = journal.committed(S::NAME, input)?;
-    let row = journal.stat()?.into_iter().find(|row| row.partition == input);
-    let (first, next) = row.map_or((Offset(0), Offset(0)), |row| (row.first, row.next));
-    let key = SnapshotKey { consumer: S::NAME.to_owned(), partition: input };
-    if let Some((covers, mut from)) = journal.load_snapshot(&key)? {
+) -> Start {
+    let Found { committed, first, next, snapshot } = found;
+    if let Some((covers, mut from)) = snapshot {
         let reason = if committed.is_none_or(|committed| covers > committed) || covers > next {
             format!("it covers offset {covers}, the log and its commits end before")
         } else if covers < first {
@@ -43,7 +67,7 @@ pub(crate) fn load<S: Served>(
                 Ok(sequences) => {
                     let committed = committed.unwrap_or(covers);
                     info!(stage = S::NAME, %input, %covers, %committed, "state taken up from its snapshot");
-                    return Ok(Start { from: covers, committed, rebuilt: false, sequences });
+                    return Start { from: covers, committed, rebuilt: false, sequences };
                 }
                 Err(error) => error.to_string(),
             }
@@ -61,5 +85,5 @@ pub(crate) fn load<S: Served>(
         );
     }
     let rebuilt = committed > first || first > Offset(0);
-    Ok(Start { from: first, committed: committed.min(next), rebuilt, sequences: Sequences::new(outputs) })
+    Start { from: first, committed: committed.min(next), rebuilt, sequences: Sequences::new(outputs) }
 }

@@ -1,8 +1,8 @@
 //! How far behind the worker is, and what it can't see: for the metrics page and for people.
 
-use std::{collections::BTreeMap, fs};
+use std::fs;
 
-use foreshock_journal::{Journal, JournalError, Partition};
+use foreshock_journal::{Journal, Partition};
 use foreshock_model::Timestamp;
 
 use crate::{PartitionFigures, WorkerMetrics, wall};
@@ -36,15 +36,13 @@ const LAGS_SECONDS: f64 = 30.0;
 
 impl LagReport {
     /// As things stand.
-    pub fn now(metrics: &WorkerMetrics, journal: &dyn Journal) -> Result<Self, JournalError> {
-        let ends: BTreeMap<Partition, u64> =
-            journal.stat()?.into_iter().map(|row| (row.partition, row.next.0)).collect();
+    pub fn now(metrics: &WorkerMetrics, journal: &dyn Journal) -> Self {
         let now = wall::now();
         let mut report = Self::default();
         for (stage, partition, figures) in metrics.all() {
             let live = figures.is_live();
             let figures = figures.figures();
-            let end = ends.get(&partition).copied().unwrap_or(0);
+            let end = journal.end(partition).map_or(0, |end| end.0);
             let offsets = end.saturating_sub(figures.position);
             let seconds = match offsets {
                 0 => 0.0,
@@ -55,7 +53,7 @@ impl LagReport {
             lag.complain(live, &mut report.degraded);
             report.partitions.push(lag);
         }
-        Ok(report)
+        report
     }
 }
 

@@ -5,12 +5,11 @@
 //! fewer messages, counts differently; its numbers are shifted to go on where the journal left off.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Read, Write},
     sync::Arc,
 };
 
-use foreshock_journal::{EntryKind, Journal, JournalError, Offset, Partition, Stream};
+use foreshock_journal::{EntryKind, Journal, JournalError, Partition, Stream};
 use foreshock_model::proto;
 use prost::Message;
 
@@ -94,12 +93,10 @@ pub(crate) async fn last_written(
     input: Partition,
     output: Stream,
 ) -> Result<Vec<u64>, JournalError> {
-    let bounds: BTreeMap<Partition, (Offset, Offset)> =
-        journal.stat()?.into_iter().map(|row| (row.partition, (row.first, row.next))).collect();
     let mut last = vec![0; usize::from(journal.partitions(output))];
     for (index, last) in (0_u16..).zip(&mut last) {
         let partition = Partition::new(output, index);
-        let Some(&(first, next)) = bounds.get(&partition) else { continue };
+        let (first, next) = journal.bounds(partition)?;
         let mut reader = journal.reader(partition, first)?;
         while reader.position() < next {
             let fetched = reader.read_now(READ_BYTES).await?;

@@ -1,6 +1,6 @@
-//! All partitions of all stages on a bounded number of threads.
+//! All stages on a bounded number of threads, each over the partitions that are ours.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use foreshock_detect::{
     Clock, DetectConfig, InputId, Stage, correlate::Correlate, detect::Detect, reduce::Reduce, words_of_panic,
@@ -8,16 +8,16 @@ use foreshock_detect::{
 use foreshock_journal::{Journal, Partition, Stream};
 use tokio::{
     runtime::{self, Runtime},
-    task::{Id, JoinError, JoinSet},
+    task::{JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Runner, Served, Views, WorkerConfig, WorkerError, WorkerMetrics, lag::tell_of_lag,
+    Runner, Served, Views, WorkerConfig, WorkerError, WorkerMetrics, crew::Crew, lag::tell_of_lag,
     ticks::tick_quiet_partitions,
 };
 
-/// Runs all stages over all partitions until `shutdown`, then commits and saves what there is.
+/// Runs all stages over the partitions that are ours until `shutdown`, then commits and saves what there is.
 ///
 /// Returns an error when one partition can't go on; the others have been stopped in order by then. Dropping the
 /// future stops everything where it stands, as a crash would.
@@ -31,7 +31,7 @@ pub async fn run(
 ) -> Result<(), WorkerError> {
     let threads = Threads::start(config.threads())?;
     let grace = config.shutdown_grace();
-    let mut crew = Crew {
+    let mut stages = Stages {
         config: Arc::new(config),
         detect,
         journal,
@@ -41,35 +41,42 @@ pub async fn run(
         abandon: CancellationToken::new(),
         threads,
         tasks: JoinSet::new(),
-        names: HashMap::new(),
     };
-    crew.muster();
+    stages.muster();
 
     let mut first_failure = None;
     let mut deadline = None;
     loop {
         tokio::select! {
-            ended = crew.tasks.join_next_with_id() => match ended {
+            ended = stages.tasks.join_next() => match ended {
                 None => break,
                 Some(ended) => {
-                    if let Err(failure) = crew.ended(ended) {
-                        crew.stop.cancel();
+                    if let Err(failure) = ended.unwrap_or_else(|error| Err(broken(error))) {
+                        stages.stop.cancel();
                         first_failure.get_or_insert(failure);
                     }
                 }
             },
-            () = crew.stop.cancelled(), if deadline.is_none() => {
+            () = stages.stop.cancelled(), if deadline.is_none() => {
                 deadline = Some(tokio::time::Instant::now() + grace);
             }
             () = async { tokio::time::sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)).await },
-                if deadline.is_some() && !crew.abandon.is_cancelled() => crew.abandon.cancel(),
+                if deadline.is_some() && !stages.abandon.is_cancelled() => stages.abandon.cancel(),
         }
     }
     first_failure.map_or(Ok(()), Err)
 }
 
-/// The tasks and what they share.
-struct Crew {
+fn broken(error: JoinError) -> WorkerError {
+    let reason = match error.try_into_panic() {
+        Ok(panic) => words_of_panic(&*panic),
+        Err(error) => error.to_string(),
+    };
+    WorkerError::Broken { task: "the worker".to_owned(), reason }
+}
+
+/// What the stages' tasks share.
+struct Stages {
     config: Arc<WorkerConfig>,
     detect: Arc<DetectConfig>,
     journal: Arc<dyn Journal>,
@@ -78,28 +85,45 @@ struct Crew {
     stop: CancellationToken,
     abandon: CancellationToken,
     tasks: JoinSet<Result<(), WorkerError>>,
-    names: HashMap<Id, String>,
     threads: Threads,
 }
 
-impl Crew {
-    /// Starts a task for each stage and partition, the ticker, and the watch over lag.
+/// How a stage is served: the messages it puts out, the stage before it and what that reads, and how it is made.
+struct Plan<S, N> {
+    inputs: &'static [Stream],
+    output: Stream,
+    before: Option<(&'static str, &'static [Stream])>,
+    new: N,
+    views: Option<Arc<Views<S>>>,
+}
+
+impl Stages {
+    /// Starts the crews of the stages, the ticker, and the watch over lag.
     fn muster(&mut self) {
-        let views = Arc::clone(&self.views);
-        let telemetry = self.inputs(&Stream::TELEMETRY);
-        let summaries = self.inputs(&[Stream::Summaries]);
         let partitions = self.journal.partitions(Stream::Summaries);
-        for stream in Stream::TELEMETRY {
-            self.stage(stream, Stream::Summaries, ("", &[]), Reduce::new, None);
-        }
-        self.stage(
-            Stream::Summaries,
-            Stream::Findings,
-            (Reduce::NAME, &telemetry),
-            |config, input, sources, outputs| Detect::new(config, input, sources, outputs).one_of(partitions),
-            Some(&views),
-        );
-        self.stage(Stream::Findings, Stream::Incidents, (Detect::NAME, &summaries), Correlate::new, None);
+        self.stage(Plan {
+            inputs: &Stream::TELEMETRY,
+            output: Stream::Summaries,
+            before: None,
+            new: Reduce::new,
+            views: None,
+        });
+        self.stage(Plan {
+            inputs: &[Stream::Summaries],
+            output: Stream::Findings,
+            before: Some((Reduce::NAME, &Stream::TELEMETRY)),
+            new: move |config, input, sources, outputs| {
+                Detect::new(config, input, sources, outputs).one_of(partitions)
+            },
+            views: Some(Arc::clone(&self.views)),
+        });
+        self.stage(Plan {
+            inputs: &[Stream::Findings],
+            output: Stream::Incidents,
+            before: Some((Detect::NAME, &[Stream::Summaries])),
+            new: Correlate::new,
+            views: None,
+        });
 
         let (detect, journal) = (Arc::clone(&self.detect), Arc::clone(&self.journal));
         let (metrics, stop) = (Arc::clone(&self.metrics), self.stop.clone());
@@ -107,8 +131,7 @@ impl Crew {
             tick_quiet_partitions(detect, journal, metrics, stop).await;
             Ok(())
         };
-        let handle = self.tasks.spawn_on(ticker, self.threads.handle());
-        self.names.insert(handle.id(), "the ticker".to_owned());
+        self.tasks.spawn_on(ticker, self.threads.handle());
         // On the event clock the past is read at any speed: how old it is says nothing.
         if self.detect.clock == Clock::Live {
             let (config, journal) = (Arc::clone(&self.config), Arc::clone(&self.journal));
@@ -117,68 +140,59 @@ impl Crew {
                 tell_of_lag(config, journal, metrics, stop).await;
                 Ok(())
             };
-            let handle = self.tasks.spawn_on(lag_watch, self.threads.handle());
-            self.names.insert(handle.id(), "the watch over lag".to_owned());
+            self.tasks.spawn_on(lag_watch, self.threads.handle());
         }
     }
 
-    fn inputs(&self, streams: &[Stream]) -> Vec<InputId> {
-        let of = |stream: &Stream| {
-            let name = stream.name();
-            (0..self.journal.partitions(*stream))
-                .map(move |partition| InputId { stream: name.to_owned(), partition })
+    /// The crew of one stage.
+    fn stage<S: Served, N>(&mut self, plan: Plan<S, N>)
+    where
+        N: Fn(Arc<DetectConfig>, InputId, Vec<InputId>, u16) -> S + Send + Sync + 'static,
+    {
+        let crew = Crew {
+            stage: S::NAME,
+            inputs: plan.inputs,
+            journal: Arc::clone(&self.journal),
+            metrics: Arc::clone(&self.metrics),
+            threads: self.threads.handle().clone(),
+            stop: self.stop.clone(),
+            abandon: self.abandon.clone(),
         };
-        streams.iter().flat_map(of).collect()
-    }
-
-    /// One runner for each partition of `input`; `sources` are the stage before and its partitions.
-    fn stage<S: Served>(
-        &mut self,
-        input: Stream,
-        output: Stream,
-        (before, sources): (&'static str, &[InputId]),
-        new: impl Fn(Arc<DetectConfig>, InputId, Vec<InputId>, u16) -> S,
-        views: Option<&Views<S>>,
-    ) {
-        let outputs = self.journal.partitions(output);
-        for index in 0..self.journal.partitions(input) {
-            let id = InputId { stream: input.name().to_owned(), partition: index };
-            let stage = new(Arc::clone(&self.detect), id, sources.to_vec(), outputs);
+        let (config, detect) = (Arc::clone(&self.config), Arc::clone(&self.detect));
+        let (journal, metrics) = (Arc::clone(&self.journal), Arc::clone(&self.metrics));
+        let serve = move |input: Partition, stop, abandon| {
+            let id = InputId { stream: input.stream.name().to_owned(), partition: input.index };
+            // As many as there are by now: a stream of telemetry may have grown.
+            let sources = plan.before.map_or_else(Vec::new, |(_, streams)| inputs_of(&*journal, streams));
+            let outputs = journal.partitions(plan.output);
+            let stage = (plan.new)(Arc::clone(&detect), id, sources.clone(), outputs);
             let mut runner = Runner::new(
                 stage,
-                Partition::new(input, index),
-                output,
-                Arc::clone(&self.journal),
-                Arc::clone(&self.config),
-                Arc::clone(&self.metrics),
+                input,
+                plan.output,
+                Arc::clone(&journal),
+                Arc::clone(&config),
+                Arc::clone(&metrics),
             );
-            if !sources.is_empty() {
-                let hold_up = Duration::from_secs(self.detect.hold_up_seconds.into());
-                runner = runner.giving_up(before, sources, hold_up);
+            if let Some((before, _)) = plan.before {
+                let hold_up = Duration::from_secs(detect.hold_up_seconds.into());
+                runner = runner.giving_up(before, &sources, hold_up);
             }
-            if let Some(views) = views {
+            if let Some(views) = &plan.views {
                 runner = runner.seen_through(views);
             }
-            let task = runner.serve(self.stop.clone(), self.abandon.clone());
-            let handle = self.tasks.spawn_on(task, self.threads.handle());
-            self.names.insert(handle.id(), format!("stage {} of {input:?} partition {index}", S::NAME));
-        }
+            runner.serve(stop, abandon)
+        };
+        self.tasks.spawn_on(crew.work(serve), self.threads.handle());
     }
+}
 
-    /// What a task came to.
-    fn ended(&mut self, ended: Result<(Id, Result<(), WorkerError>), JoinError>) -> Result<(), WorkerError> {
-        match ended {
-            Ok((_, result)) => result,
-            Err(error) => {
-                let task = self.names.remove(&error.id()).unwrap_or_else(|| "a task".to_owned());
-                let reason = match error.try_into_panic() {
-                    Ok(panic) => words_of_panic(&*panic),
-                    Err(error) => error.to_string(),
-                };
-                Err(WorkerError::Broken { task, reason })
-            }
-        }
-    }
+fn inputs_of(journal: &dyn Journal, streams: &[Stream]) -> Vec<InputId> {
+    let of = |stream: &Stream| {
+        let name = stream.name();
+        (0..journal.partitions(*stream)).map(move |partition| InputId { stream: name.to_owned(), partition })
+    };
+    streams.iter().flat_map(of).collect()
 }
 
 /// The threads that run the partitions, apart from those that receive: detection that lags must not hold up ingest.

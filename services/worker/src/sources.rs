@@ -50,7 +50,7 @@ impl Sources {
 
     /// The sources to be given up now; each is named once until it moves again.
     pub(crate) fn held_up_by(&mut self, now: Instant) -> Vec<InputId> {
-        let furthest = self.sources.values().map(|heard| heard.watermark).max().unwrap_or(0);
+        let furthest = self.furthest();
         let mut held_up_by = Vec::new();
         for (id, heard) in &mut self.sources {
             if heard.watermark == furthest || heard.given_up {
@@ -65,11 +65,9 @@ impl Sources {
         held_up_by
     }
 
-    /// The word that `source` is given up did not get through.
-    pub(crate) fn send_again(&mut self, source: &InputId) {
-        if let Some(heard) = self.sources.get_mut(source) {
-            heard.given_up = false;
-        }
+    /// How far the furthest has come, Unix nanoseconds.
+    pub(crate) fn furthest(&self) -> u64 {
+        self.sources.values().map(|heard| heard.watermark).max().unwrap_or(0)
     }
 
     /// The entry that gives up `source`.
@@ -87,6 +85,7 @@ impl Sources {
             kind: EntryKind::Skip,
             records: 0,
             payload: source.encode_to_vec().into(),
+            key: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use foreshock_detect::{Clock, DetectConfig, Stage, reduce::Reduce};
+use foreshock_detect::{Clock, DetectConfig, Stage, detect::Detect, reduce::Reduce};
 use foreshock_journal::{Batch, Entry, Journal, JournalError, Partition};
 use foreshock_model::{BASE_WINDOW, Timestamp};
 use tokio::time::MissedTickBehavior;
@@ -53,7 +53,12 @@ pub async fn tick_quiet_partitions(
         }
         let due = match config.clock {
             Clock::Live => due_live(&mut told, &metrics, config.lateness(), wall::now()),
-            Clock::Event => due_event(&metrics, IDLE),
+            Clock::Event => {
+                let mut due = due_event(&metrics, IDLE, config.lateness());
+                // What is on its way is not silence.
+                due.retain(|(partition, _)| has_read_all(&metrics, &*journal, *partition));
+                due
+            }
         };
         if due.is_empty() {
             continue;
@@ -119,11 +124,23 @@ fn due_live(
     due
 }
 
-/// Idle partitions behind the furthest, and how far that one has come.
-fn due_event(metrics: &WorkerMetrics, quiet: Duration) -> Vec<(Partition, Timestamp)> {
+fn has_read_all(metrics: &WorkerMetrics, journal: &dyn Journal, partition: Partition) -> bool {
+    let position = metrics.partition(Reduce::NAME, partition).figures().position;
+    journal.end(partition).is_some_and(|end| position >= end.0)
+}
+
+/// Idle partitions behind the furthest, and how far that one has come: of ours, or of those whose messages ours have
+/// heard, wherever they are served.
+fn due_event(metrics: &WorkerMetrics, quiet: Duration, lateness: Duration) -> Vec<(Partition, Timestamp)> {
     let all = metrics.all();
     let reduce = || all.iter().filter(|(stage, _, figures)| *stage == Reduce::NAME && figures.is_live());
-    let furthest = reduce().map(|(_, _, figures)| figures.figures().latest).max().unwrap_or(0);
+    let ours = reduce().map(|(_, _, figures)| figures.figures().latest).max().unwrap_or(0);
+    let detect = all.iter().filter(|(stage, _, _)| *stage == Detect::NAME);
+    let heard = detect.map(|(_, _, figures)| figures.figures().heard).max().unwrap_or(0);
+    let furthest = ours.max(match heard {
+        0 => 0,
+        closed => Timestamp(closed).plus(lateness).0,
+    });
     reduce()
         .filter(|(_, _, figures)| figures.idle() >= quiet && figures.figures().latest < furthest)
         .map(|(_, partition, _)| (*partition, Timestamp(furthest)))
@@ -176,11 +193,18 @@ mod tests {
             figures.stands(Offset(1), None, Reading { latest: Timestamp(latest), ..Reading::default() });
         }
         let quiet = Duration::from_millis(1);
-        assert!(due_event(&metrics, quiet).is_empty(), "nobody is idle");
+        let lateness = Duration::ZERO;
+        assert!(due_event(&metrics, quiet, lateness).is_empty(), "nobody is idle");
         while idle.idle() < quiet {
             idle.waits_for_input();
             std::thread::yield_now();
         }
-        assert_eq!(due_event(&metrics, quiet), [(Partition::new(Stream::Spans, 1), Timestamp(500))]);
+        let idle_one = Partition::new(Stream::Spans, 1);
+        assert_eq!(due_event(&metrics, quiet, lateness), [(idle_one, Timestamp(500))]);
+
+        let detect = metrics.partition(Detect::NAME, Partition::new(Stream::Summaries, 0));
+        detect.hears_of(600);
+        let by_hearsay = due_event(&metrics, quiet, Duration::from_nanos(7));
+        assert_eq!(by_hearsay, [(idle_one, Timestamp(607))], "another worker's partition is further");
     }
 }

@@ -30,7 +30,10 @@ impl<S> Views<S> {
     /// Where a runner finds its questions.
     pub(crate) fn open(&self) -> mpsc::Receiver<Look<S>> {
         let (sender, looks) = mpsc::channel(WAITING);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.retain(|door| !door.is_closed());
+        doors.push(sender);
+        drop(doors);
         looks
     }
 

@@ -212,5 +212,6 @@ fn entry_of(header: &Header, body: &Bytes, last_tenant: &mut Tenant) -> Option<E
         kind,
         records: header.records,
         payload: Payload::Whole(body.slice(tenant_bytes..)),
+        key: None,
     })
 }

@@ -19,8 +19,8 @@ pub(super) fn rows(files: &VolumeFiles, heads: &[Head], consumers: &Consumers) -
                 partition,
                 first: Offset(start.next),
                 next: Offset(head.next),
-                records: head.records.saturating_sub(start.records),
-                bytes: head.bytes.saturating_sub(start.bytes),
+                records: Some(head.records.saturating_sub(start.records)),
+                bytes: Some(head.bytes.saturating_sub(start.bytes)),
                 consumers: consumers.of(partition),
             }
         })

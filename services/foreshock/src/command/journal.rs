@@ -3,13 +3,13 @@
 use std::io::{BufWriter, Write, stdout};
 
 use anyhow::Context;
-use foreshock_journal::{EmbeddedReader, Entry, EntryKind, Offset, Partition, Stream};
+use foreshock_journal::{Entry, EntryKind, Offset, Partition, Stream};
 use foreshock_otlp::{Signal, json::json_lines};
 
+use super::observe::Looked;
 use crate::{
     cli::{Journal, JournalRead, Place},
     outcome::Usage,
-    system::journal_directory,
 };
 
 mod message;
@@ -23,20 +23,25 @@ pub(super) fn run(command: Journal) -> anyhow::Result<()> {
     }
 }
 
-fn open(place: &Place) -> anyhow::Result<EmbeddedReader> {
-    super::config::load(place.config.as_deref())?;
-    Ok(EmbeddedReader::open(journal_directory(&place.data_dir))?)
+fn open(place: &Place) -> anyhow::Result<Looked> {
+    let config = super::config::load(place.config.as_deref())?;
+    super::observe::open(&config, place)
+}
+
+/// A figure, or a dash where it is not known.
+fn figure(known: Option<u64>) -> String {
+    known.map_or_else(|| "-".to_owned(), |figure| figure.to_string())
 }
 
 fn stat(place: &Place) -> anyhow::Result<()> {
-    let journal = open(place)?;
+    let mut looked = open(place)?;
     let mut out = BufWriter::new(stdout().lock());
     writeln!(
         out,
         "{:<28} {:>10} {:>10} {:>12} {:>14}  consumers",
         "partition", "first", "next", "records", "bytes"
     )?;
-    for row in journal.stat() {
+    for row in looked.journal.stat()? {
         let consumers: Vec<String> =
             row.consumers.iter().map(|(consumer, next)| format!("{consumer}={next}")).collect();
         writeln!(
@@ -45,8 +50,8 @@ fn stat(place: &Place) -> anyhow::Result<()> {
             row.partition.to_string(),
             row.first.0,
             row.next.0,
-            row.records,
-            row.bytes,
+            figure(row.records),
+            figure(row.bytes),
             consumers.join(" ")
         )?;
     }
@@ -58,7 +63,8 @@ fn read_stream(read: &JournalRead) -> anyhow::Result<()> {
         let names: Vec<&str> = Stream::ALL.into_iter().map(Stream::name).collect();
         Usage(format!("{:?} is not a stream; these are: {}", read.stream, names.join(", ")))
     })?;
-    let mut journal = open(&read.place)?;
+    let mut looked = open(&read.place)?;
+    let journal = &mut looked.journal;
     let partitions = journal.partitions(stream);
     if let Some(partition) = read.partition.filter(|partition| *partition >= partitions) {
         return Err(
@@ -66,7 +72,7 @@ fn read_stream(read: &JournalRead) -> anyhow::Result<()> {
         );
     }
     let chosen = read.partition.map_or(0..partitions, |partition| partition..partition + 1);
-    let rows = journal.stat();
+    let rows = journal.stat()?;
     let mut left = read.limit.unwrap_or(u64::MAX);
     let mut out = BufWriter::new(stdout().lock());
     for partition in chosen.map(|index| Partition::new(stream, index)) {

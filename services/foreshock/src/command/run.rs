@@ -1,8 +1,9 @@
-//! `foreshock run`: all services in one process until a signal; SIGHUP reads the configuration again.
+//! `foreshock run`: all services in one process; `foreshock ingest` and so on: one of them. Until a signal; SIGHUP reads the configuration again.
 
 use std::{
     env,
     io::{Write, stdout},
+    path::Path,
 };
 
 use anyhow::Context;
@@ -14,23 +15,42 @@ use super::{
     signals::{Signal, Signals},
 };
 use crate::{
-    cli::Place,
-    system::{Addresses, System},
+    cli::{Alone, Place},
+    config::{Config, Kind},
+    outcome::Usage,
+    system::{Addresses, Services, System},
 };
 
 pub(super) fn run(place: &Place) -> anyhow::Result<()> {
     let config = config::load(place.config.as_deref())?;
+    serve(config, place.config.as_deref(), &place.data_dir, Services::ALL)
+}
+
+/// One service by itself, which only a journal that others reach makes sense of.
+pub(super) fn alone(command: &Alone, services: Services) -> anyhow::Result<()> {
+    let config = config::load(command.config.as_deref())?;
+    if config.journal.kind != Kind::Kafka {
+        return Err(Usage(
+            "a service by itself needs a journal that others reach: set journal.kind = \"kafka\", or use `foreshock run`"
+                .into(),
+        )
+        .into());
+    }
+    serve(config, command.config.as_deref(), Path::new("."), services)
+}
+
+fn serve(config: Config, file: Option<&Path>, data_dir: &Path, services: Services) -> anyhow::Result<()> {
     runtime().context("the threads could not be started")?.block_on(async {
         let mut signals = Signals::listen()?;
         let mut system = tokio::select! {
-            system = System::start(config, &place.data_dir) => system?,
+            system = System::start(config, data_dir, services) => system?,
             () = signals.stop() => return Ok(()),
         };
         greet(&system.addresses)?;
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::HangUp => reload::run(&mut system, place.config.as_deref()).await,
+                    Signal::HangUp => reload::run(&mut system, file).await,
                     Signal::Stop => {
                         info!("stopping; a second signal ends at once");
                         break;
@@ -54,12 +74,18 @@ pub(super) fn runtime() -> std::io::Result<runtime::Runtime> {
 fn greet(at: &Addresses) -> std::io::Result<()> {
     let mut out = stdout().lock();
     writeln!(out, "Foreshock is up.")?;
-    writeln!(out, "  OTLP/gRPC  http://{}", at.grpc)?;
-    writeln!(out, "  OTLP/HTTP  http://{}", at.http)?;
-    writeln!(out, "  console    http://{}", at.console)?;
+    if let Some((grpc, http)) = at.otlp {
+        writeln!(out, "  OTLP/gRPC  http://{grpc}")?;
+        writeln!(out, "  OTLP/HTTP  http://{http}")?;
+    }
+    if let Some(console) = at.console {
+        writeln!(out, "  console    http://{console}")?;
+    }
     writeln!(out, "  metrics    http://{}/metrics", at.admin)?;
-    writeln!(out, "Send it something (`-` is standard input; or files, with --follow as they grow):")?;
-    writeln!(out, "  echo hello | {} ship --to http://{} --service me -", called(), at.grpc)?;
+    if let Some((grpc, _)) = at.otlp {
+        writeln!(out, "Send it something (`-` is standard input; or files, with --follow as they grow):")?;
+        writeln!(out, "  echo hello | {} ship --to http://{grpc} --service me -", called())?;
+    }
     out.flush()
 }
 

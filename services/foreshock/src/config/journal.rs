@@ -5,10 +5,25 @@ use std::{path::Path, time::Duration};
 use foreshock_journal::EmbeddedOptions;
 use serde::{Deserialize, Serialize};
 
+use super::KafkaConfig;
+
+/// Which journal it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// In one directory, for one process.
+    #[default]
+    Embedded,
+    /// On Apache Kafka, for many.
+    Kafka,
+}
+
 /// Where and how long entries are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct JournalConfig {
+    /// Which it is.
+    pub(crate) kind: Kind,
     /// Partitions of logs, metrics and spans each. Fixed when the journal is made.
     pub(crate) telemetry_partitions: u16,
     /// Partitions of summaries, findings and incidents each. Fixed when the journal is made.
@@ -27,11 +42,14 @@ pub(crate) struct JournalConfig {
     pub(crate) queue_bytes: u64,
     /// Bytes of what was written last that are held in memory for readers.
     pub(crate) cache_bytes: u64,
+    /// What Kafka needs to know.
+    pub(crate) kafka: KafkaConfig,
 }
 
 impl Default for JournalConfig {
     fn default() -> Self {
         Self {
+            kind: Kind::Embedded,
             telemetry_partitions: 4,
             stage_partitions: 4,
             retention_hours: 7 * 24,
@@ -41,6 +59,7 @@ impl Default for JournalConfig {
             segment_bytes: 128 << 20,
             queue_bytes: 128 << 20,
             cache_bytes: 64 << 20,
+            kafka: KafkaConfig::default(),
         }
     }
 }
@@ -64,7 +83,7 @@ impl JournalConfig {
 
     /// What is wrong with the values, one sentence each.
     pub(crate) fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+        let mut problems = self.kafka.problems();
         for (key, partitions) in
             [("telemetry_partitions", self.telemetry_partitions), ("stage_partitions", self.stage_partitions)]
         {

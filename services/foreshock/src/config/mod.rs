@@ -3,6 +3,7 @@
 mod environment;
 mod faults;
 mod journal;
+mod kafka;
 mod load;
 mod template;
 
@@ -13,7 +14,8 @@ use foreshock_ingest::{IngestConfig, TenantsConfig};
 use foreshock_worker::WorkerConfig;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use journal::JournalConfig;
+pub(crate) use journal::{JournalConfig, Kind};
+pub(crate) use kafka::KafkaConfig;
 pub(crate) use load::load;
 pub(crate) use template::DEFAULT;
 

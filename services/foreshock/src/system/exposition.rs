@@ -20,9 +20,7 @@ pub(super) fn render(figures: &Figures, journal: Option<&dyn Journal>) -> String
     ingest(&mut to, &figures.ingest.snapshot());
     if let Some(journal) = journal {
         log(&mut to, journal);
-        if let Ok(report) = LagReport::now(&figures.worker, journal) {
-            stages(&mut to, &report);
-        }
+        stages(&mut to, &LagReport::now(&figures.worker, journal));
     }
     worker(&mut to, &figures.worker);
     notify(&mut to, &figures.notify.get());
@@ -156,7 +154,7 @@ fn log(to: &mut Families, journal: &dyn Journal) {
         figures.sync_total.as_secs_f64(),
         buckets,
     );
-    for row in journal.stat().unwrap_or_default() {
+    for row in journal.stat_at_hand() {
         let labels = || {
             [
                 ("stream", row.partition.stream.name().to_owned()),
@@ -173,7 +171,7 @@ fn log(to: &mut Families, journal: &dyn Journal) {
             "foreshock_journal_stored_bytes",
             "Bytes that lie in a partition",
             labels(),
-            row.bytes as f64,
+            row.bytes.unwrap_or(0) as f64,
         );
     }
 }

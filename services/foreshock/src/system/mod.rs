@@ -1,4 +1,4 @@
-//! All services in one process: started in the order of a record's way, stopped in the same order.
+//! The services of a process, all of them or some: started in the order of a record's way, stopped in the same order.
 
 mod admin;
 mod exposition;
@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use foreshock_console::Console;
 use foreshock_ingest::{Ingest, IngestMetrics, Reload};
-use foreshock_journal::{EmbeddedJournal, Journal};
+use foreshock_journal::{EmbeddedJournal, Journal, KafkaJournal};
 use foreshock_worker::{Views, WorkerMetrics};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ use self::{
     insight::StageInsight,
     reload::{Current, Reloads},
 };
-use crate::config::Config;
+use crate::config::{Config, JournalConfig, Kind};
 
 /// Nothing of a shutdown may take longer than this in all, beyond what each service's own limits are.
 const LONGEST_STOP: Duration = Duration::from_secs(60);
@@ -35,9 +35,9 @@ const LONGEST_STOP: Duration = Duration::from_secs(60);
 /// Where the services listen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Addresses {
-    pub(crate) grpc: SocketAddr,
-    pub(crate) http: SocketAddr,
-    pub(crate) console: SocketAddr,
+    /// OTLP over gRPC and over HTTP, where telemetry is taken.
+    pub(crate) otlp: Option<(SocketAddr, SocketAddr)>,
+    pub(crate) console: Option<SocketAddr>,
     pub(crate) admin: SocketAddr,
 }
 
@@ -51,6 +51,24 @@ pub(crate) struct Figures {
     pub(crate) reloads: Arc<Reloads>,
 }
 
+/// Which services a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Services {
+    pub(crate) ingest: bool,
+    pub(crate) worker: bool,
+    pub(crate) notify: bool,
+    pub(crate) console: bool,
+}
+
+impl Services {
+    const NONE: Self = Self { ingest: false, worker: false, notify: false, console: false };
+    pub(crate) const ALL: Self = Self { ingest: true, worker: true, notify: true, console: true };
+    pub(crate) const INGEST: Self = Self { ingest: true, ..Self::NONE };
+    pub(crate) const WORKER: Self = Self { worker: true, ..Self::NONE };
+    pub(crate) const NOTIFY: Self = Self { notify: true, ..Self::NONE };
+    pub(crate) const CONSOLE: Self = Self { console: true, ..Self::NONE };
+}
+
 /// The running services.
 pub(crate) struct System {
     pub(crate) addresses: Addresses,
@@ -58,11 +76,11 @@ pub(crate) struct System {
     pub(crate) journal: Arc<dyn Journal>,
     /// What the services run with.
     in_force: Config,
-    rules: Reload,
-    ingest: Service,
-    worker: Service,
-    notify: Service,
-    console: Service,
+    rules: Option<Reload>,
+    ingest: Option<Service>,
+    worker: Option<Service>,
+    notify: Option<Service>,
+    console: Option<Service>,
     admin: Service,
     /// Cancelled when a service ended by itself.
     failed: CancellationToken,
@@ -74,8 +92,8 @@ pub(crate) fn journal_directory(data_dir: &Path) -> PathBuf {
 }
 
 impl System {
-    /// Opens the journal and starts every service. What fails here ends what was started.
-    pub(crate) async fn start(config: Config, data_dir: &Path) -> anyhow::Result<Self> {
+    /// Opens the journal and starts the services. What fails here ends what was started.
+    pub(crate) async fn start(config: Config, data_dir: &Path, services: Services) -> anyhow::Result<Self> {
         let figures = Figures {
             ingest: Arc::new(IngestMetrics::new()),
             worker: Arc::new(WorkerMetrics::default()),
@@ -91,50 +109,48 @@ impl System {
         let admin_address = admin.address();
         let admin = Service::start("admin", &failed, |stop| admin.run(stop));
 
-        let directory = journal_directory(data_dir);
-        fs::create_dir_all(&directory).map_err(|source| {
-            let said = format!(
-                "can't make the directory {}: {source}; make it writable or give another --data-dir",
-                directory.display()
-            );
-            anyhow::Error::new(source).context(said)
-        })?;
-        let options = config.journal.options(&directory);
-        let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(move || EmbeddedJournal::open(options))
-            .await
-            .context("opening the journal broke off")?
-            .with_context(|| format!("can't open the journal in {}", directory.display()))?;
+        let journal = open_journal(&config.journal, data_dir).await?;
         state.opened(Arc::clone(&journal));
 
-        let ingest =
-            Ingest::bind(&config.ingest, &config.tenants, Arc::clone(&journal), Arc::clone(&figures.ingest))
-                .await?;
-        let detect = Arc::new(config.stages());
-        let console = Console::bind(config.console).await?;
-        let views = Arc::new(Views::default());
-        let addresses = Addresses {
-            grpc: ingest.grpc_address().context("the address of OTLP/gRPC")?,
-            http: ingest.http_address().context("the address of OTLP/HTTP")?,
-            console: console.address(),
-            admin: admin_address,
+        let ingest = match services.ingest {
+            true => {
+                let (journal, figures) = (Arc::clone(&journal), Arc::clone(&figures.ingest));
+                Some(Ingest::bind(&config.ingest, &config.tenants, journal, figures).await?)
+            }
+            false => None,
         };
-        let console = {
+        let console = match services.console {
+            true => Some(Console::bind(config.console.clone()).await?),
+            false => None,
+        };
+        let detect = Arc::new(config.stages());
+        let views = Arc::new(Views::default());
+        let otlp = match &ingest {
+            Some(ingest) => Some((
+                ingest.grpc_address().context("the address of OTLP/gRPC")?,
+                ingest.http_address().context("the address of OTLP/HTTP")?,
+            )),
+            None => None,
+        };
+        let addresses = Addresses { otlp, console: console.as_ref().map(Console::address), admin: admin_address };
+        let console = console.map(|console| {
             let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.console));
             let insight = Arc::new(StageInsight(Arc::clone(&views)));
             Service::start("console", &failed, |stop| async move {
                 Ok(console.serve(journal, insight, metrics, stop).await?)
             })
-        };
-        let worker = {
+        });
+        let worker = services.worker.then(|| {
             let config = config.worker;
             let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.worker));
             Service::start("worker", &failed, |stop| async move {
                 Ok(foreshock_worker::run(config, detect, journal, stop, metrics, views).await?)
             })
-        };
-        let notify = notify(config.notify, &journal, &figures, &failed);
-        let rules = ingest.reload();
-        let ingest = Service::start("ingest", &failed, |stop| async move { Ok(ingest.run(stop).await?) });
+        });
+        let notify = services.notify.then(|| notify(config.notify, &journal, &figures, &failed));
+        let rules = ingest.as_ref().map(Ingest::reload);
+        let ingest = ingest
+            .map(|ingest| Service::start("ingest", &failed, |stop| async move { Ok(ingest.run(stop).await?) }));
         Ok(Self {
             addresses,
             figures,
@@ -161,7 +177,7 @@ impl System {
         let Self { journal, ingest, worker, notify, console, mut admin, .. } = self;
         let in_order = async {
             let mut first = Ok(());
-            for mut service in [ingest, worker, notify, console] {
+            for mut service in [ingest, worker, notify, console].into_iter().flatten() {
                 let name = service.name;
                 if let Err(failure) = service.stop().await {
                     error!(service = name, "{failure:#}");
@@ -181,6 +197,28 @@ impl System {
             }
         }
     }
+}
+
+/// The journal of the configuration, once it can be used.
+async fn open_journal(config: &JournalConfig, data_dir: &Path) -> anyhow::Result<Arc<dyn Journal>> {
+    if config.kind == Kind::Kafka {
+        let options = config.kafka.options(config.queue_bytes).map_err(anyhow::Error::msg)?;
+        return Ok(KafkaJournal::open(options).await?);
+    }
+    let directory = journal_directory(data_dir);
+    fs::create_dir_all(&directory).map_err(|source| {
+        let said = format!(
+            "can't make the directory {}: {source}; make it writable or give another --data-dir",
+            directory.display()
+        );
+        anyhow::Error::new(source).context(said)
+    })?;
+    let options = config.options(&directory);
+    let journal = tokio::task::spawn_blocking(move || EmbeddedJournal::open(options))
+        .await
+        .context("opening the journal broke off")?
+        .with_context(|| format!("can't open the journal in {}", directory.display()))?;
+    Ok(journal)
 }
 
 /// Starts notify with the figures that stand for it.

@@ -68,7 +68,7 @@ impl System {
             tenant.max_patterns = before.and_then(|before| before.max_patterns);
         }
 
-        let rules = self.rules.prepare(&live.ingest, &live.tenants);
+        let rules = self.rules.as_ref().map(|rules| rules.prepare(&live.ingest, &live.tenants)).transpose();
         let mut problems: Vec<String> = Vec::new();
         problems.extend(rules.as_ref().err().into_iter().flatten().map(ToString::to_string));
         problems.extend(foreshock_notify::check(&live.notify).err().map(|error| error.to_string()));
@@ -77,7 +77,9 @@ impl System {
             _ => return self.refuse(&problems),
         };
 
-        self.rules.apply(rules);
+        if let (Some(ours), Some(rules)) = (&self.rules, rules) {
+            ours.apply(rules);
+        }
         if live.notify != self.in_force.notify || live.notify.names_files() {
             self.restart_notify(live.notify.clone()).await;
         }
@@ -104,11 +106,12 @@ impl System {
 
     /// What was told and what has still to be told lies on the journal: the next run goes on there.
     async fn restart_notify(&mut self, config: foreshock_notify::Config) {
-        if let Err(failure) = self.notify.stop().await {
+        let Some(running) = &mut self.notify else { return };
+        if let Err(failure) = running.stop().await {
             error!(service = "notify", "{failure:#}");
         }
         self.figures.notify.set(self.figures.notify.get().renewed(&config));
-        self.notify = notify(config, &self.journal, &self.figures, &self.failed);
+        self.notify = Some(notify(config, &self.journal, &self.figures, &self.failed));
     }
 }
 

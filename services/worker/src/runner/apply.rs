@@ -81,7 +81,7 @@ impl<S: Served> Runner<S> {
             let bytes = self.sequences.encode(output, &message);
             self.figures.put_out(bytes.len());
             let partition = Partition::new(self.output, output);
-            self.ready.entries.push((partition, Entry::data(Tenant::default(), entry.received, 1, bytes)));
+            self.ready.push(partition, Entry::data(Tenant::default(), entry.received, 1, bytes));
         }
         for (at, reason) in self.out.poison.drain(..) {
             if at != offset.0 {
@@ -89,7 +89,8 @@ impl<S: Served> Runner<S> {
             }
             warn!(stage = S::NAME, input = %self.input, offset = at, %reason, "an entry is set aside");
             self.figures.poisoned();
-            self.ready.entries.push(poison::set_aside(S::NAME, self.input, at, entry, reason));
+            let (partition, poison) = poison::set_aside(S::NAME, self.input, at, entry, reason);
+            self.ready.push(partition, poison);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Serves one stage over one input partition: fetch, apply, commit, now and then save.
 //!
-//! The state runs ahead of the journal by one fetch at most, and in memory only: while a batch is on its way to the
-//! disk the next fetch is applied, and its outputs wait. Whatever was not committed is applied again after a crash.
+//! The state runs ahead of the journal in memory only: while a batch is on its way the next fetches are applied, and
+//! their outputs wait, up to a limit. Whatever was not committed is applied again after a crash.
 
 mod apply;
 mod recover;
@@ -14,12 +14,11 @@ use std::{
 };
 
 use foreshock_detect::{InputId, Outputs};
-use foreshock_journal::{Batch, Journal, JournalError, Offset, Partition, Pending, Reader, Stream};
-use futures_util::FutureExt;
+use foreshock_journal::{Journal, JournalError, Offset, Partition, Reader, Stream};
 use save::Saved;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     Served, WorkerConfig, WorkerError, WorkerMetrics,
@@ -35,6 +34,8 @@ use crate::{
 
 /// Offsets without outputs are committed this often.
 const OFFSETS_EVERY: Duration = Duration::from_secs(1);
+/// Outputs that may wait behind a batch that is on its way, in bytes.
+const AHEAD_BYTES: usize = 4 << 20;
 
 /// One stage over one input partition.
 pub struct Runner<S: Served> {
@@ -59,8 +60,6 @@ pub struct Runner<S: Served> {
     last_commit: Instant,
     pace: Pace,
     saving: Option<AbortOnDropHandle<Saved>>,
-    /// Words that a source is given up, on their way to the journal. At most one a source.
-    skips: Vec<(InputId, Pending)>,
     looks: Option<mpsc::Receiver<Look<S>>>,
 }
 
@@ -92,7 +91,6 @@ impl<S: Served> Runner<S> {
             last_commit: Instant::now(),
             pace: Pace::new(&config),
             saving: None,
-            skips: Vec::new(),
             looks: None,
             journal,
             config,
@@ -127,6 +125,10 @@ impl<S: Served> Runner<S> {
         };
         match result {
             Err(JournalError::Closed) if shutdown.is_cancelled() => Ok(()),
+            Err(JournalError::Fenced(_)) => {
+                info!(stage = S::NAME, input = %self.input, "the partition is somebody else's now");
+                Ok(())
+            }
             Err(source) => Err(WorkerError::Journal { stage: S::NAME, partition: self.input, source }),
             Ok(()) => Ok(()),
         }
@@ -176,11 +178,11 @@ impl<S: Served> Runner<S> {
     }
 
     /// Hands over what is ready: a batch to the journal, or the state to its snapshot. Returns whether another
-    /// fetch may be applied: not while outputs wait behind a batch, nor while a snapshot waits for a commit.
+    /// fetch may be applied: not while too much waits behind a batch, nor while a snapshot waits for a commit.
     fn hand_over(&mut self, abandon: &CancellationToken) -> bool {
         let snapshot_due = self.pace.is_due() && self.saving.is_none();
         if self.in_flight.is_some() {
-            return self.ready.is_empty() && !snapshot_due;
+            return self.ready.bytes() < AHEAD_BYTES && !snapshot_due;
         }
         let offsets_due =
             self.position > self.durable && (snapshot_due || self.last_commit.elapsed() >= OFFSETS_EVERY);
@@ -253,21 +255,12 @@ impl<S: Served> Runner<S> {
     /// Appends the word that a source is not waited for, where one stands still behind the others.
     fn give_up_sources(&mut self) {
         let Some(sources) = &mut self.sources else { return };
-        self.skips.retain_mut(|(source, pending)| match pending.now_or_never() {
-            None => true,
-            Some(Ok(_)) => false,
-            Some(Err(error)) => {
-                warn!(stage = S::NAME, input = %self.input, ?source, "the word that a source is given up was refused, it is sent again: {error}");
-                sources.send_again(source);
-                false
-            }
-        });
+        self.figures.hears_of(sources.furthest());
         for source in sources.held_up_by(Instant::now()) {
             warn!(stage = S::NAME, input = %self.input, ?source, "a source stands still behind the others and is given up");
             self.figures.skipped();
-            let entry = sources.skip(&source, wall::now());
-            let batch = Batch { entries: vec![(self.input, entry)], consumed: None };
-            self.skips.push((source, self.journal.append(batch)));
+            // With the next batch, so that it is refused where the partition is somebody else's by now.
+            self.ready.push(self.input, sources.skip(&source, wall::now()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The start of a partition: state taken up, what was committed after it replayed in silence.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use foreshock_journal::{Fetched, JournalError, Reader};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,8 @@ impl<S: Served> Runner<S> {
     ) -> Result<Option<Box<dyn Reader>>, JournalError> {
         let began = Instant::now();
         let outputs = self.journal.partitions(self.output);
-        let start = recovery::load(&mut self.stage, &self.journal, self.input, outputs)?;
+        let found = recovery::find(Arc::clone(&self.journal), S::NAME, self.input).await?;
+        let start = recovery::load(&mut self.stage, found, self.input, outputs);
         self.position = start.from;
         self.durable = start.committed;
         self.sequences = start.sequences;

@@ -207,8 +207,8 @@ impl Journal for MemoryJournal {
             partition: *partition,
             first: Offset(*first),
             next: Offset(*first + log.len() as u64),
-            records: 0,
-            bytes: 0,
+            records: Some(0),
+            bytes: Some(0),
             consumers: Vec::new(),
         };
         Ok(disk.logs.iter().map(row).collect())

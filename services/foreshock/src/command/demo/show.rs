@@ -3,7 +3,7 @@
 mod driver;
 mod page;
 
-use std::{collections::BTreeMap, io, path::Path, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use foreshock_detect::Clock;
@@ -18,7 +18,7 @@ use super::{Play, figures, live_line, receiver::Receiver, write_labels};
 use crate::{
     command::{config, signals::Signals},
     config::Config,
-    system::{Addresses, System},
+    system::{Services, System},
 };
 
 /// After the last telemetry the incident may take so long to arrive.
@@ -40,11 +40,14 @@ pub(super) async fn run(
     let receiver = Receiver::start().await?;
     let config = configuration(&play, &receiver)?;
     let system = tokio::select! {
-        system = System::start(config, &directory.0) => system.map_err(explain)?,
+        system = System::start(config, &directory.0, Services::ALL) => system.map_err(explain)?,
         _ = signals.next() => return Err(interrupted()),
     };
-    greet(&play, &system.addresses);
-    let mut show = Show::begin(play, system, receiver, stay)?;
+    let (Some((grpc, _)), Some(console)) = (system.addresses.otlp, system.addresses.console) else {
+        bail!("the show needs every service")
+    };
+    greet(&play, grpc, console, system.addresses.admin);
+    let mut show = Show::begin(play, system, (grpc, console), receiver, stay)?;
     let shown = tokio::select! {
         shown = show.until_the_page(labels) => shown,
         _ = signals.next() => Err(interrupted()),
@@ -64,6 +67,7 @@ pub(super) async fn run(
 /// What runs during the show.
 struct Show {
     system: System,
+    console: SocketAddr,
     receiver: Receiver,
     driver: Driver,
     /// The newest state of every incident that was delivered.
@@ -73,10 +77,16 @@ struct Show {
 }
 
 impl Show {
-    fn begin(play: Play, system: System, receiver: Receiver, stay: bool) -> anyhow::Result<Self> {
+    fn begin(
+        play: Play,
+        system: System,
+        (grpc, console): (SocketAddr, SocketAddr),
+        receiver: Receiver,
+        stay: bool,
+    ) -> anyhow::Result<Self> {
         let fault = play.fault;
-        let driver = Driver::start(play, &format!("http://{}", system.addresses.grpc), stay)?;
-        Ok(Self { system, receiver, driver, delivered: BTreeMap::new(), line: live_line(), fault })
+        let driver = Driver::start(play, &format!("http://{grpc}"), stay)?;
+        Ok(Self { system, console, receiver, driver, delivered: BTreeMap::new(), line: live_line(), fault })
     }
 
     /// Waits for the page that the fault leads to, or without a fault for the end of the run, and prints it.
@@ -87,7 +97,7 @@ impl Show {
         let page = page?;
         let label = self.driver.progress().label;
         write_labels(labels, label)?;
-        let console = self.system.addresses.console;
+        let console = self.console;
         match (page, self.fault) {
             (Some(incident), _) => {
                 self.line.suspend(|| page::print(&incident, label, console));
@@ -157,7 +167,7 @@ impl Show {
 
     /// Stays until a signal, or until a service fails. Prints what else pages.
     async fn stay(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
-        let console = self.system.addresses.console;
+        let console = self.console;
         self.line.suspend(|| {
             println!("The console stays at http://{console}/ until Ctrl-C; the shop goes on at real time.");
         });
@@ -190,8 +200,7 @@ impl Show {
 
     /// Records in, patterns, series, lag.
     fn live(&self) -> String {
-        let report =
-            LagReport::now(&self.system.figures.worker, self.system.journal.as_ref()).unwrap_or_default();
+        let report = LagReport::now(&self.system.figures.worker, self.system.journal.as_ref());
         let sum = |read: fn(&foreshock_worker::PartitionLag) -> u64| {
             report.partitions.iter().map(read).sum::<u64>()
         };
@@ -245,11 +254,11 @@ fn configuration(play: &Play, receiver: &Receiver) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-fn greet(play: &Play, at: &Addresses) {
+fn greet(play: &Play, grpc: SocketAddr, console: SocketAddr, admin: SocketAddr) {
     println!("Foreshock is up, for the demo, on a temporary directory.");
-    println!("  console    http://{}/", at.console);
-    println!("  OTLP/gRPC  http://{}", at.grpc);
-    println!("  metrics    http://{}/metrics", at.admin);
+    println!("  console    http://{console}/");
+    println!("  OTLP/gRPC  http://{grpc}");
+    println!("  metrics    http://{admin}/metrics");
     let fault = play.fault.map_or("nothing goes wrong", |fault| fault.name());
     println!(
         "A simulated shop sends its telemetry at {} real time. After an hour of its time: {fault}.",

@@ -11,8 +11,10 @@ use foreshock_detect::{
     InputKind,
     pipeline::{self, Pipeline},
 };
-use foreshock_journal::{EmbeddedReader, Entry, EntryKind, Fetched, Offset, Partition, Stream};
+use foreshock_journal::{Entry, EntryKind, Fetched, Observe, Offset, Partition, Stream};
 use foreshock_model::{BASE_WINDOW, Timestamp};
+
+use super::super::observe::Looked;
 
 /// Payload bytes read from a partition at once.
 const READ_BYTES: usize = 1 << 20;
@@ -21,7 +23,7 @@ const MARKERS_EARLY: Duration = Duration::from_secs(60);
 
 /// A journal on its way into a pipeline.
 pub(super) struct Feed {
-    journal: EmbeddedReader,
+    looked: Looked,
     /// The telemetry partitions that still hold something.
     partitions: Vec<Source>,
     /// Skips and markers by receive time, the earliest first.
@@ -53,10 +55,11 @@ struct Source {
 
 impl Feed {
     /// Over what lies in the journal at present.
-    pub(super) fn new(mut journal: EmbeddedReader) -> anyhow::Result<Self> {
+    pub(super) fn new(mut looked: Looked) -> anyhow::Result<Self> {
+        let journal = &mut *looked.journal;
         let (mut partitions, mut warnings) = (Vec::new(), Vec::new());
         let mut words = Vec::new();
-        for row in journal.stat() {
+        for row in journal.stat()? {
             let name = row.partition.stream.name();
             if let Some(stream) = pipeline::TELEMETRY.iter().position(|telemetry| *telemetry == name) {
                 if row.first > Offset(0) {
@@ -76,7 +79,7 @@ impl Feed {
                 };
                 partitions.push(source);
             } else if matches!(row.partition.stream, Stream::Summaries | Stream::Findings) {
-                read(&mut journal, row.partition, row.first, row.next, &mut words)?;
+                read(journal, row.partition, row.first, row.next, &mut words)?;
             }
         }
         let skips = words.iter().filter(|word| word.kind == InputKind::Skip).count();
@@ -86,7 +89,7 @@ impl Feed {
             ));
         }
         words.sort_by_key(|word| word.received);
-        Ok(Self { journal, partitions, words: words.into(), warnings })
+        Ok(Self { looked, partitions, words: words.into(), warnings })
     }
 
     /// Why the replay may differ from what was found then.
@@ -104,7 +107,7 @@ impl Feed {
         };
         let before = pipeline.reached(source.stream, source.partition.index);
         if source.ahead.is_empty() {
-            source.ahead = self.journal.read(source.partition, source.position, READ_BYTES)?.into();
+            source.ahead = self.looked.journal.read(source.partition, source.position, READ_BYTES)?.into();
         }
         let end = source.end;
         let mut fed = false;
@@ -158,7 +161,7 @@ fn feed(pipeline: &mut Pipeline, source: &Source, entry: Entry) {
 
 /// Collects the skips and markers of a partition.
 fn read(
-    journal: &mut EmbeddedReader,
+    journal: &mut dyn Observe,
     partition: Partition,
     mut position: Offset,
     end: Offset,

@@ -9,13 +9,13 @@ use std::io::{BufWriter, Write, stdout};
 
 use anyhow::Context;
 use foreshock_detect::pipeline::{Partitions, Pipeline, Seen};
-use foreshock_journal::{EmbeddedReader, Stream};
+use foreshock_journal::Stream;
 use foreshock_model::{BASE_WINDOW, Finding, Incident, Timestamp};
 use tracing::warn;
 
 use self::feed::Feed;
-use super::scan::write_line;
-use crate::{cli::Replay, outcome::Usage, system::journal_directory};
+use super::{observe, scan::write_line};
+use crate::{cli::Replay, outcome::Usage};
 
 /// A stretch of time by the ends of windows, both ends in it.
 #[derive(Clone, Copy)]
@@ -27,7 +27,8 @@ struct Stretch {
 pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
     let config = super::config::load(command.place.config.as_deref())?;
     let stretch = stretch(command)?;
-    let journal = EmbeddedReader::open(journal_directory(&command.place.data_dir))?;
+    let looked = observe::open(&config, &command.place)?;
+    let journal = &looked.journal;
     let partitions = Partitions {
         telemetry: journal.partitions(Stream::Logs),
         summaries: journal.partitions(Stream::Summaries),
@@ -35,7 +36,7 @@ pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
     };
     let enough = stretch.to.plus(config.detect.lateness()).plus(BASE_WINDOW);
     let mut pipeline = Pipeline::new(config.stages(), partitions);
-    let mut feed = Feed::new(journal)?;
+    let mut feed = Feed::new(looked)?;
     feed.warnings().iter().for_each(|warning| eprintln!("foreshock: {warning}"));
     let mut out = BufWriter::new(stdout().lock());
     let mut waiting = Waiting::default();

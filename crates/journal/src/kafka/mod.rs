@@ -1,0 +1,29 @@
+//! The journal on Apache Kafka: a stream is a topic, an entry a message.
+//!
+//! ```text
+//! append.rs        what stands for itself: an idempotent producer, acknowledged by all replicas in sync
+//! transaction.rs   a stage's outputs and offsets in one transaction, fenced by the group's generation
+//! group.rs         which partitions are ours, taken over and given away
+//! tap.rs reader.rs partitions read at given offsets, committed records alone
+//! snapshot.rs      states on a compacted topic
+//! topics.rs        what `foreshock topics` makes
+//! ```
+//! Why so: docs/decisions/0007-exactly-once-on-kafka.md.
+
+mod append;
+mod context;
+mod counters;
+mod failure;
+mod group;
+mod journal;
+mod message;
+mod names;
+mod options;
+mod reader;
+mod snapshot;
+mod tap;
+pub mod topics;
+mod transaction;
+
+pub use journal::KafkaJournal;
+pub use options::{KafkaOptions, OWN_MESSAGE_BYTES};

@@ -1,0 +1,154 @@
+//! How Kafka is reached, and what each kind of client is set to.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use rdkafka::ClientConfig;
+
+/// Where Kafka is and how it is used.
+#[derive(Clone, Debug)]
+pub struct KafkaOptions {
+    /// host:port, comma-separated.
+    pub brokers: String,
+    /// Before the name of every topic, group and transactional id.
+    pub prefix: String,
+    /// A name that is this process's over restarts: it becomes a static member of its groups, and a restart within
+    /// the session time moves nothing. Empty: a name of its own for each start, and leaving gives its partitions
+    /// away at once.
+    pub instance: String,
+    /// A member that is not heard of for this time has lost its partitions.
+    pub session_timeout: Duration,
+    /// The least time between the starts of two transactions of a stage.
+    pub commit_interval: Duration,
+    /// Bytes that may wait for the brokers' acknowledgement.
+    pub queue_bytes: u64,
+    /// Properties of librdkafka for every client, security among them. They win over what is set here.
+    pub properties: BTreeMap<String, String>,
+    /// Where SASL/OAUTHBEARER finds its token, read anew each time it is asked for.
+    pub token_file: Option<PathBuf>,
+}
+
+/// How long the brokers may take over an append before the sender is told to try again.
+pub(super) const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// A transaction open for this long is ended by the brokers.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
+/// The largest message of our own streams. `foreshock topics apply` allows it on their topics.
+pub const OWN_MESSAGE_BYTES: usize = 32 << 20;
+
+impl KafkaOptions {
+    /// As librdkafka has it by default, for a cluster without security.
+    pub fn new(brokers: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            prefix: String::new(),
+            instance: String::new(),
+            session_timeout: Duration::from_secs(6),
+            commit_interval: Duration::from_millis(100),
+            queue_bytes: 128 << 20,
+            properties: BTreeMap::new(),
+            token_file: None,
+        }
+    }
+
+    /// The id of a consumer's group.
+    pub fn group_id(&self, consumer: &str) -> String {
+        format!("{}foreshock-{consumer}", self.prefix)
+    }
+
+    fn client(&self, what: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers);
+        config.set("client.id", format!("foreshock-{what}"));
+        // New partitions and moved leaders are noticed within this time.
+        config.set("topic.metadata.refresh.interval.ms", "30000");
+        config.set("reconnect.backoff.ms", "50");
+        config.set("reconnect.backoff.max.ms", "1000");
+        config.set("socket.keepalive.enable", "true");
+        config.set("allow.auto.create.topics", "false");
+        config
+    }
+
+    fn with_properties(&self, mut config: ClientConfig) -> ClientConfig {
+        for (key, value) in &self.properties {
+            config.set(key, value);
+        }
+        config
+    }
+
+    /// For metadata and the making of topics.
+    pub(super) fn admin(&self) -> ClientConfig {
+        self.with_properties(self.client("admin"))
+    }
+
+    /// Appends that stand for themselves: acks=all, idempotent, the bytes as they are.
+    pub(super) fn append(&self) -> ClientConfig {
+        let mut config = self.client("append");
+        config.set("enable.idempotence", "true");
+        config.set("compression.type", "none");
+        config.set("linger.ms", "2");
+        config.set("batch.size", "1000000");
+        config.set("message.max.bytes", (OWN_MESSAGE_BYTES + (1 << 20)).to_string());
+        config.set("message.timeout.ms", APPEND_TIMEOUT.as_millis().to_string());
+        // Our own count refuses first; this is the line behind it.
+        config.set("queue.buffering.max.kbytes", (2 * self.queue_bytes / 1024).max(1024).to_string());
+        config.set("queue.buffering.max.messages", "1000000");
+        self.with_properties(config)
+    }
+
+    /// Outputs and offsets in one transaction.
+    pub(super) fn transactions(&self, id: &str) -> ClientConfig {
+        let mut config = self.client("commit");
+        config.set("transactional.id", id);
+        config.set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
+        config.set("message.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
+        config.set("compression.type", "lz4");
+        // What belongs together is there already: waiting brings nothing.
+        config.set("linger.ms", "0");
+        config.set("batch.size", "1000000");
+        config.set("message.max.bytes", (OWN_MESSAGE_BYTES + (1 << 20)).to_string());
+        config.set("queue.buffering.max.kbytes", "1048576");
+        config.set("queue.buffering.max.messages", "1000000");
+        self.with_properties(config)
+    }
+
+    /// Reads partitions from given offsets on, committed records alone.
+    pub(super) fn reading(&self) -> ClientConfig {
+        let mut config = self.client("read");
+        config.set("group.id", self.group_id("reader"));
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        config.set("auto.offset.reset", "error");
+        config.set("isolation.level", "read_committed");
+        config.set("enable.partition.eof", "true");
+        config.set("check.crcs", "true");
+        config.set("fetch.wait.max.ms", "500");
+        config.set("fetch.queue.backoff.ms", "5");
+        config.set("fetch.error.backoff.ms", "100");
+        // Read ahead, for each partition.
+        config.set("queued.max.messages.kbytes", "4096");
+        config.set("statistics.interval.ms", "1000");
+        self.with_properties(config)
+    }
+
+    /// Takes part in a consumer's group. It never reads: `reading` does.
+    pub(super) fn member(&self, consumer: &str) -> ClientConfig {
+        let mut config = self.lookup(consumer);
+        config.set("isolation.level", "read_committed");
+        config.set("partition.assignment.strategy", "cooperative-sticky");
+        config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
+        config.set("heartbeat.interval.ms", (self.session_timeout / 6).as_millis().to_string());
+        if !self.instance.is_empty() {
+            config.set("group.instance.id", &self.instance);
+        }
+        self.with_properties(config)
+    }
+
+    /// Looks at a group's offsets, those of an open transaction left out, without taking part.
+    pub(super) fn lookup(&self, consumer: &str) -> ClientConfig {
+        let mut config = self.client(consumer);
+        config.set("group.id", self.group_id(consumer));
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        config.set("isolation.level", "read_uncommitted");
+        self.with_properties(config)
+    }
+}

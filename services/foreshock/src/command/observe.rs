@@ -1,0 +1,31 @@
+//! The journal of the configuration, to be looked at beside whatever runs.
+
+use std::sync::Arc;
+
+use foreshock_journal::{EmbeddedReader, Journal, KafkaJournal, Observe, Observed};
+use tokio::runtime::Runtime;
+
+use super::run::runtime;
+use crate::{
+    cli::Place,
+    config::{Config, Kind},
+    system::journal_directory,
+};
+
+/// A journal that is looked at, and the threads it needs for that.
+pub(super) struct Looked {
+    pub(super) journal: Box<dyn Observe>,
+    _threads: Option<Runtime>,
+}
+
+pub(super) fn open(config: &Config, place: &Place) -> anyhow::Result<Looked> {
+    if config.journal.kind == Kind::Embedded {
+        let journal = EmbeddedReader::open(journal_directory(&place.data_dir))?;
+        return Ok(Looked { journal: Box::new(journal), _threads: None });
+    }
+    let options = config.journal.kafka.options(config.journal.queue_bytes).map_err(anyhow::Error::msg)?;
+    let threads = runtime()?;
+    let journal: Arc<dyn Journal> = threads.block_on(KafkaJournal::open(options))?;
+    let journal = Box::new(Observed::new(journal, threads.handle().clone()));
+    Ok(Looked { journal, _threads: Some(threads) })
+}

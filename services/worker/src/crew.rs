@@ -1,0 +1,183 @@
+//! The runners of one stage: a task for each partition that is ours at present.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
+
+use foreshock_detect::words_of_panic;
+use foreshock_journal::{Change, Journal, JournalError, Membership, Partition, Stream};
+use tokio::{
+    runtime::Handle,
+    task::{AbortHandle, Id, JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{WorkerError, WorkerMetrics};
+
+/// How long a runner may take to bring a partition to an end that somebody else waits for. Below the time after
+/// which the journal gives it away anyway.
+const HANDOVER: Duration = Duration::from_secs(30);
+
+/// What the runners of a stage share.
+pub(crate) struct Crew {
+    pub(crate) stage: &'static str,
+    pub(crate) inputs: &'static [Stream],
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    pub(crate) threads: Handle,
+    /// No more is taken; what was taken is committed and saved.
+    pub(crate) stop: CancellationToken,
+    /// Nobody waits any longer.
+    pub(crate) abandon: CancellationToken,
+}
+
+/// A runner at work.
+struct AtWork {
+    stop: CancellationToken,
+    abandon: CancellationToken,
+    abort: AbortHandle,
+}
+
+/// Runners by partition.
+struct Runners {
+    stage: &'static str,
+    metrics: Arc<WorkerMetrics>,
+    tasks: JoinSet<Result<(), WorkerError>>,
+    partitions: HashMap<Id, Partition>,
+    at_work: BTreeMap<Partition, AtWork>,
+}
+
+impl Crew {
+    /// Serves whatever partitions are ours, with what `serve` makes of each, until told to stop. Leaves when
+    /// everything was brought to an end.
+    pub(crate) async fn work<R>(
+        self,
+        serve: impl Fn(Partition, CancellationToken, CancellationToken) -> R,
+    ) -> Result<(), WorkerError>
+    where
+        R: Future<Output = Result<(), WorkerError>> + Send + 'static,
+    {
+        let failed = |source| WorkerError::Group { stage: self.stage, source };
+        let mut member = self.journal.join(self.stage, self.inputs).map_err(failed)?;
+        let mut runners = Runners {
+            stage: self.stage,
+            metrics: Arc::clone(&self.metrics),
+            tasks: JoinSet::new(),
+            partitions: HashMap::new(),
+            at_work: BTreeMap::new(),
+        };
+        let result = self.follow(&mut member, &mut runners, &serve).await;
+        for runner in runners.at_work.values() {
+            runner.stop.cancel();
+            if result.is_err() {
+                runner.abandon.cancel();
+            }
+        }
+        let ended = runners.wait_until(|at_work| at_work.is_empty()).await;
+        // Leaving waits for the others of the group.
+        if tokio::task::spawn_blocking(move || drop(member)).await.is_err() {
+            warn!(stage = self.stage, "the group could not be left in order");
+        }
+        result.and(ended)
+    }
+
+    async fn follow<R>(
+        &self,
+        member: &mut Box<dyn Membership>,
+        runners: &mut Runners,
+        serve: &impl Fn(Partition, CancellationToken, CancellationToken) -> R,
+    ) -> Result<(), WorkerError>
+    where
+        R: Future<Output = Result<(), WorkerError>> + Send + 'static,
+    {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(()),
+                Some(ended) = runners.tasks.join_next_with_id() => runners.ended(ended)?,
+                change = member.next() => match change {
+                    Ok(Change::Assigned(partitions)) => {
+                        for partition in partitions {
+                            let (stop, abandon) = (self.stop.child_token(), self.abandon.child_token());
+                            let task = serve(partition, stop.clone(), abandon.clone());
+                            let abort = runners.tasks.spawn_on(task, &self.threads);
+                            runners.partitions.insert(abort.id(), partition);
+                            runners.at_work.insert(partition, AtWork { stop, abandon, abort });
+                        }
+                    }
+                    Ok(Change::Revoked(partitions, handover)) => {
+                        info!(stage = self.stage, partitions = partitions.len(), "partitions go to others");
+                        runners.bring_to_an_end(&partitions).await?;
+                        drop(handover);
+                    }
+                    Ok(Change::Lost(partitions)) => {
+                        warn!(stage = self.stage, partitions = partitions.len(), "partitions were lost to others");
+                        runners.drop_at_once(&partitions).await;
+                    }
+                    Err(JournalError::Closed) => return Ok(()),
+                    Err(source) => return Err(WorkerError::Group { stage: self.stage, source }),
+                },
+            }
+        }
+    }
+}
+
+impl Runners {
+    /// Lets runners commit and save what they have; those that can't in time are left to the next owner.
+    async fn bring_to_an_end(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
+        let theirs = |at_work: &BTreeMap<Partition, AtWork>, act: &dyn Fn(&AtWork)| {
+            partitions.iter().filter_map(|partition| at_work.get(partition)).for_each(act);
+        };
+        theirs(&self.at_work, &|runner| runner.stop.cancel());
+        let are_gone = |at_work: &BTreeMap<Partition, AtWork>| !partitions.iter().any(|p| at_work.contains_key(p));
+        if let Ok(ended) = tokio::time::timeout(HANDOVER, self.wait_until(are_gone)).await {
+            return ended;
+        }
+        theirs(&self.at_work, &|runner| runner.abandon.cancel());
+        self.wait_until(are_gone).await
+    }
+
+    async fn drop_at_once(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            if let Some(runner) = self.at_work.remove(partition) {
+                self.partitions.remove(&runner.abort.id());
+                self.metrics.forget(self.stage, *partition);
+                runner.abort.abort();
+            }
+        }
+    }
+
+    /// Waits for runners to end until `enough`.
+    async fn wait_until(&mut self, enough: impl Fn(&BTreeMap<Partition, AtWork>) -> bool) -> Result<(), WorkerError> {
+        let mut result = Ok(());
+        while !enough(&self.at_work) {
+            let Some(ended) = self.tasks.join_next_with_id().await else { break };
+            result = result.and(self.ended(ended));
+        }
+        result
+    }
+
+    /// What a runner came to.
+    fn ended(&mut self, ended: Result<(Id, Result<(), WorkerError>), JoinError>) -> Result<(), WorkerError> {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        // One that was dropped is known no more.
+        let Some(partition) = self.partitions.remove(&id) else { return Ok(()) };
+        self.at_work.remove(&partition);
+        self.metrics.forget(self.stage, partition);
+        match ended {
+            Ok((_, result)) => result,
+            Err(error) => {
+                let task = format!("stage {} of {partition}", self.stage);
+                let reason = match error.try_into_panic() {
+                    Ok(panic) => words_of_panic(&*panic),
+                    Err(error) => error.to_string(),
+                };
+                Err(WorkerError::Broken { task, reason })
+            }
+        }
+    }
+}
