@@ -18,7 +18,7 @@ use crate::{Error, Port, io, scripts, scripts::script};
 const PATIENCE_SECONDS: u32 = 120;
 
 /// How long one may take to hand its partitions over, of three whose others are gone already.
-const GRACE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Of the log of a broker that did not come up.
 const LINES_TOLD: usize = 15;
