@@ -12,7 +12,7 @@ use std::{
 };
 
 use foreshock_kafka_testing::{Kafka, Listener, Options};
-use wire::{Metadata, api_versions, create_topic, metadata};
+use wire::{Metadata, api_versions, create_topic, metadata, sasl_mechanisms};
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -86,6 +86,23 @@ fn who_comes_by_a_proxied_listener_is_told_the_proxys_address_alone() {
     assert_eq!(metadata(kafka.address(1)).unwrap().brokers, [kafka.address(1)]);
     proxy.restore();
     assert_eq!(metadata(address).unwrap().brokers, [address]);
+}
+
+#[test]
+fn a_secured_listener_answers_nobody_who_does_not_say_who_he_is() {
+    let user = "org.apache.kafka.common.security.plain.PlainLoginModule required user_ingest=\"a;b\";";
+    let kafka = Kafka::start(Options {
+        listeners: vec![Listener::secured("KNOWN", "SASL_PLAINTEXT")],
+        properties: vec![
+            ("listener.name.known.sasl.enabled.mechanisms".into(), "PLAIN".into()),
+            ("listener.name.known.plain.sasl.jaas.config".into(), user.into()),
+        ],
+        ..Options::default()
+    })
+    .unwrap();
+    let address = kafka.bootstrap_of("KNOWN").parse().unwrap();
+    assert_eq!(sasl_mechanisms(address).unwrap(), ["PLAIN"]);
+    assert!(metadata(address).is_err());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::{
 
 pub(crate) const PRODUCE: i16 = 0;
 const METADATA: i16 = 3;
+const SASL_HANDSHAKE: i16 = 17;
 const API_VERSIONS: i16 = 18;
 const CREATE_TOPICS: i16 = 19;
 
@@ -28,6 +29,13 @@ pub(crate) fn api_versions(broker: SocketAddr) -> io::Result<Vec<i16>> {
             key
         })
         .collect())
+}
+
+/// The ways in which a client may say who it is; version 1, for `PLAIN`.
+pub(crate) fn sasl_mechanisms(broker: SocketAddr) -> io::Result<Vec<String>> {
+    let mut answer = ask(broker, SASL_HANDSHAKE, 1, b"\0\x05PLAIN")?;
+    assert_eq!(answer.i16(), 0, "refused");
+    Ok((0..answer.i32()).map(|_| answer.string()).collect())
 }
 
 /// Version 1, of all topics.
