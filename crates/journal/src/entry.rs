@@ -209,13 +209,27 @@ impl Entry {
     /// The owner's word that time has come as far as `now`.
     pub fn tick(now: Timestamp) -> Self {
         let payload = Payload::Whole(Bytes::new());
-        Self { tenant: Tenant::default(), received: now, kind: EntryKind::Tick, records: 0, payload, key: None }
+        Self {
+            tenant: Tenant::default(),
+            received: now,
+            kind: EntryKind::Tick,
+            records: 0,
+            payload,
+            key: None,
+        }
     }
 
     /// The owner's word of `now`, a foreshock.v1 Marker.
     pub fn marker(now: Timestamp, payload: impl Into<Payload>) -> Self {
         let payload = payload.into();
-        Self { tenant: Tenant::default(), received: now, kind: EntryKind::Marker, records: 0, payload, key: None }
+        Self {
+            tenant: Tenant::default(),
+            received: now,
+            kind: EntryKind::Marker,
+            records: 0,
+            payload,
+            key: None,
+        }
     }
 }
 

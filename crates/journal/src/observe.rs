@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{EmbeddedReader, Fetched, Journal, JournalError, Offset, Partition, PartitionStat, Reader, Stream};
+use crate::{
+    EmbeddedReader, Fetched, Journal, JournalError, Offset, Partition, PartitionStat, Reader, Stream,
+};
 
 /// A journal that is only looked at.
 pub trait Observe {
@@ -14,7 +16,8 @@ pub trait Observe {
 
     /// Entries from an offset on, about `max_bytes` of payloads and at least one where there is one; nothing where
     /// there is nothing more at present. Blocks.
-    fn read(&mut self, partition: Partition, from: Offset, max_bytes: usize) -> Result<Fetched, JournalError>;
+    fn read(&mut self, partition: Partition, from: Offset, max_bytes: usize)
+    -> Result<Fetched, JournalError>;
 }
 
 impl Observe for EmbeddedReader {
@@ -27,7 +30,12 @@ impl Observe for EmbeddedReader {
         Ok(Self::stat(self))
     }
 
-    fn read(&mut self, partition: Partition, from: Offset, max_bytes: usize) -> Result<Fetched, JournalError> {
+    fn read(
+        &mut self,
+        partition: Partition,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Fetched, JournalError> {
         Self::read(self, partition, from, max_bytes)
     }
 }
@@ -56,7 +64,12 @@ impl Observe for Observed {
         self.journal.stat()
     }
 
-    fn read(&mut self, partition: Partition, from: Offset, max_bytes: usize) -> Result<Fetched, JournalError> {
+    fn read(
+        &mut self,
+        partition: Partition,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Fetched, JournalError> {
         let known = self.readers.remove(&partition).filter(|reader| reader.position() == from);
         let mut reader = match known {
             Some(reader) => reader,

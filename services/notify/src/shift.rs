@@ -70,7 +70,11 @@ async fn follow(
     }
 }
 
-fn change(ours: &mut BTreeSet<Partition>, change: Change, handed_over: &mut Option<foreshock_journal::Handover>) {
+fn change(
+    ours: &mut BTreeSet<Partition>,
+    change: Change,
+    handed_over: &mut Option<foreshock_journal::Handover>,
+) {
     match change {
         Change::Assigned(partitions) => ours.extend(partitions),
         Change::Revoked(partitions, handover) => {

@@ -133,7 +133,8 @@ impl Runners {
             partitions.iter().filter_map(|partition| at_work.get(partition)).for_each(act);
         };
         theirs(&self.at_work, &|runner| runner.stop.cancel());
-        let are_gone = |at_work: &BTreeMap<Partition, AtWork>| !partitions.iter().any(|p| at_work.contains_key(p));
+        let are_gone =
+            |at_work: &BTreeMap<Partition, AtWork>| !partitions.iter().any(|p| at_work.contains_key(p));
         if let Ok(ended) = tokio::time::timeout(HANDOVER, self.wait_until(are_gone)).await {
             return ended;
         }
@@ -152,7 +153,10 @@ impl Runners {
     }
 
     /// Waits for runners to end until `enough`.
-    async fn wait_until(&mut self, enough: impl Fn(&BTreeMap<Partition, AtWork>) -> bool) -> Result<(), WorkerError> {
+    async fn wait_until(
+        &mut self,
+        enough: impl Fn(&BTreeMap<Partition, AtWork>) -> bool,
+    ) -> Result<(), WorkerError> {
         let mut result = Ok(());
         while !enough(&self.at_work) {
             let Some(ended) = self.tasks.join_next_with_id().await else { break };

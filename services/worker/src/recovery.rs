@@ -50,12 +50,7 @@ pub(crate) async fn find(
 ///
 /// One that can't be used (another version, damaged, ahead of the log) is as good as none: the state is rebuilt
 /// from the oldest entries there are, and the log says so.
-pub(crate) fn load<S: Served>(
-    stage: &mut S,
-    found: Found,
-    input: Partition,
-    outputs: u16,
-) -> Start {
+pub(crate) fn load<S: Served>(stage: &mut S, found: Found, input: Partition, outputs: u16) -> Start {
     let Found { committed, first, next, snapshot } = found;
     if let Some((covers, mut from)) = snapshot {
         let reason = if committed.is_none_or(|committed| covers > committed) || covers > next {

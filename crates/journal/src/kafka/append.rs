@@ -121,7 +121,8 @@ impl Appender {
         counters: Arc<Counters>,
     ) -> Result<Self, JournalError> {
         let queued = Arc::new(AtomicU64::new(0));
-        let context = Acknowledgements { common, counters: Arc::clone(&counters), queued: Arc::clone(&queued) };
+        let context =
+            Acknowledgements { common, counters: Arc::clone(&counters), queued: Arc::clone(&queued) };
         let producer = options
             .append()
             .create_with_context(context)
@@ -159,7 +160,8 @@ impl Appender {
             let headers = message::headers(&entry);
             let (key, millis) = (entry.key, entry.received.0 / 1_000_000);
             let bytes = entry.payload.into_bytes();
-            let opaque = Box::new(OnItsWay { batch: Arc::clone(&on_its_way), index, bytes: bytes.len() as u64 });
+            let opaque =
+                Box::new(OnItsWay { batch: Arc::clone(&on_its_way), index, bytes: bytes.len() as u64 });
             let mut record = BaseRecord::with_opaque_to(self.names.topic(partition.stream), opaque)
                 .partition(partition.index.into())
                 .timestamp(i64::try_from(millis).unwrap_or(i64::MAX))
@@ -189,8 +191,12 @@ impl Appender {
 /// Why a message was not taken.
 fn refusal(error: &KafkaError, bytes: u64) -> JournalError {
     match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::MessageSizeTooLarge) => JournalError::TooLarge { bytes, limit_bytes: bytes - 1 },
-        Some(RDKafkaErrorCode::QueueFull) => JournalError::Overloaded { queued_bytes: bytes, limit_bytes: bytes },
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            JournalError::TooLarge { bytes, limit_bytes: bytes - 1 }
+        }
+        Some(RDKafkaErrorCode::QueueFull) => {
+            JournalError::Overloaded { queued_bytes: bytes, limit_bytes: bytes }
+        }
         _ => failure("appending", error),
     }
 }

@@ -12,12 +12,13 @@ use std::{
 
 use rdkafka::{
     client::{ClientContext, OAuthToken},
+    config::RDKafkaLogLevel,
     consumer::ConsumerContext,
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::ProducerContext,
 };
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 /// What is known of the connection to the brokers, by all clients together.
 #[derive(Debug, Default)]
@@ -58,8 +59,20 @@ pub(super) struct Common {
 impl ClientContext for Common {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
+    /// The library tells of each broker that does not answer, over and over. We tell once, below.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, said: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                error!("librdkafka: {facility}: {said}");
+            }
+            _ => debug!("librdkafka: {facility}: {said}"),
+        }
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
+            // Told by the reader's poll as well, where it belongs.
+            Some(RDKafkaErrorCode::PartitionEOF) => {}
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 if self.connection.trouble().is_none() {
                     warn!("no broker of Kafka answers: {reason}");
@@ -74,7 +87,8 @@ impl ClientContext for Common {
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        let file = self.token_file.as_ref().ok_or("set journal.kafka.sasl_token_file to a file with the token")?;
+        let file =
+            self.token_file.as_ref().ok_or("set journal.kafka.sasl_token_file to a file with the token")?;
         let token = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
         let token = token.trim().to_owned();
         // Read again in a minute, whatever it says of itself: who renews the file needs not tell us.
@@ -96,6 +110,10 @@ macro_rules! common_context {
     ($context:ty $(, $more:item)*) => {
         impl rdkafka::client::ClientContext for $context {
             const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+            fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, said: &str) {
+                self.common.log(level, facility, said);
+            }
 
             fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
                 self.common.error(error, reason);

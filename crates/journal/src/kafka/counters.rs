@@ -43,7 +43,9 @@ impl Counters {
             batches: self.batches.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             refused: self.refused.load(Relaxed),
-            sync_latency: bounds.map(|(ms, within)| (Duration::from_millis(*ms), within.load(Relaxed))).collect(),
+            sync_latency: bounds
+                .map(|(ms, within)| (Duration::from_millis(*ms), within.load(Relaxed)))
+                .collect(),
             sync_total: Duration::from_nanos(self.nanos.load(Relaxed)),
             queued_bytes,
             ..Figures::default()

@@ -173,7 +173,10 @@ impl MemberContext {
             let (handover, ended) = Handover::new();
             self.tell(Change::Revoked(told.clone(), handover));
             if ended.recv_timeout(HANDOVER) == Err(blocking::RecvTimeoutError::Timeout) {
-                warn!(partitions = told.len(), "partitions were not brought to an end within {HANDOVER:?} and are given away as they are");
+                warn!(
+                    partitions = told.len(),
+                    "partitions were not brought to an end within {HANDOVER:?} and are given away as they are"
+                );
             }
             self.release(consumer, &told);
         }
@@ -199,7 +202,11 @@ impl MemberContext {
     }
 
     fn ours(&self, partitions: &TopicPartitionList) -> Vec<Partition> {
-        partitions.elements().iter().filter_map(|element| place(&self.names, element.topic(), element.partition())).collect()
+        partitions
+            .elements()
+            .iter()
+            .filter_map(|element| place(&self.names, element.topic(), element.partition()))
+            .collect()
     }
 
     fn tell(&self, change: Change) {
@@ -265,7 +272,10 @@ impl Group {
                     *ended.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
                     ended.1.notify_all();
                 })
-                .map_err(|error| JournalError::Kafka { doing: "starting a thread", reason: error.to_string() })?;
+                .map_err(|error| JournalError::Kafka {
+                    doing: "starting a thread",
+                    reason: error.to_string(),
+                })?;
         }
         let member = Member { group: Arc::clone(&group), heard, ended };
         Ok((group, member))
@@ -313,7 +323,10 @@ impl Group {
                     return;
                 }
                 Err(error) => {
-                    warn!(consumer = self.consumer_name, "the place in the group is lost, another is asked for: {error}");
+                    warn!(
+                        consumer = self.consumer_name,
+                        "the place in the group is lost, another is asked for: {error}"
+                    );
                     thread::sleep(Duration::from_secs(1));
                 }
             }
@@ -368,7 +381,10 @@ impl Group {
             if !coming.is_empty()
                 && let Err(error) = self.take_over(member, &lookup, &coming)
             {
-                warn!(consumer = self.consumer_name, "partitions can't be taken over yet, it is tried again: {error}");
+                warn!(
+                    consumer = self.consumer_name,
+                    "partitions can't be taken over yet, it is tried again: {error}"
+                );
             }
         }
         Ok(())
@@ -438,7 +454,9 @@ impl Group {
             .create_with_context::<_, BaseProducer<Common>>(self.common.clone())
             .and_then(|producer| producer.init_transactions(PATIENCE));
         match ended {
-            Ok(()) => debug!(consumer = self.consumer_name, owner, "ended what the owner before may have left open"),
+            Ok(()) => {
+                debug!(consumer = self.consumer_name, owner, "ended what the owner before may have left open")
+            }
             Err(error) => warn!(
                 consumer = self.consumer_name,
                 owner,

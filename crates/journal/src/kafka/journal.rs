@@ -30,8 +30,8 @@ use super::{
     tap::{PATIENCE, Taps},
 };
 use crate::{
-    Appended, Batch, BoxFuture, Figures, Health, Journal, JournalError, LoadedSnapshot, Membership, Offset, Partition,
-    PartitionStat, Pending, Reader, SnapshotKey, Stream, WriteSnapshot,
+    Appended, Batch, BoxFuture, Figures, Health, Journal, JournalError, LoadedSnapshot, Membership, Offset,
+    Partition, PartitionStat, Pending, Reader, SnapshotKey, Stream, WriteSnapshot,
 };
 
 /// How often it is looked whether a topic has grown.
@@ -118,10 +118,9 @@ impl Shared {
     }
 
     fn admin(&self) -> Result<BaseConsumer<Common>, JournalError> {
-        self.options
-            .admin()
-            .create_with_context(self.common.clone())
-            .map_err(|error| JournalError::Unusable(format!("its client can't be made: {error}; see journal.kafka")))
+        self.options.admin().create_with_context(self.common.clone()).map_err(|error| {
+            JournalError::Unusable(format!("its client can't be made: {error}; see journal.kafka"))
+        })
     }
 
     /// Waits for the cluster, then counts partitions. Returns those of the topic of snapshots.
@@ -131,14 +130,18 @@ impl Shared {
         loop {
             match client.fetch_metadata(None, PATIENCE) {
                 Ok(metadata) => {
-                    let counts: HashMap<&str, usize> =
-                        metadata.topics().iter().map(|topic| (topic.name(), topic.partitions().len())).collect();
+                    let counts: HashMap<&str, usize> = metadata
+                        .topics()
+                        .iter()
+                        .map(|topic| (topic.name(), topic.partitions().len()))
+                        .collect();
                     let missing = self.take_counts(&counts);
                     let snapshots = counts.get(self.names.snapshots.as_str()).copied().unwrap_or(0);
                     if missing.is_empty() && snapshots > 0 {
                         return Ok(i32::try_from(snapshots).unwrap_or(1));
                     }
-                    let missing = if missing.is_empty() { self.names.snapshots.clone() } else { missing.join(", ") };
+                    let missing =
+                        if missing.is_empty() { self.names.snapshots.clone() } else { missing.join(", ") };
                     return Err(JournalError::Unusable(format!(
                         "these topics are not there: {missing}; make them with `foreshock topics apply`"
                     )));
@@ -146,7 +149,10 @@ impl Shared {
                 Err(error) => {
                     tries += 1;
                     if tries.is_power_of_two() {
-                        warn!(brokers = self.options.brokers, tries, "Kafka does not answer, it is tried again: {error}");
+                        warn!(
+                            brokers = self.options.brokers,
+                            tries, "Kafka does not answer, it is tried again: {error}"
+                        );
                     }
                 }
             }
@@ -179,11 +185,14 @@ impl Shared {
             Err(error) => return warn!("the topics' limits can't be asked for: {error}"),
         };
         let topics: Vec<&str> = Stream::TELEMETRY.iter().map(|stream| self.names.topic(*stream)).collect();
-        let asked: Vec<ResourceSpecifier<'_>> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let asked: Vec<ResourceSpecifier<'_>> =
+            topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
         match admin.describe_configs(&asked, &AdminOptions::new().request_timeout(Some(PATIENCE))).await {
             Ok(answers) => {
                 let limits = answers.into_iter().flatten().filter_map(|resource| {
-                    resource.get("max.message.bytes").and_then(|entry| entry.value.as_ref()?.parse::<usize>().ok())
+                    resource
+                        .get("max.message.bytes")
+                        .and_then(|entry| entry.value.as_ref()?.parse::<usize>().ok())
                 });
                 if let Some(limit) = limits.min() {
                     self.max_entry_bytes.store(limit.saturating_sub(AROUND_A_MESSAGE).max(1024), Relaxed);
@@ -313,7 +322,8 @@ impl Journal for KafkaJournal {
             (0..self.partitions(stream))
                 .map(|index| {
                     let partition = Partition::new(stream, index);
-                    let (first, next) = bounds.get(&(topic.to_owned(), index.into())).copied().unwrap_or((0, 0));
+                    let (first, next) =
+                        bounds.get(&(topic.to_owned(), index.into())).copied().unwrap_or((0, 0));
                     PartitionStat {
                         partition,
                         first: Offset(first),

@@ -120,7 +120,8 @@ impl KafkaOptions {
         config.set("isolation.level", "read_committed");
         config.set("enable.partition.eof", "true");
         config.set("check.crcs", "true");
-        config.set("fetch.wait.max.ms", "500");
+        // A partition that is opened is asked for with the next request: this long after, at the most.
+        config.set("fetch.wait.max.ms", "100");
         config.set("fetch.queue.backoff.ms", "5");
         config.set("fetch.error.backoff.ms", "100");
         // Read ahead, for each partition.

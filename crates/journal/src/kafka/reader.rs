@@ -54,21 +54,19 @@ impl KafkaReader {
         loop {
             let next = match self.ahead.take() {
                 Some(next) => next,
-                None => {
-                    match self.tap.poll(Duration::ZERO, message::entry) {
-                        Ok(Polled::Message(entry)) => {
-                            self.at_end = false;
-                            (Offset(self.tap.position() - 1), entry)
-                        }
-                        Ok(Polled::End) => {
-                            self.at_end = true;
-                            continue;
-                        }
-                        Ok(Polled::Nothing) => return Ok(fetched),
-                        Ok(Polled::Gone) => return Err(self.out_of_range()?),
-                        Err(error) => return Err(error),
+                None => match self.tap.poll(Duration::ZERO, message::entry) {
+                    Ok(Polled::Message(entry)) => {
+                        self.at_end = false;
+                        (Offset(self.tap.position() - 1), entry)
                     }
-                }
+                    Ok(Polled::End) => {
+                        self.at_end = true;
+                        continue;
+                    }
+                    Ok(Polled::Nothing) => return Ok(fetched),
+                    Ok(Polled::Gone) => return Err(self.out_of_range()?),
+                    Err(error) => return Err(error),
+                },
             };
             bytes += next.1.payload.len();
             if bytes > max_bytes && !fetched.is_empty() {

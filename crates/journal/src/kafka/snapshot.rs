@@ -149,7 +149,8 @@ impl Snapshots {
             crc: 0,
             written: Arc::default(),
         };
-        let failed = |error: io::Error| JournalError::Kafka { doing: "saving a state", reason: error.to_string() };
+        let failed =
+            |error: io::Error| JournalError::Kafka { doing: "saving a state", reason: error.to_string() };
         write(&mut pieces).and_then(|()| pieces.send()).and_then(|()| pieces.wait(0)).map_err(failed)?;
         let first = pieces.written.lock().unwrap_or_else(PoisonError::into_inner).first;
         let first = first.ok_or_else(|| failed(io::Error::other("the brokers did not say where it lies")))?;
@@ -215,10 +216,15 @@ impl Snapshots {
                     crc = crc32c::crc32c_append(crc, &piece);
                     pieces.push_back(piece);
                 }
-                Polled::End => return Ok(Err(format!("{} of {} pieces are there", pieces.len(), pointer.pieces))),
+                Polled::End => {
+                    return Ok(Err(format!("{} of {} pieces are there", pieces.len(), pointer.pieces)));
+                }
                 Polled::Gone => return Ok(Err("it is not there any more".to_owned())),
                 Polled::Nothing if heard.elapsed() > PATIENCE => {
-                    return Err(JournalError::Kafka { doing: "loading a state", reason: "nothing came".to_owned() });
+                    return Err(JournalError::Kafka {
+                        doing: "loading a state",
+                        reason: "nothing came".to_owned(),
+                    });
                 }
                 Polled::Nothing => {}
             }

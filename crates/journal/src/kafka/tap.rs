@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread,
@@ -79,6 +79,8 @@ pub(super) struct Taps {
     options: KafkaOptions,
     common: Common,
     clients: Mutex<Vec<Arc<Client>>>,
+    /// Asks where partitions begin and end. A client that reads would answer only after what it waits for has come.
+    asking: OnceLock<BaseConsumer<ReadContext>>,
     /// Where committed records end, as of a second ago, of the partitions that are read.
     ends: Arc<Mutex<BTreeMap<Place, i64>>>,
     /// The offset up to which a partition was read, while there is nothing more of it.
@@ -87,7 +89,14 @@ pub(super) struct Taps {
 
 impl Taps {
     pub(super) fn new(options: KafkaOptions, common: Common) -> Self {
-        Self { options, common, clients: Mutex::default(), ends: Arc::default(), read_to: Mutex::default() }
+        Self {
+            options,
+            common,
+            clients: Mutex::default(),
+            asking: OnceLock::new(),
+            ends: Arc::default(),
+            read_to: Mutex::default(),
+        }
     }
 
     /// Opens a partition at an offset.
@@ -109,9 +118,8 @@ impl Taps {
 
     /// The offsets where a partition's committed records begin and end. Asks the brokers; blocks.
     pub(super) fn bounds(&self, topic: &str, partition: i32) -> Result<(u64, u64), JournalError> {
-        let client = self.any_client()?;
-        let (low, high) = client
-            .consumer
+        let (low, high) = self
+            .asking()?
             .fetch_watermarks(topic, partition, PATIENCE)
             .map_err(|error| failure("asking where a partition begins and ends", &error))?;
         Ok((u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0)))
@@ -135,14 +143,14 @@ impl Taps {
         &self,
         partitions: &TopicPartitionList,
     ) -> Result<BTreeMap<Place, (u64, u64)>, JournalError> {
-        let client = self.any_client()?;
+        let asking = self.asking()?;
         let ask = |at: KafkaOffset| {
             let mut asked = TopicPartitionList::new();
             for element in partitions.elements() {
                 let added = asked.add_partition_offset(element.topic(), element.partition(), at);
                 added.map_err(|error| failure("asking where partitions begin and end", &error))?;
             }
-            let answered = client.consumer.offsets_for_times(asked, PATIENCE);
+            let answered = asking.offsets_for_times(asked, PATIENCE);
             answered.map_err(|error| failure("asking where partitions begin and end", &error))
         };
         let mut bounds: BTreeMap<Place, (u64, u64)> = BTreeMap::new();
@@ -158,12 +166,18 @@ impl Taps {
         Ok(bounds)
     }
 
-    fn any_client(&self) -> Result<Arc<Client>, JournalError> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if clients.is_empty() {
-            clients.push(self.connect()?);
+    fn asking(&self) -> Result<&BaseConsumer<ReadContext>, JournalError> {
+        if self.asking.get().is_none() {
+            // Where two come at once one of theirs is dropped.
+            let _ = self.asking.set(self.client()?);
         }
-        Ok(Arc::clone(&clients[0]))
+        Ok(self.asking.get().expect("set above"))
+    }
+
+    fn client(&self) -> Result<BaseConsumer<ReadContext>, JournalError> {
+        let context = ReadContext { common: self.common.clone(), ends: Arc::clone(&self.ends) };
+        let made = self.options.reading().create_with_context(context);
+        made.map_err(|error| failure("making a reader", &error))
     }
 
     /// A client that does not hold the place, which it holds from now on.
@@ -181,13 +195,7 @@ impl Taps {
     }
 
     fn connect(&self) -> Result<Arc<Client>, JournalError> {
-        let context = ReadContext { common: self.common.clone(), ends: Arc::clone(&self.ends) };
-        let consumer: BaseConsumer<ReadContext> = self
-            .options
-            .reading()
-            .create_with_context(context)
-            .map_err(|error| failure("making a reader", &error))?;
-        let consumer = Arc::new(consumer);
+        let consumer = Arc::new(self.client()?);
         let stop = Arc::new(AtomicBool::new(false));
         let (looked_after, stopped) = (Arc::clone(&consumer), Arc::clone(&stop));
         thread::Builder::new()

@@ -181,7 +181,8 @@ fn compare(wanted: &[Topic], replication: u16, present: &BTreeMap<String, Presen
             });
             continue;
         };
-        let key = if *may_grow { "journal.kafka.telemetry_partitions" } else { "journal.kafka.stage_partitions" };
+        let key =
+            if *may_grow { "journal.kafka.telemetry_partitions" } else { "journal.kafka.stage_partitions" };
         if present.partitions > *partitions && *may_grow {
             plan.refused.push(format!(
                 "{name} has {} partitions and {partitions} are configured; Kafka can't take partitions away: set {key} to {} or more",
@@ -232,8 +233,8 @@ impl Topics {
 
     async fn present(&self, topics: &[Topic]) -> Result<BTreeMap<String, Present>, JournalError> {
         let looking = |error| failure("looking at the topics", &error);
-        let metadata =
-            tokio::task::block_in_place(|| self.admin.inner().fetch_metadata(None, PATIENCE)).map_err(looking)?;
+        let metadata = tokio::task::block_in_place(|| self.admin.inner().fetch_metadata(None, PATIENCE))
+            .map_err(looking)?;
         let mut present: BTreeMap<String, Present> = BTreeMap::new();
         for topic in metadata.topics() {
             if topics.iter().any(|wanted| wanted.name == topic.name()) {
@@ -242,7 +243,8 @@ impl Topics {
             }
         }
         let asked: Vec<String> = present.keys().cloned().collect();
-        let asked: Vec<ResourceSpecifier<'_>> = asked.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let asked: Vec<ResourceSpecifier<'_>> =
+            asked.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         if asked.is_empty() {
             return Ok(present);
         }
@@ -382,7 +384,8 @@ mod tests {
 
     #[test]
     fn partitions_are_never_taken_away_and_those_that_cut_state_stay_as_they_are() {
-        let present = after(&compare(&wanted().topics(&Names::new("")), 3, &BTreeMap::new()), BTreeMap::new());
+        let present =
+            after(&compare(&wanted().topics(&Names::new("")), 3, &BTreeMap::new()), BTreeMap::new());
         let fewer = Wanted { telemetry_partitions: 4, ..wanted() };
         let plan = compare(&fewer.topics(&Names::new("")), 3, &present);
         assert_eq!(plan.refused.len(), 3, "{plan:?}");

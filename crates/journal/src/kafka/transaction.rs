@@ -303,7 +303,10 @@ fn attempt(group: &Group, producer: &Transactions, batches: &mut Vec<Waiting>, s
     // First the generation, then the look at what is ours: a partition that goes afterwards makes this one old.
     let Some(generation) = group.metadata() else {
         refuse_lost(group, batches);
-        return Attempt::Undone(JournalError::Kafka { doing: "committing", reason: "no place in the group".into() });
+        return Attempt::Undone(JournalError::Kafka {
+            doing: "committing",
+            reason: "no place in the group".into(),
+        });
     };
     refuse_lost(group, batches);
     if batches.is_empty() {
@@ -323,7 +326,9 @@ fn attempt(group: &Group, producer: &Transactions, batches: &mut Vec<Waiting>, s
     match made {
         Ok(()) => {
             let context = producer.context();
-            Attempt::Committed(std::mem::take(&mut *context.offsets.lock().unwrap_or_else(PoisonError::into_inner)))
+            Attempt::Committed(std::mem::take(
+                &mut *context.offsets.lock().unwrap_or_else(PoisonError::into_inner),
+            ))
         }
         Err(error) if is_fatal(&error) => Attempt::Unknown(failure("committing", &error)),
         Err(error) => match retried(|| producer.abort_transaction(PATIENCE)) {
@@ -335,7 +340,8 @@ fn attempt(group: &Group, producer: &Transactions, batches: &mut Vec<Waiting>, s
 
 /// Batches of partitions that are not ours any more go back to who handed them in.
 fn refuse_lost(group: &Group, batches: &mut Vec<Waiting>) {
-    let lost = |waiting: &mut Waiting| waiting.consumed().next.iter().any(|(input, _)| !group.owned().has(*input));
+    let lost =
+        |waiting: &mut Waiting| waiting.consumed().next.iter().any(|(input, _)| !group.owned().has(*input));
     for waiting in batches.extract_if(.., lost) {
         let input = waiting.consumed().next.first().map(|(input, _)| *input);
         let input = input.unwrap_or(crate::Partition::new(crate::Stream::Control, 0));
@@ -352,7 +358,8 @@ fn refuse_too_large(batches: &mut Vec<Waiting>, too_large: &[usize]) {
         too_large.iter().any(|index| places.contains(index))
     };
     for waiting in batches.extract_if(.., has_one) {
-        let bytes = waiting.batch.entries.iter().map(|(_, entry)| entry.payload.len()).max().unwrap_or(0) as u64;
+        let bytes =
+            waiting.batch.entries.iter().map(|(_, entry)| entry.payload.len()).max().unwrap_or(0) as u64;
         warn!(bytes, "a message is above max.message.bytes of its topic; `foreshock topics apply` raises it");
         waiting.refuse(JournalError::TooLarge { bytes, limit_bytes: bytes.saturating_sub(1) });
     }
@@ -363,11 +370,12 @@ fn send_all(group: &Group, producer: &Transactions, batches: &[Waiting]) -> Resu
     for (index, (partition, entry)) in entries.enumerate() {
         let payload = entry.payload.clone().into_bytes();
         loop {
-            let record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(group.names().topic(partition.stream), index)
-                .partition(partition.index.into())
-                .timestamp(i64::try_from(entry.received.0 / 1_000_000).unwrap_or(i64::MAX))
-                .headers(message::headers(entry))
-                .payload(payload.as_ref());
+            let record =
+                BaseRecord::<[u8], [u8], usize>::with_opaque_to(group.names().topic(partition.stream), index)
+                    .partition(partition.index.into())
+                    .timestamp(i64::try_from(entry.received.0 / 1_000_000).unwrap_or(i64::MAX))
+                    .headers(message::headers(entry))
+                    .payload(payload.as_ref());
             match producer.send(record) {
                 Ok(()) => break,
                 Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
@@ -419,7 +427,8 @@ fn is_there(
         asked.add_partition(group.names().topic(partition.stream), partition.index.into());
     }
     while !group.stops() {
-        let consumer = batches.first().map(|waiting| waiting.consumed().consumer.as_str()).unwrap_or_default();
+        let consumer =
+            batches.first().map(|waiting| waiting.consumed().consumer.as_str()).unwrap_or_default();
         // Our own name was taken anew, so nothing of ours is open: what is there is final.
         let found = options
             .lookup(consumer)

@@ -122,7 +122,8 @@ impl KafkaConfig {
         set("sasl.mechanism", &self.sasl_mechanism);
         set("sasl.username", &self.sasl_username);
         if let Some(password) = &self.sasl_password {
-            let password = password.read_text().map_err(|error| format!("journal.kafka.sasl_password: {error}"))?;
+            let password =
+                password.read_text().map_err(|error| format!("journal.kafka.sasl_password: {error}"))?;
             set("sasl.password", &password);
         }
         options.properties.extend(self.properties.clone());
@@ -167,7 +168,10 @@ impl KafkaConfig {
                 problem(format!("journal.kafka.{key} is {partitions}; take 1 to 1024"));
             }
         }
-        if self.replication == 0 || self.min_insync_replicas == 0 || self.min_insync_replicas > self.replication {
+        if self.replication == 0
+            || self.min_insync_replicas == 0
+            || self.min_insync_replicas > self.replication
+        {
             problem(format!(
                 "journal.kafka.min_insync_replicas is {} of {} replicas; take 1 or more, and no more than journal.kafka.replication",
                 self.min_insync_replicas, self.replication
@@ -180,7 +184,10 @@ impl KafkaConfig {
             ));
         }
         if self.commit_interval_ms > 5000 {
-            problem(format!("journal.kafka.commit_interval_ms is {}; take 0 to 5000", self.commit_interval_ms));
+            problem(format!(
+                "journal.kafka.commit_interval_ms is {}; take 0 to 5000",
+                self.commit_interval_ms
+            ));
         }
         if !self.sasl_mechanism.is_empty() && !MECHANISMS.contains(&self.sasl_mechanism.as_str()) {
             problem(format!(
@@ -190,7 +197,9 @@ impl KafkaConfig {
             ));
         }
         for key in self.properties.keys().filter(|key| OURS.contains(&key.as_str())) {
-            problem(format!("journal.kafka.properties.{key:?} can't be set: that nothing is lost or told twice rests on it"));
+            problem(format!(
+                "journal.kafka.properties.{key:?} can't be set: that nothing is lost or told twice rests on it"
+            ));
         }
         problems
     }

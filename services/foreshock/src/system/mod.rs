@@ -132,7 +132,8 @@ impl System {
             )),
             None => None,
         };
-        let addresses = Addresses { otlp, console: console.as_ref().map(Console::address), admin: admin_address };
+        let addresses =
+            Addresses { otlp, console: console.as_ref().map(Console::address), admin: admin_address };
         let console = console.map(|console| {
             let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.console));
             let insight = Arc::new(StageInsight(Arc::clone(&views)));
@@ -149,8 +150,9 @@ impl System {
         });
         let notify = services.notify.then(|| notify(config.notify, &journal, &figures, &failed));
         let rules = ingest.as_ref().map(Ingest::reload);
-        let ingest = ingest
-            .map(|ingest| Service::start("ingest", &failed, |stop| async move { Ok(ingest.run(stop).await?) }));
+        let ingest = ingest.map(|ingest| {
+            Service::start("ingest", &failed, |stop| async move { Ok(ingest.run(stop).await?) })
+        });
         Ok(Self {
             addresses,
             figures,
