@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools
+.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools image chart
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
@@ -16,6 +16,8 @@ help:
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
+	@echo "make image    the container image (IMAGE=name to name it)"
+	@echo "make chart    check the Helm chart as make test does, and pack it"
 	@echo "make overload send it twice what it can take, look whether it keeps its limits (BYTES=number)"
 
 # What has to be there before anything can be built; names the package where it can't be installed.
@@ -38,6 +40,7 @@ test: tools test-tools
 # The real servers that tests run against.
 test-tools:
 	@deploy/test-tools
+	@deploy/helm/tools >/dev/null
 
 # Every real OTLP client; `make test` runs those that need no long build.
 clients: tools
@@ -74,3 +77,12 @@ chaos: bench-build
 # Writes a journal of BYTES (20 GB by default, never more) and reads it again.
 overload: bench-build
 	$(TARGET)/release/overload --foreshock $(FORESHOCK) --bytes $(or $(BYTES),20000000000)
+
+# With docker, podman or buildah, whichever is there.
+image:
+	@deploy/docker/build-image
+
+# Into $(TARGET)/chart.
+chart: tools
+	@tests/chart/run
+	@"$$(deploy/helm/tools)/helm" package deploy/helm/foreshock --destination $(TARGET)/chart
