@@ -17,6 +17,11 @@
 {{- $faults = append $faults (printf "kafka.brokers: %q is not host:port" .) -}}
 {{- end -}}
 {{- end -}}
+{{- range list "telemetry_partitions" "stage_partitions" -}}
+{{- if hasKey (dig "journal" (dict) $.Values.config) . -}}
+{{- $faults = append $faults (printf "config.journal.%s is the embedded journal's: take config.journal.kafka.%s" . .) -}}
+{{- end -}}
+{{- end -}}
 {{- $tls := has $security.protocol (list "ssl" "sasl_ssl") -}}
 {{- $sasl := hasPrefix "sasl_" $security.protocol -}}
 {{- if and (not $tls) (or $security.ca.secret $security.client.secret) -}}
@@ -31,11 +36,11 @@
 {{- if and $sasl $security.sasl.mechanism (ne $security.sasl.mechanism "OAUTHBEARER") (not (and $security.sasl.username $security.sasl.secret)) -}}
 {{- $faults = append $faults (printf "kafka.security.sasl: %s needs username, and secret: the name of a Secret with the password" $security.sasl.mechanism) -}}
 {{- end -}}
-{{- $floor := add $received 134217728 -}}
+{{- $floor := addf $received $set.journal.queue_bytes 134217728 | int64 -}}
 {{- $given := dig "limits" "memory" "" .Values.ingest.resources -}}
 {{- $limit := include "foreshock.bytes" $given | int64 -}}
 {{- if and $limit (lt $limit $floor) -}}
-{{- $faults = append $faults (printf "ingest.resources.limits.memory is %v, %d bytes are needed: ingest.memory_limit_bytes + 2 x ingest.connections.read_ahead_limit_bytes + 128Mi; raise it or lower those" $given $floor) -}}
+{{- $faults = append $faults (printf "ingest.resources.limits.memory is %v, %d bytes are needed: ingest.memory_limit_bytes + 2 x ingest.connections.read_ahead_limit_bytes + journal.queue_bytes + 128Mi; raise it or lower those" $given $floor) -}}
 {{- end -}}
 {{- with .Values.ingest.autoscaling -}}
 {{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}

@@ -26,12 +26,6 @@ ingest:
   drain_notice: 5s
 notify:
   console_url: http://{{ $console }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:7700
-{{- if eq .Values.mode "distributed" }}
-journal:
-  telemetry_partitions: 16
-  stage_partitions: 64
-  kafka: { replication: 3, min_insync_replicas: 2 }
-{{- end }}
 {{- end -}}
 
 {{/* What `config` can't say because other values do. */}}
