@@ -6,8 +6,12 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
+<<<<<<< HEAD
 .PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools \
 	kafka-up kafka-down
+=======
+.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools image chart
+>>>>>>> chart
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
@@ -19,6 +23,8 @@ help:
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
+	@echo "make image    the container image (IMAGE=name to name it)"
+	@echo "make chart    check the Helm chart as make test does, and pack it"
 	@echo "make overload send it twice what it can take, look whether it keeps its limits (BYTES=number)"
 
 # What has to be there before anything can be built; names the package where it can't be installed.
@@ -41,6 +47,7 @@ test: tools test-tools
 # The real servers that tests run against.
 test-tools:
 	@deploy/test-tools
+	@deploy/helm/tools >/dev/null
 
 # Of variables, make hands on those of the environment and of its command line: see deploy/kafka/up and down.
 kafka-up:
@@ -84,3 +91,12 @@ chaos: bench-build
 # Writes a journal of BYTES (20 GB by default, never more) and reads it again.
 overload: bench-build
 	$(TARGET)/release/overload --foreshock $(FORESHOCK) --bytes $(or $(BYTES),20000000000)
+
+# With docker, podman or buildah, whichever is there.
+image:
+	@deploy/docker/build-image
+
+# Into $(TARGET)/chart.
+chart: tools
+	@tests/chart/run
+	@"$$(deploy/helm/tools)/helm" package deploy/helm/foreshock --destination $(TARGET)/chart
