@@ -6,12 +6,8 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-<<<<<<< HEAD
 .PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools \
-	kafka-up kafka-down
-=======
-.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools image chart
->>>>>>> chart
+	kafka-up kafka-down image chart
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
