@@ -1,0 +1,63 @@
+//! The final findings of a fixed input are the same, byte for byte, whatever the journal, the number of partitions
+//! and the number of workers. A few settings by default; all of them with FORESHOCK_MATRIX=full.
+#![allow(unreachable_pub, clippy::unwrap_used)]
+
+#[path = "matrix/inputs.rs"]
+mod inputs;
+#[path = "matrix/run.rs"]
+mod run;
+
+use foreshock_demo::Fault;
+use foreshock_kafka_testing::Kafka;
+
+use crate::{
+    inputs::Request,
+    run::{Setting, findings},
+};
+
+fn is_full() -> bool {
+    std::env::var("FORESHOCK_MATRIX").is_ok_and(|matrix| matrix == "full")
+}
+
+fn settings() -> Vec<Setting> {
+    let embedded = [1, 3, 16].map(Setting::Embedded);
+    let kafka: Vec<Setting> = if is_full() {
+        let each = |partitions| [1, 2, 4].map(|workers| Setting::Kafka { partitions, workers });
+        [1, 3, 16].into_iter().flat_map(each).collect()
+    } else {
+        vec![Setting::Kafka { partitions: 1, workers: 1 }, Setting::Kafka { partitions: 3, workers: 2 }]
+    };
+    embedded.into_iter().chain(kafka).collect()
+}
+
+/// Runs every setting and compares its findings with the first one's.
+fn compare(what: &str, input: &[Request]) {
+    let kafka = Kafka::shared().bootstrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut first: Option<(Setting, Vec<String>)> = None;
+    for setting in settings() {
+        let began = std::time::Instant::now();
+        let found = runtime.block_on(findings(&setting, Some(&kafka), input));
+        eprintln!("{what}: {setting:?}: {} final findings in {:.1?}", found.len(), began.elapsed());
+        let (other, expected) = first.get_or_insert_with(|| (setting.clone(), found.clone()));
+        assert!(!expected.is_empty(), "{what}: an input without findings shows nothing");
+        for (ours, theirs) in found.iter().zip(expected.iter()) {
+            assert_eq!(ours, theirs, "{what}: {setting:?} and {other:?} differ");
+        }
+        assert_eq!(found.len(), expected.len(), "{what}: {setting:?} and {other:?} differ in number");
+    }
+}
+
+#[test]
+fn of_the_shop_through_its_faults() {
+    let faults: &[Fault] = if is_full() { &Fault::ALL } else { &Fault::ALL[..2] };
+    compare("the shop", &inputs::shop(faults));
+}
+
+#[test]
+fn of_a_block_log_from_64_instances() {
+    match inputs::block_log() {
+        Some(path) => compare("the block log", &inputs::blocks(path)),
+        None => eprintln!("SKIPPED: the block log of ../shared is not there"),
+    }
+}
