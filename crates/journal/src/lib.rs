@@ -148,6 +148,11 @@ pub trait Journal: Send + Sync + 'static {
     /// Appends a batch as one atomic, durable step. Returns at once; never blocks the caller.
     fn append(&self, batch: Batch) -> Pending;
 
+    /// The largest payload an entry may have, in bytes; what is above is refused by append.
+    fn max_entry_bytes(&self) -> usize {
+        usize::MAX
+    }
+
     /// A reader that starts at `from`. Fails with [`JournalError::OutOfRange`] where that is no longer there.
     fn reader(&self, partition: Partition, from: Offset) -> Result<Box<dyn Reader>, JournalError>;
 
