@@ -290,6 +290,32 @@ fn whole_resources_are_put_together_up_to_the_limit_and_nothing_is_copied() {
 }
 
 #[test]
+fn the_order_of_a_partition_is_kept_where_an_older_part_still_has_room() {
+    let of = |service: &str, body: &str| {
+        lines(resource(vec![attribute("service.name", service)]), [body.to_owned()])
+    };
+    let (first, second) = ("cart", "pay");
+    let place = |service| partition(of(service, "").resource);
+    assert_ne!(place(first), place(second));
+    for between in [first, second] {
+        let large = "x".repeat(800);
+        let request = LogsData {
+            resource_logs: vec![
+                of(first, "1"),
+                of(between, "2"),
+                of(first, &large),
+                of(second, "3"),
+                of(first, "4"),
+            ],
+        };
+        assert_all_is_kept_below(&request, 1_000, |_| false);
+        let body = Bytes::from(request.encode_to_vec());
+        let parts = checked(Signal::Logs, &body, 1_000).parts;
+        assert_eq!(parts.iter().filter(|part| part.partition == place(first)).count(), 3);
+    }
+}
+
+#[test]
 fn a_divided_resource_fills_its_parts_and_its_neighbours_join_them() {
     let cart = || resource(vec![attribute("service.name", "cart")]);
     let numbered = |range: std::ops::Range<u32>| range.map(|n| format!("{n:0100}"));
