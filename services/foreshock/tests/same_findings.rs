@@ -41,10 +41,16 @@ fn compare(what: &str, input: &[Request]) {
         eprintln!("{what}: {setting:?}: {} final findings in {:.1?}", found.len(), began.elapsed());
         let (other, expected) = first.get_or_insert_with(|| (setting.clone(), found.clone()));
         assert!(!expected.is_empty(), "{what}: an input without findings shows nothing");
-        for (ours, theirs) in found.iter().zip(expected.iter()) {
-            assert_eq!(ours, theirs, "{what}: {setting:?} and {other:?} differ");
-        }
-        assert_eq!(found.len(), expected.len(), "{what}: {setting:?} and {other:?} differ in number");
+        let only = |these: &[String], those: &[String]| -> Vec<String> {
+            these.iter().filter(|one| !those.contains(one)).cloned().collect()
+        };
+        let (more, fewer) = (only(&found, expected), only(expected, &found));
+        assert!(
+            more.is_empty() && fewer.is_empty() && found.len() == expected.len(),
+            "{what}: only in {setting:?}:\n{}\nonly in {other:?}:\n{}",
+            more.join("\n"),
+            fewer.join("\n")
+        );
     }
 }
 

@@ -69,8 +69,8 @@ impl Closing<'_> {
             let new_series = std::mem::take(&mut merged.new_series);
             let values = std::mem::take(&mut merged.series);
             let most = self.quotas.series(tenant).min(self.config.limits.series as usize);
-            self.series.announce(key, new_series, self.window.start, self.config.limits.series, most);
-            let unwatched = self.series.take(&values);
+            self.series.announce(key, new_series, self.config.limits.series, most);
+            let unwatched = self.series.take(self.window.start, &values);
             let mut own = Folds { series: unwatched, ..Folds::default() };
             own.add(&self.learn(key, merged, report));
             self.folds.add(&own);

@@ -246,7 +246,7 @@ impl Detect {
 
 impl Stage for Detect {
     const NAME: &'static str = "detect";
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
     type Output = proto::Findings;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Findings>) {

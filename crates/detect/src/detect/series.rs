@@ -59,7 +59,9 @@ struct SeriesState {
     samples: u32,
     service: u32,
     kind: Measure,
-    since: Timestamp,
+    /// The base window of its first value. Not that of its announcement, which comes early where other sources of
+    /// its partition move time on: what is learned must not depend on who shares a partition.
+    since: Option<Timestamp>,
     level: Level,
     shift: LevelShift,
     flat: FlatLine,
@@ -109,7 +111,6 @@ impl SeriesTable {
         &mut self,
         key: &ServiceKey,
         mut new: Vec<NewSeries>,
-        since: Timestamp,
         limit: u32,
         most: usize,
     ) {
@@ -147,7 +148,7 @@ impl SeriesTable {
                 samples: 0,
                 service,
                 kind,
-                since,
+                since: None,
                 level: Level::default(),
                 shift: LevelShift::default(),
                 flat: FlatLine::default(),
@@ -161,9 +162,9 @@ impl SeriesTable {
         }
     }
 
-    /// Adds a base window's values: id, value, samples. Returns how many are of series that are not watched, for want
+    /// Adds the values of the base window that starts at `start`: id, value, samples. Returns how many are of series that are not watched, for want
     /// of room.
-    pub(super) fn take(&mut self, values: &[(u64, f64, u32)]) -> u64 {
+    pub(super) fn take(&mut self, start: Timestamp, values: &[(u64, f64, u32)]) -> u64 {
         let mut unwatched = 0;
         for (id, value, samples) in values {
             let Some(number) = self.by_id.get(id) else {
@@ -171,6 +172,7 @@ impl SeriesTable {
                 continue;
             };
             let state = &mut self.states[*number as usize];
+            state.since.get_or_insert(start);
             match state.kind {
                 Measure::Rate => state.sum += value,
                 Measure::Gauge | Measure::Quantile => state.sum += value * f64::from(*samples),
@@ -217,7 +219,7 @@ impl SeriesTable {
 impl SeriesState {
     fn close_minute(&mut self, key: &ServiceKey, text: &SeriesText, minute: Window, report: &mut Report) {
         let (sum, samples) = (std::mem::take(&mut self.sum), std::mem::take(&mut self.samples));
-        if samples == 0 || minute.start < self.since {
+        if samples == 0 || self.since.is_none_or(|since| minute.start < since) {
             return;
         }
         if self.kind == Measure::Quantile && samples < FEWEST_SAMPLES {

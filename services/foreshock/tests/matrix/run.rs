@@ -12,7 +12,7 @@ use foreshock_journal::{
     Partition, Payload, Stream,
     kafka::topics::{Topics, Wanted},
 };
-use foreshock_model::{Finding, Tenant, proto};
+use foreshock_model::{BASE_WINDOW, Finding, Tenant, Timestamp, proto};
 use foreshock_otlp::{CheckLimits, Signal, check};
 use foreshock_worker::{Views, WorkerConfig, WorkerMetrics};
 use prost::Message;
@@ -62,7 +62,7 @@ pub async fn findings(setting: &Setting, kafka: Option<&str>, input: &[Request])
 }
 
 fn embedded(directory: &Path, partitions: u16) -> Arc<dyn Journal> {
-    let mut options = EmbeddedOptions::small(directory.join("journal"));
+    let mut options = EmbeddedOptions::new(directory.join("journal"));
     (options.telemetry_partitions, options.stage_partitions) = (partitions, STAGES);
     EmbeddedJournal::open(options).expect("it opens")
 }
@@ -151,7 +151,9 @@ async fn work(journals: &[Arc<dyn Journal>]) {
     let deadline = Instant::now() + DEADLINE;
     let mut since: Option<Instant> = None;
     while since.is_none_or(|since| since.elapsed() < SETTLED) {
-        assert!(workers.iter().all(|worker| !worker.is_finished()), "a worker ended");
+        if let Some(ended) = workers.iter_mut().find(|worker| worker.is_finished()) {
+            panic!("a worker ended: {:?}", ended.await);
+        }
         assert!(Instant::now() < deadline, "not done in time: {}", state(&all_metrics));
         since =
             if at_the_end(&all_metrics, partitions) { since.or_else(|| Some(Instant::now())) } else { None };
@@ -171,7 +173,7 @@ async fn work(journals: &[Arc<dyn Journal>]) {
 
 fn at_the_end(all: &[(Arc<dyn Journal>, Arc<WorkerMetrics>)], partitions: usize) -> bool {
     let mut served = 0;
-    let mut latest = Vec::new();
+    let mut closed = Vec::new();
     for (journal, metrics) in all {
         for (stage, partition, figures) in metrics.all() {
             served += 1;
@@ -181,12 +183,18 @@ fn at_the_end(all: &[(Arc<dyn Journal>, Arc<WorkerMetrics>)], partitions: usize)
             {
                 return false;
             }
-            if stage == "reduce" {
-                latest.push(reads.latest);
+            // The windows that are closed: workers hear of each other's time through those alone.
+            match stage {
+                "reduce" => {
+                    let told = Timestamp(reads.latest).minus(DetectConfig::default().lateness());
+                    closed.push(told.window(BASE_WINDOW).start);
+                }
+                "detect" => closed.push(Timestamp(reads.latest)),
+                _ => {}
             }
         }
     }
-    served == partitions && latest.iter().all(|time| *time > 0 && *time == latest[0])
+    served == partitions && closed.iter().all(|time| *time > Timestamp::default() && *time == closed[0])
 }
 
 fn state(all: &[(Arc<dyn Journal>, Arc<WorkerMetrics>)]) -> String {
