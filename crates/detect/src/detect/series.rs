@@ -107,13 +107,7 @@ impl SeriesTable {
 
     /// Takes note of series that were met for the first time, in the order of their ids: up to `limit` in all, and up
     /// to `most` of the tenant.
-    pub(super) fn announce(
-        &mut self,
-        key: &ServiceKey,
-        mut new: Vec<NewSeries>,
-        limit: u32,
-        most: usize,
-    ) {
+    pub(super) fn announce(&mut self, key: &ServiceKey, mut new: Vec<NewSeries>, limit: u32, most: usize) {
         if new.is_empty() {
             return;
         }

@@ -62,8 +62,9 @@ pub fn shop(faults: &[Fault]) -> Vec<Request> {
     requests
 }
 
-/// Lines of a request.
-const LINES: usize = 1000;
+/// Bytes of a line that tell its second. A request holds the lines of one second, so that no line is late, however
+/// the instances' lines lie in it.
+const SECOND: usize = "081109 203532".len();
 /// Resources that the block log is spread over.
 const RESOURCES: u64 = 64;
 
@@ -79,7 +80,7 @@ pub fn blocks(path: PathBuf) -> Vec<Request> {
     let file = flate2::read::MultiGzDecoder::new(File::open(path).expect("it is there"));
     let lines: Vec<String> = BufReader::new(file).lines().map(|line| line.expect("text")).collect();
     let mut received = START;
-    let requests = lines.chunks(LINES).map(|chunk| {
+    let requests = lines.chunk_by(|one, next| one.get(..SECOND) == next.get(..SECOND)).map(|chunk| {
         let mut by_instance: Vec<Vec<LogRecord>> = vec![Vec::new(); RESOURCES as usize];
         for line in chunk {
             by_instance[instance_of(line)].push(record(line));
