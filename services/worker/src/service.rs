@@ -90,7 +90,16 @@ impl Crew {
         let summaries = self.inputs(&[Stream::Summaries]);
         let partitions = self.journal.partitions(Stream::Summaries);
         for stream in Stream::TELEMETRY {
-            self.stage(stream, Stream::Summaries, ("", &[]), Reduce::new, None);
+            let partitions = self.journal.partitions(stream);
+            self.stage(
+                stream,
+                Stream::Summaries,
+                ("", &[]),
+                |config, input, sources, outputs| {
+                    Reduce::new(config, input, sources, outputs).one_of(partitions)
+                },
+                None,
+            );
         }
         self.stage(
             Stream::Summaries,
