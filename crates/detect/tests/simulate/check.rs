@@ -19,19 +19,21 @@ use super::{
 };
 
 /// The final findings by id, and the incidents as they stood at window closes.
-#[derive(Debug, Default, PartialEq)]
 pub(crate) struct History {
     pub(crate) findings: Vec<Finding>,
     pub(crate) incidents: Vec<Incident>,
+    /// Findings that were told before their window was closed.
+    pub(crate) provisional: u64,
 }
 
 impl History {
     fn of(findings: impl Iterator<Item = Finding>, incidents: impl Iterator<Item = Incident>) -> Self {
-        let mut findings: Vec<Finding> = findings.filter(|finding| !finding.provisional).collect();
+        let (early, mut findings): (Vec<Finding>, Vec<Finding>) =
+            findings.partition(|finding| finding.provisional);
         findings.sort_by_key(|finding| finding.id);
         let mut incidents: Vec<Incident> = incidents.filter(|incident| !incident.provisional).collect();
         incidents.sort_by_key(|incident| (incident.id, incident.revision));
-        Self { findings, incidents }
+        Self { findings, incidents, provisional: early.len() as u64 }
     }
 
     /// As it lies on the journal.
@@ -146,7 +148,8 @@ pub(crate) fn is_dense(world: &World<'_>) -> Result<(), String> {
 }
 
 /// Every stage, from nothing and undisturbed over the very entries it read, makes the very messages that are there.
-pub(crate) fn is_replayed(world: &World<'_>, grew: bool) -> Result<(), String> {
+pub(crate) fn is_replayed(world: &World<'_>) -> Result<(), String> {
+    let grew = world.variant.grows();
     let (mut made, mut poison) = (Messages::new(), Vec::new());
     for input in world.setting.inputs() {
         let mut stage = Machine::new(&world.setting, input);

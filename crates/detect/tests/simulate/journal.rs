@@ -113,6 +113,11 @@ impl Journal {
         self.logs.entry(place).or_default().push(None, Arc::new(entry));
     }
 
+    /// An offset that holds nothing, as somebody's aborted attempt leaves it.
+    pub(crate) fn leave_gap(&mut self, place: Place) {
+        self.logs.entry(place).or_default().next += 1;
+    }
+
     /// The next owner of an input takes over: attempts of those before it end here, and whatever they do is refused.
     pub(crate) fn take_over(&mut self, input: Place) -> u64 {
         let open: Vec<usize> = (0..self.attempts.len())

@@ -28,8 +28,18 @@ pub(crate) enum Fate {
 struct Flight {
     outputs: Vec<(Place, Arc<Entry>)>,
     next: u64,
-    /// `None`: it was aborted and is to be made again.
-    attempt: Option<usize>,
+    stands: Stands,
+}
+
+/// What the owner knows of a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// It is to be sent, for the first time or again.
+    Unsent,
+    /// It is written and not ended yet.
+    Open(usize),
+    /// It ended, and nobody heard how.
+    Unheard,
 }
 
 pub(crate) struct Runner {
@@ -57,8 +67,12 @@ impl Runner {
         let committed = journal.committed(input);
         let mut position = 0;
         let snapshots = journal.snapshots(input);
-        let usable = if chance.percent(80) { chance.index(snapshots.len()) } else { snapshots.len() };
-        if let Some(snapshot) = snapshots.get(usable) {
+        let snapshot = match chance.below(6) {
+            0 => None,
+            1..4 => snapshots.last(),
+            _ => snapshots.get(chance.index(snapshots.len())),
+        };
+        if let Some(snapshot) = snapshot {
             assert!(snapshot.covers <= committed, "a state is saved when all before it is committed");
             machine.restore(&snapshot.state).expect("what was saved can be restored");
             position = snapshot.covers;
@@ -106,36 +120,43 @@ impl Runner {
         self.position = offset + 1;
     }
 
-    /// Sends what is ready, or what was refused before, unless a batch is on its way.
-    pub(crate) fn send(&mut self, journal: &mut Journal) -> Result<(), Fenced> {
+    /// Sends what is ready, or what was refused before, unless a batch is on its way. Returns whether it wrote anything.
+    pub(crate) fn send(&mut self, journal: &mut Journal) -> Result<bool, Fenced> {
         if self.flight.is_none() && (!self.ready.is_empty() || self.position > self.durable) {
             let outputs = std::mem::take(&mut self.ready);
-            self.flight = Some(Flight { outputs, next: self.position, attempt: None });
+            self.flight = Some(Flight { outputs, next: self.position, stands: Stands::Unsent });
         }
-        if let Some(flight) = &mut self.flight
-            && flight.attempt.is_none()
-        {
-            let attempt = journal.begin(self.input, self.generation, &flight.outputs, flight.next)?;
-            flight.attempt = Some(attempt);
+        let Some(flight) = &mut self.flight else { return Ok(false) };
+        match flight.stands {
+            Stands::Open(_) => return Ok(false),
+            // Who did not hear asks how far the input is consumed before anything is sent again.
+            Stands::Unheard if journal.committed(self.input) == flight.next => {
+                self.is_durable();
+                return Ok(false);
+            }
+            Stands::Unheard | Stands::Unsent => {}
         }
-        Ok(())
+        let attempt = journal.begin(self.input, self.generation, &flight.outputs, flight.next)?;
+        flight.stands = Stands::Open(attempt);
+        Ok(true)
+    }
+
+    fn is_durable(&mut self) {
+        if let Some(flight) = self.flight.take() {
+            self.durable = flight.next;
+        }
     }
 
     /// Ends the batch that is on its way.
     pub(crate) fn settle(&mut self, journal: &mut Journal, fate: Fate) -> Result<(), Fenced> {
         let Some(flight) = &mut self.flight else { return Ok(()) };
-        let Some(attempt) = flight.attempt.take() else { return Ok(()) };
+        let Stands::Open(attempt) = flight.stands else { return Ok(()) };
         let commits = matches!(fate, Fate::Committed | Fate::CommittedUnheard);
         journal.finish(attempt, self.generation, commits)?;
-        let committed = match fate {
-            Fate::Committed => true,
-            Fate::Aborted => false,
-            // Who did not hear asks how far the input is consumed.
-            Fate::CommittedUnheard | Fate::AbortedUnheard => journal.committed(self.input) == flight.next,
-        };
-        if committed {
-            self.durable = flight.next;
-            self.flight = None;
+        match fate {
+            Fate::Committed => self.is_durable(),
+            Fate::Aborted => flight.stands = Stands::Unsent,
+            Fate::CommittedUnheard | Fate::AbortedUnheard => flight.stands = Stands::Unheard,
         }
         Ok(())
     }

@@ -97,7 +97,7 @@ fn services(chance: &mut Chance) -> Vec<Service> {
         let fault = chance.pick(&faults);
         // A silence has to last two minutes, all else has to begin when the minutes are judged.
         let since = if fault == Fault::Silent { chance.between(240, 400) } else { chance.between(480, 530) };
-        let (instances, lines) = (chance.between(1, 3), chance.between(5, 14));
+        let (instances, lines) = (chance.between(1, 3), chance.pick(&[4, 4, 5, 5, 6, 6, 7, 25]));
         Service { tenant, name, calls, instances, lines, fault, since }
     };
     all.into_iter().map(service).collect()

@@ -8,11 +8,13 @@ use foreshock_model::{Tenant, Timestamp};
 
 use super::{
     chance::Chance,
+    growth::Growth,
     journal::{Entry, Journal, Place, Stream},
     machine::Setting,
     runner::{Fate, Runner},
     shipper::{Habit, Shipper},
     telemetry::{Signal, Telemetry},
+    workers::pick,
 };
 
 /// What a run has beside crashes, moves and zombies, which every run has.
@@ -45,8 +47,6 @@ pub(crate) struct Happened {
     pub(crate) grew: bool,
 }
 
-/// New partitions are served within this time of being written to.
-const SERVED_WITHIN: Duration = Duration::from_secs(30);
 /// Time goes on for so long after the last telemetry, so that every window is closed everywhere.
 pub(crate) const AT_THE_END: Duration = Duration::from_secs(120);
 /// Steps after the last telemetry in which disturbances go on.
@@ -81,32 +81,25 @@ const STEPS: [Step; 10] = [
 
 pub(crate) struct World<'t> {
     pub(super) chance: Chance,
-    pub(super) variant: Variant,
+    pub(crate) variant: Variant,
     pub(crate) journal: Journal,
     pub(crate) setting: Setting,
-    shipper: Shipper<'t>,
+    pub(super) shipper: Shipper<'t>,
     /// When the last telemetry was sent.
     pub(super) now: Timestamp,
     /// Who serves what: the worker and its runner.
     pub(crate) owned: BTreeMap<Place, (u64, Runner)>,
     /// Nobody serves these at present.
-    orphans: Vec<Place>,
+    pub(super) orphans: Vec<Place>,
     /// They were owners and have not noticed.
-    zombies: Vec<Runner>,
+    pub(super) zombies: Vec<Runner>,
     /// Nobody gets to serve this, for as long as it stands here.
     pub(super) abandoned: Option<Place>,
-    workers: u64,
+    pub(super) workers: u64,
     weights: [u64; STEPS.len()],
-    fetch: usize,
-    growth: Option<Growth>,
+    pub(super) fetch: usize,
+    pub(super) growth: Option<Growth>,
     pub(crate) happened: Happened,
-}
-
-struct Growth {
-    at: Timestamp,
-    to: u16,
-    /// How many partitions telemetry is shipped to.
-    shipped_to: u16,
 }
 
 impl<'t> World<'t> {
@@ -131,11 +124,11 @@ impl<'t> World<'t> {
             chance.pick(&[6_000, 12_000]),
             chance.pick(&[2_000, 6_000]),
             chance.pick(&[2_000, 6_000]),
-            a_thousand_shipped(chance.pick(&[10, 50])),
+            a_thousand_shipped(chance.pick(&[20, 100])),
             a_thousand_shipped(chance.pick(&[1, 50, 300])),
             a_thousand_shipped(5),
             chance.pick(&[100, 1_000]),
-            a_thousand_shipped(chance.pick(&[3, 15])),
+            a_thousand_shipped(chance.pick(&[2, 8])),
             chance.pick(&[20, 200]),
         ];
         let mut world = Self {
@@ -163,6 +156,15 @@ impl<'t> World<'t> {
             world.abandoned = Some(Place::new(stream, partition));
         }
         world
+    }
+
+    /// What kind of run it is.
+    pub(crate) fn describe(&self) -> String {
+        let Setting { config, telemetry, summaries, findings } = &self.setting;
+        format!(
+            "{:?}, {:?} clock, {telemetry} partitions of each telemetry stream, {summaries} of summaries, {findings} of findings",
+            self.variant, config.clock
+        )
     }
 
     /// Runs to the end of the telemetry and until everything that follows from it is committed.
@@ -226,7 +228,7 @@ impl<'t> World<'t> {
         Ok(true)
     }
 
-    fn fate(&mut self) -> Fate {
+    pub(super) fn fate(&mut self) -> Fate {
         match self.chance.below(20) {
             0 => Fate::Aborted,
             1 => Fate::CommittedUnheard,
@@ -249,42 +251,12 @@ impl<'t> World<'t> {
         };
         let (tenant, received) = (request.tenant, self.now);
         let entry = Entry { tenant, received, kind: InputKind::Data, payload: request.payload };
-        self.journal.append(Place::new(stream, request.partition), entry);
-        true
-    }
-
-    /// Adds partitions when it is time. Returns whether telemetry may be shipped now.
-    fn grow(&mut self) -> bool {
-        let Some(growth) = &mut self.growth else { return true };
-        if self.now < growth.at || growth.shipped_to == growth.to {
-            let waits = self.variant == Variant::HastyGrowth && self.now >= growth.at.plus(SERVED_WITHIN);
-            return !waits || self.new_ones_are_heard();
-        }
-        if self.setting.telemetry != growth.to {
-            let before = self.setting.telemetry;
-            self.setting.telemetry = growth.to;
-            let new = self.setting.inputs().into_iter();
-            let new = new.filter(|place| is_telemetry(*place) && place.partition >= before);
-            self.orphans.extend(new);
-        }
-        if self.variant == Variant::HastyGrowth || self.new_ones_are_heard() {
-            let growth = self.growth.as_mut().expect("there is one");
-            growth.shipped_to = growth.to;
-            self.happened.grew = true;
+        let place = Place::new(stream, request.partition);
+        self.journal.append(place, entry);
+        if self.chance.percent(5) {
+            self.journal.leave_gap(place);
         }
         true
-    }
-
-    /// Whether every partition has said something to detect: with its first entry it does.
-    fn new_ones_are_heard(&mut self) -> bool {
-        let silent: Vec<Place> =
-            self.telemetry().into_iter().filter(|place| self.journal.committed(*place) == 0).collect();
-        for place in &silent {
-            if self.journal.read(*place, 0, 1).is_empty() {
-                self.tick(*place, self.now);
-            }
-        }
-        silent.is_empty()
     }
 
     pub(super) fn telemetry(&self) -> Vec<Place> {
@@ -295,100 +267,8 @@ impl<'t> World<'t> {
         let (tenant, payload) = (Tenant::default(), Default::default());
         self.journal.append(place, Entry { tenant, received: time, kind: InputKind::Tick, payload });
     }
-
-    fn adopt_one(&mut self) {
-        if self.orphans.is_empty() {
-            return;
-        }
-        let orphan = self.orphans.swap_remove(self.chance.index(self.orphans.len()));
-        if self.abandoned == Some(orphan) {
-            return self.orphans.push(orphan);
-        }
-        let runner = Runner::take_up(&mut self.journal, &self.setting, orphan, &mut self.chance);
-        let worker = self.chance.below(self.workers);
-        self.owned.insert(orphan, (worker, runner));
-    }
-
-    /// Something happens to one partition's owner, or to all partitions of a worker.
-    fn disturb(&mut self) {
-        let Some((worker, runner)) = pick(&mut self.owned, &mut self.chance) else { return };
-        let (worker, place) = (*worker, runner.input);
-        let alone = self.chance.percent(70);
-        let hit: Vec<Place> = self
-            .owned
-            .iter()
-            .filter(|(other, (of, _))| if alone { **other == place } else { *of == worker })
-            .map(|(place, _)| *place)
-            .collect();
-        let how = self.chance.below(3);
-        for place in hit {
-            let Some((_, runner)) = self.owned.remove(&place) else { continue };
-            self.happened.rebalances += 1;
-            match how {
-                // Handed over in order.
-                0 => drop(runner.hand_over(&mut self.journal)),
-                // It dies; what it had not committed dies with it.
-                1 => self.happened.crashes += 1,
-                // It stands still and does not notice that another takes over.
-                _ => self.zombies.push(runner),
-            }
-            self.orphans.push(place);
-        }
-    }
-
-    /// A former owner goes on: it may apply what it likes, and commits nothing once another has taken over.
-    fn haunt(&mut self) -> Result<(), String> {
-        if self.zombies.is_empty() {
-            return Ok(());
-        }
-        let at = self.chance.index(self.zombies.len());
-        let zombie = &mut self.zombies[at];
-        zombie.fetch(&self.journal, self.fetch);
-        if self.orphans.contains(&zombie.input) || self.chance.percent(30) {
-            return Ok(());
-        }
-        zombie.save(&mut self.journal);
-        if !zombie.is_settled() {
-            let tried = zombie.send(&mut self.journal);
-            if tried.and_then(|()| zombie.settle(&mut self.journal, Fate::Committed)).is_ok() {
-                return Err(format!("a former owner of {:?} was let through", zombie.input));
-            }
-            self.happened.zombies_refused += 1;
-        }
-        self.zombies.swap_remove(at);
-        Ok(())
-    }
-
-    /// Serves everything but what is abandoned until there is nothing left to do.
-    pub(super) fn drain(&mut self) {
-        loop {
-            (0..self.orphans.len()).for_each(|_| self.adopt_one());
-            let mut idle = true;
-            let places: Vec<Place> = self.owned.keys().copied().collect();
-            for place in places {
-                let fate = self.fate();
-                let Some((_, runner)) = self.owned.get_mut(&place) else { continue };
-                let fetched = runner.fetch(&self.journal, 500);
-                let sent = runner.send(&mut self.journal);
-                sent.and_then(|()| runner.settle(&mut self.journal, fate)).expect("the owner is let through");
-                idle &= fetched == 0 && runner.is_settled();
-            }
-            let unowned = self.orphans.iter().any(|orphan| self.abandoned != Some(*orphan));
-            if idle && !unowned {
-                return;
-            }
-        }
-    }
 }
 
 pub(super) fn is_telemetry(place: Place) -> bool {
     Stream::TELEMETRY.contains(&place.stream)
-}
-
-fn pick<'m>(
-    owned: &'m mut BTreeMap<Place, (u64, Runner)>,
-    chance: &mut Chance,
-) -> Option<&'m mut (u64, Runner)> {
-    let at = chance.index(owned.len());
-    owned.values_mut().nth(at)
 }
