@@ -6,12 +6,13 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools
+.PHONY: help run demo test simulate clients lint format deny bench bench-build build chaos overload tools test-tools
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
 	@echo "make demo     show it: a simulated shop with a failure coming (FAULT=name to choose)"
 	@echo "make test     run every test"
+	@echo "make simulate the stages under crashes, moves and zombies, seed by seed (SEEDS=number, or SEED=one to see again)"
 	@echo "make clients  real OTLP clients, also those that need a long build"
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
@@ -38,6 +39,11 @@ test: tools test-tools
 # The real servers that tests run against.
 test-tools:
 	@deploy/test-tools
+
+# `make test` runs the first thousand.
+simulate: tools
+	$(if $(SEED),FORESHOCK_SIMULATE_SEED=$(SEED),FORESHOCK_SIMULATE_SEEDS=$(or $(SEEDS),10000)) \
+		$(CARGO) test --locked -p foreshock-detect --test simulate -- --nocapture
 
 # Every real OTLP client; `make test` runs those that need no long build.
 clients: tools

@@ -134,8 +134,11 @@ impl Source {
 
     fn resource(&self) -> Option<Resource> {
         let (namespace, name) = self.service.split_once('/').unwrap_or(("", self.service));
-        let mut attributes =
-            vec![attribute("service.name", name), attribute("service.instance.id", &self.instance)];
+        let mut attributes = vec![
+            attribute("service.name", name),
+            attribute("service.instance.id", &self.instance),
+            attribute("service.version", self.version),
+        ];
         if !namespace.is_empty() {
             attributes.push(attribute("service.namespace", namespace));
         }

@@ -1,7 +1,9 @@
 //! What the simulated services say: ten minutes of lines, points and spans, quiet at first, with faults later on.
 //!
-//! Ten minutes, as baselines by the minute judge from the ninth on. Records are in the order of their time, and times
-//! are whole milliseconds, so that different sources often say something at the same time.
+//! Ten minutes, as baselines by the minute judge from the ninth on. Records are in the order of their time, and in many
+//! runs times are whole seconds, so that different sources often say something at the same time.
+
+use std::ops::Range;
 
 use foreshock_model::{Tenant, Timestamp};
 
@@ -20,11 +22,12 @@ pub(crate) enum Signal {
 }
 
 /// One signal of one instance of a service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     pub(crate) tenant: Tenant,
     pub(crate) service: &'static str,
     pub(crate) instance: String,
+    pub(crate) version: &'static str,
     pub(crate) signal: Signal,
 }
 
@@ -70,6 +73,8 @@ enum Fault {
     Silent,
     /// Its queue grows long, its spans slow, and some fail.
     Slow,
+    /// New instances of a new version take the place of the old ones, and write a line never seen before, an error.
+    Release,
     None,
 }
 
@@ -92,7 +97,15 @@ fn services(chance: &mut Chance) -> Vec<Service> {
         ("acme", "billing", Some("ledger")),
         ("acme", "ledger", None),
     ];
-    let faults = [Fault::NewError, Fault::MoreErrors, Fault::Busier, Fault::Silent, Fault::Slow, Fault::None];
+    let faults = [
+        Fault::NewError,
+        Fault::MoreErrors,
+        Fault::Busier,
+        Fault::Silent,
+        Fault::Slow,
+        Fault::Release,
+        Fault::None,
+    ];
     let service = |(tenant, name, calls)| {
         let fault = chance.pick(&faults);
         // A silence has to last two minutes, all else has to begin when the minutes are judged.
@@ -109,17 +122,16 @@ impl Telemetry {
         let mut chance = Chance::new(seed, 1);
         let services = services(&mut chance);
         let mut telemetry = Self { sources: Vec::new(), records: Vec::new() };
+        let mut habits = Habits { counters, grain: chance.pick(&[1, 100, 1_000]), chance };
         for service in &services {
+            let fails = service.since / 10;
             for instance in 0..service.instances {
                 for signal in [Signal::Logs, Signal::Metrics, Signal::Spans] {
-                    telemetry.sources.push(Source {
-                        tenant: Tenant::new(service.tenant).expect("a name"),
-                        service: service.name,
-                        instance: format!("{}-{instance}", service.name.len()),
-                        signal,
-                    });
-                    let source = telemetry.sources.len() - 1;
-                    telemetry.say(service, source, signal, counters, &mut chance);
+                    telemetry.say(service, instance, signal, 0..fails, Fault::None, &mut habits);
+                    if service.fault != Fault::Silent {
+                        let rest = fails..SECONDS / 10;
+                        telemetry.say(service, instance, signal, rest, service.fault, &mut habits);
+                    }
                 }
             }
         }
@@ -127,16 +139,31 @@ impl Telemetry {
         telemetry
     }
 
-    fn say(&mut self, service: &Service, source: usize, signal: Signal, counters: bool, chance: &mut Chance) {
-        let mut served = 0;
-        for ten in 0..SECONDS / 10 {
-            let failing = service.fault != Fault::None && ten * 10 >= service.since;
-            if failing && service.fault == Fault::Silent {
-                return;
-            }
-            let fault = if failing { service.fault } else { Fault::None };
+    /// What one signal of an instance says in these tens of seconds.
+    fn say(
+        &mut self,
+        service: &Service,
+        instance: u64,
+        signal: Signal,
+        tens: Range<u64>,
+        fault: Fault,
+        habits: &mut Habits,
+    ) {
+        let (version, generation) = if fault == Fault::Release { ("2.0", "b") } else { ("1.0", "a") };
+        let source = self.source(Source {
+            tenant: Tenant::new(service.tenant).expect("a name"),
+            service: service.name,
+            instance: format!("{generation}{instance}"),
+            version,
+            signal,
+        });
+        let Habits { counters, grain, chance } = habits;
+        // Where a counter stands that went on from before.
+        let mut served = tens.start * 30;
+        for ten in tens {
+            let begin = (START + ten * 10) * 1_000;
             let mut put = |body, chance: &mut Chance| {
-                let millis = (START + ten * 10) * 1_000 + chance.below(10_000);
+                let millis = begin + chance.below(10_000) / *grain * *grain;
                 self.records.push(Record { time: Timestamp(millis * 1_000_000), source, body });
             };
             match signal {
@@ -149,10 +176,10 @@ impl Telemetry {
                 Signal::Metrics => {
                     let queue = 50 + chance.below(10) + if fault == Fault::Slow { 400 } else { 0 };
                     put(Body::Queue(queue as f64), chance);
-                    if counters {
+                    if *counters {
                         served += 20 + chance.below(5) + if fault == Fault::Busier { 80 } else { 0 };
-                        // The point of a counter comes with its time: one that was put later must not be earlier.
-                        let time = Timestamp::from_secs(START + ten * 10 + 5);
+                        // In the middle of the ten seconds: a counter's points are in order.
+                        let time = Timestamp((begin + 5_000) * 1_000_000);
                         self.records.push(Record { time, source, body: Body::Served(served as f64) });
                     }
                 }
@@ -168,13 +195,32 @@ impl Telemetry {
             }
         }
     }
+
+    /// The place of a source, new if it was not there.
+    fn source(&mut self, source: Source) -> usize {
+        let known = self.sources.iter().position(|known| *known == source);
+        known.unwrap_or_else(|| {
+            self.sources.push(source);
+            self.sources.len() - 1
+        })
+    }
+}
+
+/// What all sources of a run have in common.
+struct Habits {
+    counters: bool,
+    /// Times are whole multiples of this, in milliseconds.
+    grain: u64,
+    chance: Chance,
 }
 
 fn line(fault: Fault, chance: &mut Chance) -> String {
     let n = chance.below(10_000);
     let errors = if fault == Fault::MoreErrors { 40 } else { 3 };
     match fault {
-        Fault::NewError if chance.percent(15) => format!("ERROR payment {n} declined by the gateway"),
+        Fault::NewError | Fault::Release if chance.percent(15) => {
+            format!("ERROR payment {n} declined by the gateway")
+        }
         _ if chance.percent(errors) => format!("ERROR no answer from 10.0.0.{} in time", n % 250),
         _ => match n % 4 {
             0 => format!("INFO cache hit for key user:{n}"),
