@@ -6,13 +6,14 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools \
+.PHONY: help run demo test simulate clients lint format deny bench bench-build build chaos overload tools test-tools \
 	kafka-up kafka-down image chart
 
 help:
 	@echo "make run      build and start Foreshock on this machine"
 	@echo "make demo     show it: a simulated shop with a failure coming (FAULT=name to choose)"
 	@echo "make test     run every test"
+	@echo "make simulate the stages under crashes, moves and zombies, seed by seed (SEEDS=number, or SEED=one to see again)"
 	@echo "make clients  real OTLP clients, also those that need a long build"
 	@echo "make kafka-up start a real Apache Kafka on this machine (KAFKA_BROKERS=3: three brokers)"
 	@echo "make kafka-down end it (KAFKA_WIPE=1: and remove its data)"
@@ -51,6 +52,11 @@ kafka-up:
 
 kafka-down:
 	@deploy/kafka/down
+
+# `make test` runs the first thousand.
+simulate: tools
+	$(if $(SEED),FORESHOCK_SIMULATE_SEED=$(SEED),FORESHOCK_SIMULATE_SEEDS=$(or $(SEEDS),10000)) \
+		$(CARGO) test --locked -p foreshock-detect --test simulate -- --nocapture
 
 # Every real OTLP client; `make test` runs those that need no long build.
 clients: tools

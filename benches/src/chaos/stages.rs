@@ -64,8 +64,11 @@ struct Stamp {
 /// Replays every stage over the journal in `directory`, and counts the load's records on the way.
 pub(super) fn compare(directory: &Path, config: DetectConfig, records: &Records) -> anyhow::Result<Stages> {
     let audit = Audit { directory, config: Arc::new(config), records };
+    let telemetry = EmbeddedReader::open(directory)?.partitions(Stream::Logs);
+    let reduce =
+        |config, input, sources, outputs| Reduce::new(config, input, sources, outputs).one_of(telemetry);
     Ok(Stages {
-        summaries: audit.stage(&Stream::TELEMETRY, Stream::Summaries, &[], Reduce::new)?,
+        summaries: audit.stage(&Stream::TELEMETRY, Stream::Summaries, &[], reduce)?,
         findings: audit.stage(&[Stream::Summaries], Stream::Findings, &Stream::TELEMETRY, Detect::new)?,
         incidents: audit.stage(
             &[Stream::Findings],

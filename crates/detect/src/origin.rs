@@ -39,12 +39,20 @@ pub struct Origin {
     input: InputId,
     /// Last number given, by output partition.
     given: Vec<u64>,
+    /// How many partitions the input's stream has; 0 where that is not said. No state: it is as the owner knows it now.
+    #[serde(skip)]
+    partitions: u16,
 }
 
 impl Origin {
     /// Of `stage` reading `input` and writing to `outputs` partitions.
     pub fn new(stage: &str, input: InputId, outputs: u16) -> Self {
-        Self { stage: stage.to_owned(), input, given: vec![0; usize::from(outputs.max(1))] }
+        Self { stage: stage.to_owned(), input, given: vec![0; usize::from(outputs.max(1))], partitions: 0 }
+    }
+
+    /// Says in every stamp that the input is one of so many partitions.
+    pub(crate) fn one_of(&mut self, partitions: u16) {
+        self.partitions = partitions;
     }
 
     /// How many partitions the output stream has.
@@ -67,6 +75,7 @@ impl Origin {
             partition: self.input.partition.into(),
             offset,
             sequence: *given,
+            partitions: self.partitions.into(),
         }
     }
 }

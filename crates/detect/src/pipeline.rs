@@ -100,7 +100,7 @@ impl Pipeline {
         let reduce = telemetry.iter().map(|input| {
             let stream = TELEMETRY.iter().position(|name| *name == input.stream).unwrap_or(0);
             let stage = Reduce::new(config.clone(), input.clone(), Vec::new(), partitions.summaries);
-            ((stream, input.partition), Member::new(stage))
+            ((stream, input.partition), Member::new(stage.one_of(partitions.telemetry)))
         });
         let detect = summaries.iter().map(|input| {
             let stage = Detect::new(config.clone(), input.clone(), telemetry.clone(), partitions.findings);

@@ -134,6 +134,7 @@ mod tests {
             partition: 3,
             offset: 77,
             sequence: 5,
+            partitions: 2,
         };
         let finding = proto::Finding { id: "a".into(), ..Default::default() };
         let message = proto::Findings {

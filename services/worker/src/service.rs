@@ -101,11 +101,17 @@ impl Stages {
     /// Starts the crews of the stages, the ticker, and the watch over lag.
     fn muster(&mut self) {
         let partitions = self.journal.partitions(Stream::Summaries);
+        let telemetry = Arc::clone(&self.journal);
         self.stage(Plan {
             inputs: &Stream::TELEMETRY,
             output: Stream::Summaries,
             before: None,
-            new: Reduce::new,
+            new: move |config, input: InputId, sources, outputs| {
+                // As many as there are by now: a stream of telemetry may have grown.
+                let stream = Stream::parse(&input.stream);
+                let partitions = stream.map_or(0, |stream| telemetry.partitions(stream));
+                Reduce::new(config, input, sources, outputs).one_of(partitions)
+            },
             views: None,
         });
         self.stage(Plan {

@@ -38,12 +38,19 @@ impl Sources {
         Self { stage, hold_up, sources }
     }
 
-    /// Takes note of a message.
+    /// Takes note of a message. One of a partition that was not there at the start is watched from then on.
     pub(crate) fn hear(&mut self, message: &Bytes) {
         let Ok(Stamp { source: Some(source), watermark }) = Stamp::decode(message.clone()) else { return };
-        if let Some(heard) = self.sources.get_mut(&InputId::of(&source))
-            && watermark > heard.watermark
-        {
+        let partitions = u16::try_from(source.partitions).unwrap_or(u16::MAX);
+        for partition in (0..partitions).rev() {
+            let sibling = InputId { stream: source.stream.clone(), partition };
+            if self.sources.contains_key(&sibling) {
+                break;
+            }
+            self.sources.insert(sibling, Heard::default());
+        }
+        let heard = self.sources.entry(InputId::of(&source)).or_default();
+        if watermark > heard.watermark {
             *heard = Heard { watermark, ..Heard::default() };
         }
     }
@@ -76,8 +83,7 @@ impl Sources {
             stage: self.stage.to_owned(),
             stream: source.stream.clone(),
             partition: source.partition.into(),
-            offset: 0,
-            sequence: 0,
+            ..Default::default()
         };
         Entry {
             tenant: Tenant::default(),
@@ -95,12 +101,18 @@ mod tests {
     use super::*;
 
     fn message(partition: u16, watermark: u64) -> Bytes {
+        message_of(partition, 0, watermark)
+    }
+
+    /// Of a writer that knows of so many partitions.
+    fn message_of(partition: u16, partitions: u32, watermark: u64) -> Bytes {
         let source = proto::Source {
             stage: "reduce".into(),
             stream: "otlp_logs".into(),
             partition: partition.into(),
             offset: 1,
             sequence: 1,
+            partitions,
         };
         proto::Summaries { source: Some(source), watermark, ..Default::default() }.encode_to_vec().into()
     }
@@ -123,5 +135,16 @@ mod tests {
         sources.hear(&message(2, 70));
         assert_eq!(sources.held_up_by(at(220)), [ids[1].clone()]);
         assert_eq!(sources.held_up_by(at(340)), [ids[2].clone()], "named again after it had moved");
+    }
+
+    #[test]
+    fn a_partition_that_came_later_is_given_up_like_any_other() {
+        let id = |partition| InputId { stream: "otlp_logs".into(), partition };
+        let mut sources = Sources::new("reduce", &[id(0)], Duration::from_secs(120));
+        let start = Instant::now();
+        sources.hear(&message_of(0, 1, 100));
+        sources.hear(&message_of(2, 4, 90));
+        assert!(sources.held_up_by(start).is_empty());
+        assert_eq!(sources.held_up_by(start + Duration::from_secs(120)), [id(1), id(2), id(3)]);
     }
 }

@@ -69,10 +69,14 @@ struct State {
 impl Detect {
     /// Empty state over `input`, a partition of the summaries stream, fed by reduce's partitions `sources`; `outputs`
     /// partitions of the findings stream.
+    ///
+    /// Of `sources` the first partition of each stream counts, which is always there. The others become known by what
+    /// is on the log: a state that is rebuilt after a stream has grown must not wait, in the time before, for partitions
+    /// that were not there yet.
     pub fn new(config: Arc<DetectConfig>, input: InputId, sources: Vec<InputId>, outputs: u16) -> Self {
         let state = State {
             origin: Origin::new(Self::NAME, input, outputs),
-            upstream: Upstream::new(sources),
+            upstream: Upstream::new(sources.into_iter().filter(|source| source.partition == 0)),
             closed: Timestamp::default(),
             pending: BTreeMap::new(),
             services: BTreeMap::new(),

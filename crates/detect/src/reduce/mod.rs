@@ -34,6 +34,8 @@ use crate::{
 pub struct Reduce {
     state: State,
     config: Arc<DetectConfig>,
+    /// Partitions of the telemetry stream; 0 where that is not known.
+    partitions: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,7 +88,16 @@ impl Reduce {
             _ => AnyFold::Logs(LogFold::default()),
         };
         let core = Core::new(config.clone(), Origin::new(Self::NAME, input, outputs));
-        Self { state: State { core, fold }, config }
+        Self { state: State { core, fold }, config, partitions: 0 }
+    }
+
+    /// It is one of so many partitions of its stream, and says so with every message: that is how detect knows whom to
+    /// wait for. The number may grow from one start to the next.
+    #[must_use]
+    pub fn one_of(mut self, partitions: u16) -> Self {
+        self.partitions = partitions;
+        self.state.core.origin.one_of(partitions);
+        self
     }
 
     /// How far time has come here.
@@ -144,6 +155,7 @@ impl Stage for Reduce {
     fn restore(&mut self, from: &mut dyn Read) -> Result<(), RestoreError> {
         let mut state: State = restore_state(Self::STATE_VERSION, from)?;
         state.core.config = self.config.clone();
+        state.core.origin.one_of(self.partitions);
         self.state = state;
         Ok(())
     }

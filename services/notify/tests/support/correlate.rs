@@ -42,6 +42,7 @@ impl Correlate {
             partition: index.into(),
             offset: sequence,
             sequence,
+            ..Default::default()
         };
         let message =
             proto::Incidents { source: Some(source), watermark: 0, incidents: vec![incident.into()] };
