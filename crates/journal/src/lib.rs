@@ -240,4 +240,23 @@ pub struct Figures {
     pub cached_bytes: u64,
     /// Records that recovery or readers found damaged and set aside.
     pub damaged_frames: u64,
+    /// What each consumer's place in its group came to, where the work is shared.
+    pub shares: Vec<ShareFigures>,
+}
+
+/// Figures of one consumer's share of the partitions.
+#[derive(Clone, Debug, Default)]
+pub struct ShareFigures {
+    /// Who consumes.
+    pub consumer: String,
+    /// Partitions that are ours at present.
+    pub partitions: usize,
+    /// How often partitions came or went.
+    pub rebalances: u64,
+    /// How long the last ones that came took until they were ours.
+    pub last_rebalance: Duration,
+    /// Transactions committed.
+    pub transactions: u64,
+    /// From the first batch of each to its commit, in all.
+    pub transaction_time: Duration,
 }

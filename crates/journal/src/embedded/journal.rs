@@ -302,6 +302,7 @@ impl Journal for EmbeddedJournal {
             queued_bytes: sum(&|volume| volume.queue.bytes()),
             cached_bytes: sum(&|volume| locked(&volume.tail).bytes()),
             damaged_frames: self.shared.damage.frames(),
+            shares: Vec::new(),
         }
     }
 

@@ -101,6 +101,11 @@ impl Owned {
         });
     }
 
+    /// How many partitions are ours.
+    pub(super) fn count(&self) -> usize {
+        self.locked(|state| state.ours.len())
+    }
+
     fn forget(&self, gone: &[Partition]) {
         self.locked(|state| state.ours.retain(|partition, _| !gone.contains(partition)));
     }

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Appended, Batch, BoxFuture, Figures, Health, Journal, JournalError, LoadedSnapshot, Membership, Offset,
-    Partition, PartitionStat, Pending, Reader, SnapshotKey, Stream, WriteSnapshot,
+    Partition, PartitionStat, Pending, Reader, ShareFigures, SnapshotKey, Stream, WriteSnapshot,
 };
 
 /// How often it is looked whether a topic has grown.
@@ -353,7 +353,20 @@ impl Journal for KafkaJournal {
     }
 
     fn figures(&self) -> Figures {
-        self.counters.figures(self.appender.queued())
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let shares = groups.iter().map(|(consumer, group)| {
+            let (transactions, transaction_time) = group.committer().figures();
+            let (rebalances, last_rebalance) = group.owned().rebalances();
+            ShareFigures {
+                consumer: consumer.clone(),
+                partitions: group.owned().count(),
+                rebalances,
+                last_rebalance,
+                transactions,
+                transaction_time,
+            }
+        });
+        Figures { shares: shares.collect(), ..self.counters.figures(self.appender.queued()) }
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -8,7 +8,7 @@
 //! snapshot.rs      states on a compacted topic
 //! topics.rs        what `foreshock topics` makes
 //! ```
-//! Why so: docs/decisions/0007-exactly-once-on-kafka.md.
+//! Why so: docs/decisions/0008-exactly-once-on-kafka.md.
 
 mod append;
 mod context;

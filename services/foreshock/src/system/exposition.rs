@@ -154,6 +154,39 @@ fn log(to: &mut Families, journal: &dyn Journal) {
         figures.sync_total.as_secs_f64(),
         buckets,
     );
+    for share in &figures.shares {
+        let labels = || [("consumer", share.consumer.clone())];
+        to.gauge(
+            "foreshock_share_partitions",
+            "Partitions that this process serves",
+            labels(),
+            share.partitions as f64,
+        );
+        to.counter(
+            "foreshock_share_rebalances_total",
+            "Times partitions came or went",
+            labels(),
+            share.rebalances as f64,
+        );
+        to.gauge(
+            "foreshock_share_last_rebalance_seconds",
+            "How long it took until the partitions that came last were taken over",
+            labels(),
+            share.last_rebalance.as_secs_f64(),
+        );
+        to.counter(
+            "foreshock_transactions_total",
+            "Transactions committed",
+            labels(),
+            share.transactions as f64,
+        );
+        to.counter(
+            "foreshock_transaction_seconds_total",
+            "Time from the first batch of a transaction to its commit",
+            labels(),
+            share.transaction_time.as_secs_f64(),
+        );
+    }
     for row in journal.stat_at_hand() {
         let labels = || {
             [

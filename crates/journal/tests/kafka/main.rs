@@ -1,0 +1,9 @@
+//! The journal on a real Kafka keeps what the trait promises.
+#![allow(clippy::unwrap_used)]
+
+mod cluster;
+mod entries;
+mod shares;
+mod snapshots;
+mod topics;
+mod trouble;
