@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -20,12 +19,12 @@ use foreshock_detect::{
     DetectConfig, Input, InputId, InputKind, Outputs, Stage, correlate::Correlate, detect::Detect,
     reduce::Reduce,
 };
-use foreshock_journal::{EmbeddedReader, EntryKind, Partition, Stream};
+use foreshock_journal::{EntryKind, Partition, Stream};
 use foreshock_model::{fingerprint64, proto};
 use prost::Message;
 
 use super::records::Records;
-use crate::aftermath::each_entry;
+use crate::remains::{Look, Remains};
 
 /// Partitions looked at side by side.
 const THREADS: usize = 2;
@@ -61,9 +60,9 @@ struct Stamp {
     source: Option<proto::Source>,
 }
 
-/// Replays every stage over the journal in `directory`, and counts the load's records on the way.
-pub(super) fn compare(directory: &Path, config: DetectConfig, records: &Records) -> anyhow::Result<Stages> {
-    let audit = Audit { directory, config: Arc::new(config), records };
+/// Replays every stage over the journal, and counts the load's records on the way.
+pub(super) fn compare(remains: &Remains, config: DetectConfig, records: &Records) -> anyhow::Result<Stages> {
+    let audit = Audit { remains, config: Arc::new(config), records };
     Ok(Stages {
         summaries: audit.stage(&Stream::TELEMETRY, Stream::Summaries, &[], Reduce::new)?,
         findings: audit.stage(&[Stream::Summaries], Stream::Findings, &Stream::TELEMETRY, Detect::new)?,
@@ -77,7 +76,7 @@ pub(super) fn compare(directory: &Path, config: DetectConfig, records: &Records)
 }
 
 struct Audit<'a> {
-    directory: &'a Path,
+    remains: &'a Remains,
     config: Arc<DetectConfig>,
     records: &'a Records,
 }
@@ -91,21 +90,14 @@ impl Audit<'_> {
         sources: &[Stream],
         new: impl Fn(Arc<DetectConfig>, InputId, Vec<InputId>, u16) -> S + Sync,
     ) -> anyhow::Result<Compared> {
-        let mut reader = EmbeddedReader::open(self.directory)?;
-        let partitions = |streams: &[Stream]| -> Vec<Partition> {
-            let of = |stream: &Stream| {
-                let stream = *stream;
-                (0..reader.partitions(stream)).map(move |index| Partition::new(stream, index))
-            };
-            streams.iter().flat_map(of).collect()
-        };
+        let mut look = self.remains.look()?;
         let id = |partition: &Partition| InputId {
             stream: partition.stream.name().to_owned(),
             partition: partition.index,
         };
-        let inputs = partitions(inputs);
-        let sources: Vec<InputId> = partitions(sources).iter().map(id).collect();
-        let outputs = reader.partitions(output);
+        let inputs = look.all(inputs);
+        let sources: Vec<InputId> = look.all(sources).iter().map(id).collect();
+        let outputs = look.partitions(output);
         let turn = AtomicUsize::new(0);
         let made = Mutex::new((Messages::new(), 0));
         thread::scope(|scope| {
@@ -126,18 +118,18 @@ impl Audit<'_> {
         })?;
         let (made, poison) = made.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut compared = Compared { poison, ..Compared::default() };
-        let found = recorded(&mut reader, output, &mut compared)?;
+        let found = recorded(&mut look, output, &mut compared)?;
         differences(&made, &found, &mut compared.differences);
         Ok(compared)
     }
 
     /// What a fresh stage makes of a partition up to where the journal says that it has come.
     fn replay<S: Stage>(&self, input: Partition, mut stage: S) -> anyhow::Result<(Messages, u64)> {
-        let mut reader = EmbeddedReader::open(self.directory)?;
-        let committed = reader.committed(S::NAME, input).unwrap_or_default();
+        let mut look = self.remains.look()?;
+        let committed = look.committed(S::NAME, input).unwrap_or_default();
         let mut messages = Messages::new();
         let mut poison = 0;
-        each_entry(&mut reader, input, |offset, entry| {
+        look.each_entry(input, |offset, entry| {
             let payload = entry.payload.into_bytes();
             if input.stream == Stream::Logs && entry.kind == EntryKind::Data {
                 self.records.count(&payload);
@@ -176,14 +168,14 @@ fn fingerprint(received: u64, mut message: Vec<u8>) -> u64 {
 
 /// What lies in a stream, by the input partition it was made from; holes in the numbers are counted.
 fn recorded(
-    reader: &mut EmbeddedReader,
+    look: &mut Look,
     stream: Stream,
     compared: &mut Compared,
 ) -> anyhow::Result<Messages> {
     let mut found = Messages::new();
-    for index in 0..reader.partitions(stream) {
+    for index in 0..look.partitions(stream) {
         let partition = Partition::new(stream, index);
-        each_entry(reader, partition, |offset, entry| {
+        look.each_entry(partition, |offset, entry| {
             if entry.kind != EntryKind::Data {
                 return Ok(());
             }
