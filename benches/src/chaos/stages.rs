@@ -167,11 +167,7 @@ fn fingerprint(received: u64, mut message: Vec<u8>) -> u64 {
 }
 
 /// What lies in a stream, by the input partition it was made from; holes in the numbers are counted.
-fn recorded(
-    look: &mut Look,
-    stream: Stream,
-    compared: &mut Compared,
-) -> anyhow::Result<Messages> {
+fn recorded(look: &mut Look, stream: Stream, compared: &mut Compared) -> anyhow::Result<Messages> {
     let mut found = Messages::new();
     for index in 0..look.partitions(stream) {
         let partition = Partition::new(stream, index);

@@ -74,7 +74,11 @@ impl Stage {
         .with_context(|| format!("{disturbance:?}"))
     }
 
-    async fn free(&self, posts: &[super::fleet::Shared], random: &mut Random) -> anyhow::Result<OwnedMutexGuard<Post>> {
+    async fn free(
+        &self,
+        posts: &[super::fleet::Shared],
+        random: &mut Random,
+    ) -> anyhow::Result<OwnedMutexGuard<Post>> {
         let mut post = self.fleet.any(posts, random).await;
         self.fleet.look_after_one(&mut post)?;
         Ok(post)
@@ -101,7 +105,11 @@ impl Stage {
         Ok(())
     }
 
-    async fn stop_worker(self: &Arc<Self>, disturbance: Disturbance, random: &mut Random) -> anyhow::Result<()> {
+    async fn stop_worker(
+        self: &Arc<Self>,
+        disturbance: Disturbance,
+        random: &mut Random,
+    ) -> anyhow::Result<()> {
         let mut post = self.free(&self.fleet.workers, random).await?;
         self.fleet.begin(disturbance, &post.name);
         let served = tokio::spawn(Arc::clone(self).measure(Cause::WorkerStopped, Instant::now()));
@@ -196,7 +204,8 @@ impl Stage {
     }
 
     async fn measure(self: Arc<Self>, cause: Cause, began: Instant) {
-        let others = |stage: &Self| (stage.begun.load(SeqCst), stage.begun.load(SeqCst) - stage.ended.load(SeqCst));
+        let others =
+            |stage: &Self| (stage.begun.load(SeqCst), stage.begun.load(SeqCst) - stage.ended.load(SeqCst));
         let before = others(&self);
         let pages = &self.fleet.worker_pages;
         let took = match cause {

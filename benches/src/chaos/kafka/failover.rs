@@ -55,11 +55,7 @@ pub(super) async fn until_served(pages: &[String], partitions: usize, began: Ins
 
 /// Waits until every partition of the first stage has been committed twice more than at first: once may have been
 /// under way. How long that was since `began`.
-pub(super) async fn until_committed(
-    pages: &[String],
-    partitions: usize,
-    began: Instant,
-) -> Option<Duration> {
+pub(super) async fn until_committed(pages: &[String], partitions: usize, began: Instant) -> Option<Duration> {
     let mut first = BTreeMap::<Served, u64>::new();
     let mut committed = BTreeSet::<Served>::new();
     while began.elapsed() < LONGEST {

@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{failover::FailOver, disturbance::Disturbance};
+use super::{disturbance::Disturbance, failover::FailOver};
 use crate::{
     random::Random,
     server::{Server, Start},

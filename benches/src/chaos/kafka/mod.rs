@@ -146,10 +146,7 @@ pub async fn run(options: &KafkaChaosOptions) -> anyhow::Result<KafkaVerdict> {
     for post in stage.fleet.all() {
         post.lock().await.server()?.greeted().await?;
     }
-    let served = timeout(
-        START,
-        failover::until_served(&stage.fleet.worker_pages, SERVED, Instant::now()),
-    );
+    let served = timeout(START, failover::until_served(&stage.fleet.worker_pages, SERVED, Instant::now()));
     served.await.context("the partitions are not served")?.context("the partitions are not served")?;
     stage.fleet.note("everything is served");
 
@@ -163,8 +160,7 @@ pub async fn run(options: &KafkaChaosOptions) -> anyhow::Result<KafkaVerdict> {
         live_fault_after: LIVE_FAULT_AFTER,
     };
     let shop = tokio::spawn(opening.run(Arc::clone(&time)));
-    let pressure =
-        Arc::new(Pressure::start(&setup.ingests, Promise::RefusedMayBeKept, Arc::clone(&time))?);
+    let pressure = Arc::new(Pressure::start(&setup.ingests, Promise::RefusedMayBeKept, Arc::clone(&time))?);
     let began = Instant::now();
     let pace = tokio::spawn(pace(Arc::clone(&pressure), options.rate, budget(options)));
     disturb_all(&stage, options, &mut random).await?;
@@ -182,7 +178,8 @@ pub async fn run(options: &KafkaChaosOptions) -> anyhow::Result<KafkaVerdict> {
     let disturbing = began.elapsed();
     stage.fleet.note("no more is sent");
 
-    let journal = KafkaJournal::open(KafkaOptions { prefix: PREFIX.into(), ..KafkaOptions::new(plain) }).await?;
+    let journal =
+        KafkaJournal::open(KafkaOptions { prefix: PREFIX.into(), ..KafkaOptions::new(plain) }).await?;
     let remains = Remains::Kafka(journal, Handle::current());
     let settled = settle(&remains, PATIENCE).await;
     stage.fleet.look_after().await?;
