@@ -1,26 +1,26 @@
-//! What a run leaves behind: until when to wait for it, and how to read it.
+//! The end of a run: until when to wait for it, and what a server says of itself by then.
 
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use foreshock_detect::{Stage as _, correlate::Correlate, detect::Detect, reduce::Reduce};
-use foreshock_journal::{EmbeddedReader, Entry, Offset, Partition, Stream};
+use foreshock_journal::{Offset, Partition, Stream};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::time::{Instant, sleep};
 
+use crate::remains::{Look, Remains};
+
 /// The consumer that tells receivers of incidents.
 pub(crate) const NOTIFY: &str = "notify";
 /// How often it is looked whether everything is caught up with.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Bytes read at a time.
-const READ_BYTES: usize = 4 << 20;
 
 /// Waits until every stage, and then notify, has come to where its input ended when the stage before was done.
-pub(crate) async fn settle(journal: &Path, patience: Duration) -> anyhow::Result<()> {
-    let steps: [(&str, &[Stream]); 4] = [
+pub(crate) async fn settle(remains: &Remains, patience: Duration) -> anyhow::Result<()> {
+    let steps: [(&'static str, &'static [Stream]); 4] = [
         (Reduce::NAME, &Stream::TELEMETRY),
         (Detect::NAME, &[Stream::Summaries]),
         (Correlate::NAME, &[Stream::Findings]),
@@ -28,26 +28,20 @@ pub(crate) async fn settle(journal: &Path, patience: Duration) -> anyhow::Result
     ];
     let until = Instant::now() + patience;
     for (consumer, inputs) in steps {
-        let reader = look(journal).await?;
-        let ends = reader.stat().into_iter().filter(|row| inputs.contains(&row.partition.stream));
-        let ends: Vec<(Partition, Offset)> = ends.map(|row| (row.partition, row.next)).collect();
-        let mut reader = Some(reader);
+        let mut behind = looked(remains, move |look| {
+            Ok(look.all(inputs).into_iter().map(|partition| (partition, look.end(partition))).collect())
+        })
+        .await?;
         loop {
-            let looked = match reader.take() {
-                Some(reader) => reader,
-                None => look(journal).await?,
-            };
-            let behind = ends
-                .iter()
-                .filter(|(partition, end)| looked.committed(consumer, *partition).unwrap_or_default() < *end);
-            let behind: Vec<String> = behind.map(|(partition, _)| partition.to_string()).collect();
+            behind = looked(remains, move |look| still_behind(look, consumer, behind)).await?;
             if behind.is_empty() {
                 break;
             }
+            let named: Vec<String> = behind.iter().map(|(partition, _)| partition.to_string()).collect();
             anyhow::ensure!(
                 Instant::now() < until,
                 "{consumer} does not get to the end of {}",
-                behind.join(", ")
+                named.join(", ")
             );
             sleep(LOOK_EVERY).await;
         }
@@ -55,9 +49,28 @@ pub(crate) async fn settle(journal: &Path, patience: Duration) -> anyhow::Result
     Ok(())
 }
 
-async fn look(journal: &Path) -> anyhow::Result<EmbeddedReader> {
-    let journal = journal.to_owned();
-    tokio::task::spawn_blocking(move || Ok(EmbeddedReader::open(journal)?)).await?
+/// Partitions and where they ended.
+type Ends = Vec<(Partition, Offset)>;
+
+/// Those whose end a consumer has not come to.
+fn still_behind(look: &mut Look, consumer: &str, ends: Ends) -> anyhow::Result<Ends> {
+    let mut behind = Ends::new();
+    for (partition, end) in ends {
+        let committed = look.committed(consumer, partition).unwrap_or_default();
+        if look.has_any(partition, committed, end)? {
+            behind.push((partition, end));
+        }
+    }
+    Ok(behind)
+}
+
+/// What somebody makes of the journal as it is now.
+async fn looked<T: Send + 'static>(
+    remains: &Remains,
+    make: impl FnOnce(&mut Look) -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let remains = remains.clone();
+    tokio::task::spawn_blocking(move || make(&mut remains.look()?)).await?
 }
 
 /// The text of a running server's metrics page.
@@ -75,27 +88,6 @@ pub(crate) fn total(page: &str, name: &str) -> anyhow::Result<u64> {
         rows.filter_map(|line| line.rsplit_once(' ')).filter_map(|(_, value)| value.parse().ok()).collect();
     anyhow::ensure!(!values.is_empty(), "the metrics page says nothing of {name}");
     Ok(values.iter().sum::<f64>() as u64)
-}
-
-/// Every entry of a partition, from the first on. Fails where retention has taken the beginning.
-pub(crate) fn each_entry(
-    reader: &mut EmbeddedReader,
-    partition: Partition,
-    mut look: impl FnMut(Offset, Entry) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut next = Offset(0);
-    loop {
-        let fetched =
-            reader.read(partition, next, READ_BYTES).with_context(|| format!("reading {partition}"))?;
-        if fetched.is_empty() {
-            return Ok(());
-        }
-        for (offset, entry) in fetched {
-            anyhow::ensure!(offset == next, "{partition} goes from {next} to {offset}");
-            next = offset.next();
-            look(offset, entry)?;
-        }
-    }
 }
 
 /// Bytes of the files below a directory.

@@ -9,6 +9,7 @@ pub mod overload;
 pub mod payload;
 pub mod process;
 mod random;
+mod remains;
 pub mod report;
 mod server;
 pub mod transport;

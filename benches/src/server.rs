@@ -1,4 +1,4 @@
-//! A `foreshock run` of our own: started, greeted, killed or asked to end.
+//! A Foreshock of our own, or one of its services: started, greeted, killed, held or asked to end.
 
 use std::{
     fs::File,
@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -25,10 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Start {
     /// The program.
     pub(crate) program: PathBuf,
+    /// Which of its commands: `run`, or one of the services.
+    pub(crate) service: &'static str,
     /// Its configuration.
     pub(crate) config: PathBuf,
-    /// Where its journal lies.
-    pub(crate) data_dir: PathBuf,
+    /// Where its journal lies, where that is a directory.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// What its environment adds to the configuration.
+    pub(crate) environment: Vec<(&'static str, String)>,
     /// Where its stderr goes, one start after the other.
     pub(crate) log: PathBuf,
 }
@@ -45,13 +50,14 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(how: &Start) -> anyhow::Result<Self> {
         let log = File::options().create(true).append(true).open(&how.log).context("the server's log")?;
-        let mut child = Command::new(&how.program)
-            .arg("run")
-            .arg("--config")
-            .arg(&how.config)
-            .arg("--data-dir")
-            .arg(&how.data_dir)
+        let mut command = Command::new(&how.program);
+        command.arg(how.service).arg("--config").arg(&how.config);
+        if let Some(data_dir) = &how.data_dir {
+            command.arg("--data-dir").arg(data_dir);
+        }
+        let mut child = command
             .env("FORESHOCK_LOG", "warn")
+            .envs(how.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -86,21 +92,39 @@ impl Server {
         self.child.id().context("the server has ended already")
     }
 
+    /// How it ended, and its last words, where it has ended by itself.
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<String>> {
+        Ok(self.child.try_wait()?.map(|status| format!("{status}: {}", last_lines(&self.log))))
+    }
+
     /// SIGKILL. Fails where it had ended by itself before.
     pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
-        if let Some(status) = self.child.try_wait()? {
-            bail!("the server ended by itself ({status}): {}", last_lines(&self.log));
+        if let Some(how) = self.ended()? {
+            bail!("the server ended by itself ({how})");
         }
         self.child.kill().await.context("killing the server")
     }
 
+    /// SIGSTOP: it does nothing at all until [`Server::go_on`].
+    pub(crate) fn hold(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT.
+    pub(crate) fn go_on(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
     /// SIGTERM, and how it ended.
     pub(crate) async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
-        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
-        let pid = pid.and_then(rustix::process::Pid::from_raw).context("the server has ended already")?;
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-            .context("asking the server to end")?;
+        self.signal(Signal::TERM)?;
         Ok(timeout(PATIENCE, self.child.wait()).await.context("the server did not end in time")??)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid.and_then(Pid::from_raw).context("the server has ended already")?;
+        kill_process(pid, signal).context("a signal to the server")
     }
 }
 

@@ -5,9 +5,12 @@
 //! close of windows are those of `foreshock replay` over the telemetry, ticks and skips alone; every incident that is due reached the
 //! webhook, in order.
 
+pub mod kafka;
 mod notifications;
+mod outcome;
 mod pressure;
 mod records;
+mod shop;
 mod stages;
 mod undisturbed;
 mod verdict;
@@ -16,24 +19,26 @@ mod webhook;
 use std::{
     fs,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use anyhow::Context as _;
-use foreshock_demo::{DriveOptions, Fault, Shop, ShopOptions, Speed, drive, wall_clock};
+use foreshock_demo::wall_clock;
 use foreshock_detect::{Clock, DetectConfig};
 use foreshock_journal::EmbeddedReader;
-use foreshock_shipper::{ClientOptions, OtlpClient};
 use tokio::time::{Instant, sleep, timeout};
 
-use self::{pressure::Pressure, records::Records, webhook::Webhook};
+use self::{
+    outcome::{Examined, Outcome},
+    pressure::{Pressure, Promise},
+    shop::Opening,
+    webhook::Webhook,
+};
 use crate::{
     aftermath::{ensure_room, metrics_page, settle, size, total},
     random::Random,
+    remains::Remains,
     server::{self, Server, Start},
 };
 pub use verdict::Verdict;
@@ -55,8 +60,6 @@ const LOAD_PERCENT: u64 = 75;
 /// Eight segment files of the default size: there are that many at most beyond what was written, in each volume the one that
 /// is written and its spares; and the stages' own messages.
 const FILES_BEYOND: u64 = 8 * (128 << 20);
-/// The simulated shop is open so long; its fault begins after half of it.
-const SHOP_LENGTH: Duration = Duration::from_secs(7200);
 /// What one kill takes, about: the shop's two hours are spread over the kills.
 const A_KILL: Duration = Duration::from_millis(1800);
 /// After the last kill everything has to be caught up with within this.
@@ -91,12 +94,20 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
     let chance = u64::from(webhook.address.port()) ^ wall_clock().nanos();
     let grpc_port = server::free_port(&mut Random(chance))?;
     let how = prepare(options, grpc_port, &webhook)?;
-    let journal = how.data_dir.join("journal");
+    let journal = options.directory.join("data/journal");
+    let remains = Remains::Embedded(journal.clone());
     let to = format!("http://127.0.0.1:{grpc_port}");
 
     let time = Arc::new(AtomicU64::new(0));
-    let shop = tokio::spawn(open_shop(to.clone(), options.clone(), Arc::clone(&time)));
-    let pressure = Pressure::start(&to, Arc::clone(&time))?;
+    let opening = Opening {
+        to: to.clone(),
+        seed: options.seed,
+        clock: options.clock,
+        within: A_KILL * u32::try_from(options.kills).unwrap_or(u32::MAX),
+        live_fault_after: LIVE_FAULT_AFTER,
+    };
+    let shop = tokio::spawn(opening.run(Arc::clone(&time)));
+    let pressure = Pressure::start(&[to], Promise::RefusedIsNotKept, Arc::clone(&time))?;
     let budget = budget(options);
     let mut slowest_start = Duration::ZERO;
     let mut server = Server::start(&how)?;
@@ -125,7 +136,7 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
             timeout(PATIENCE, shop).await.context("the shop's telemetry was not taken in time")???
         }
     }
-    settle(&journal, PATIENCE).await?;
+    settle(&remains, PATIENCE).await?;
     let holes_told = total(&metrics_page(server.admin()?).await?, "source_holes")?;
     let status = server.terminate().await?;
     anyhow::ensure!(status.success(), "the server ended with {status} on SIGTERM");
@@ -135,10 +146,8 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
     let config = DetectConfig { clock: options.clock, ..DetectConfig::default() };
     let (kills, clock) = (options.kills, options.clock);
     tokio::task::spawn_blocking(move || {
-        let records = Records::new(sent.numbers);
-        let stages = stages::compare(&journal, config, &records)?;
-        let notifications = notifications::compare(&journal, &told)?;
-        let undisturbed = undisturbed::compare(&how)?;
+        let examined = Examined { remains: &remains, how: &how, config, sent: &sent, told: &told };
+        let outcome = Outcome { holes_told, wrong_requests, ..examined.outcome()? };
         let damaged_frames = EmbeddedReader::open(&journal)?.damaged_frames();
         let verdict = Verdict {
             clock,
@@ -148,14 +157,8 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
             killing,
             checking: began.elapsed() - killing,
             slowest_start,
-            presence: records.presence(&sent),
-            refused_for_good: sent.wrong,
-            holes_told,
             damaged_frames,
-            stages,
-            undisturbed,
-            notifications,
-            wrong_requests,
+            outcome,
         };
         Ok(verdict)
     })
@@ -182,10 +185,7 @@ fn prepare(options: &ChaosOptions, grpc_port: u16, webhook: &Webhook) -> anyhow:
     let data_dir = options.directory.join("data");
     fs::create_dir_all(&data_dir).context("the data directory")?;
     let config = options.directory.join("chaos.toml");
-    let clock = match options.clock {
-        Clock::Live => "live",
-        Clock::Event => "event",
-    };
+    let clock = verdict::clock_name(options.clock);
     let url = format!("http://{}/", webhook.address);
     // The stages' part may not be less than two segments, nor the telemetry's.
     let retention = options.journal_bytes.max(1 << 30);
@@ -207,37 +207,12 @@ fn prepare(options: &ChaosOptions, grpc_port: u16, webhook: &Webhook) -> anyhow:
     );
     fs::write(&config, text).context("the server's configuration")?;
     let log = options.directory.join("server.log");
-    Ok(Start { program: options.program.clone(), config, data_dir, log })
-}
-
-/// The simulated shop with a failure coming: what makes incidents. It says what time the load's records have.
-async fn open_shop(to: String, options: ChaosOptions, time: Arc<AtomicU64>) -> anyhow::Result<()> {
-    let speed = match options.clock {
-        Clock::Live => Speed::Times(1.0),
-        Clock::Event => {
-            Speed::Times(SHOP_LENGTH.as_secs_f64() / (A_KILL * options.kills as u32).as_secs_f64())
-        }
-    };
-    let mut shop_options = ShopOptions::new(speed.start_at(wall_clock(), SHOP_LENGTH));
-    shop_options.step = speed.step();
-    shop_options.fault = Some(Fault::BadRelease);
-    if options.clock == Clock::Live {
-        shop_options.fault_after = LIVE_FAULT_AFTER;
-    }
-    let mut shop = Shop::new(options.seed, shop_options);
-    let mut client = ClientOptions::new(to);
-    client.deadline = Duration::from_secs(15);
-    client.retry.initial = Duration::from_millis(20);
-    client.retry.max = Duration::from_millis(500);
-    let client = OtlpClient::new(&client)?;
-    if options.clock == Clock::Event {
-        time.store(shop.now().nanos(), Relaxed);
-    }
-    drive(&mut shop, &client, DriveOptions { speed, length: SHOP_LENGTH }, |progress| {
-        if options.clock == Clock::Event {
-            time.store(progress.simulated.nanos(), Relaxed);
-        }
+    Ok(Start {
+        program: options.program.clone(),
+        service: "run",
+        config,
+        data_dir: Some(data_dir),
+        environment: Vec::new(),
+        log,
     })
-    .await?;
-    Ok(())
 }

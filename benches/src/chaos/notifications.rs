@@ -1,14 +1,14 @@
 //! Whether the webhook was told of every incident it had to be told of, in order.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use foreshock_journal::{EmbeddedReader, EntryKind, Partition, Stream};
+use foreshock_journal::{EntryKind, Partition, Stream};
 use foreshock_model::{Incident, proto};
 use prost::Message;
 use serde_json::Value;
 
 use super::webhook::Told;
-use crate::aftermath::{NOTIFY, each_entry};
+use crate::{aftermath::NOTIFY, remains::Remains};
 
 /// What was to be told and what was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,14 +36,14 @@ struct Due {
 type Written = BTreeMap<(String, u64), Vec<Value>>;
 
 /// Compares the incidents stream, as far as it was said to be settled, with what the webhook noted.
-pub(super) fn compare(directory: &Path, told: &[Told]) -> anyhow::Result<Notifications> {
-    let mut reader = EmbeddedReader::open(directory)?;
+pub(super) fn compare(remains: &Remains, told: &[Told]) -> anyhow::Result<Notifications> {
+    let mut look = remains.look()?;
     let mut due = BTreeMap::<String, Due>::new();
     let mut written = Written::new();
-    for index in 0..reader.partitions(Stream::Incidents) {
+    for index in 0..look.partitions(Stream::Incidents) {
         let partition = Partition::new(Stream::Incidents, index);
-        let settled = reader.committed(NOTIFY, partition).unwrap_or_default();
-        each_entry(&mut reader, partition, |offset, entry| {
+        let settled = look.committed(NOTIFY, partition).unwrap_or_default();
+        look.each_entry(partition, |offset, entry| {
             if entry.kind != EntryKind::Data {
                 return Ok(());
             }

@@ -51,10 +51,20 @@ struct Shared {
     next: AtomicU64,
     sent_bytes: AtomicU64,
     allowed_bytes: AtomicU64,
+    promise: Promise,
     /// The time the records carry; 0: the present.
     time: Arc<AtomicU64>,
     stop: AtomicBool,
     sent: Mutex<Sent>,
+}
+
+/// What a receiver says of a request that it refuses for the time being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Promise {
+    /// It kept none of it.
+    RefusedIsNotKept,
+    /// It may have kept some: it was not answered itself.
+    RefusedMayBeKept,
 }
 
 /// The running load.
@@ -64,8 +74,9 @@ pub(super) struct Pressure {
 }
 
 impl Pressure {
-    /// Starts to send to `to`; nothing goes out before [`Pressure::allow`].
-    pub(super) fn start(to: &str, time: Arc<AtomicU64>) -> anyhow::Result<Self> {
+    /// Starts to send to these receivers, each request to one of them and again to the same; nothing goes out before
+    /// [`Pressure::allow`].
+    pub(super) fn start(to: &[String], promise: Promise, time: Arc<AtomicU64>) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             payloads: payload::pool(&PayloadOptions {
                 signal: Signal::Logs,
@@ -79,13 +90,14 @@ impl Pressure {
             next: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             allowed_bytes: AtomicU64::new(0),
+            promise,
             time,
             stop: AtomicBool::new(false),
             sent: Mutex::default(),
         });
         let mut workers = JoinSet::new();
-        for _ in 0..CONNECTIONS {
-            let mut options = ClientOptions::new(to);
+        for to in to.iter().cycle().take(CONNECTIONS) {
+            let mut options = ClientOptions::new(to.clone());
             options.deadline = Duration::from_secs(15);
             let connection = Transport::grpc(&options)?;
             for _ in 0..IN_FLIGHT {
@@ -154,6 +166,9 @@ async fn send(connection: &Transport, shared: &Shared, number: u64) {
                     if retry_after.is_none() {
                         sent.wrong += 1;
                         return;
+                    }
+                    if shared.promise == Promise::RefusedMayBeKept {
+                        *sent.unanswered.entry(number).or_default() += 1;
                     }
                     retry_after.unwrap_or(PAUSE)
                 }

@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -20,12 +19,12 @@ use foreshock_detect::{
     DetectConfig, Input, InputId, InputKind, Outputs, Stage, correlate::Correlate, detect::Detect,
     reduce::Reduce,
 };
-use foreshock_journal::{EmbeddedReader, EntryKind, Partition, Stream};
+use foreshock_journal::{EntryKind, Partition, Stream};
 use foreshock_model::{fingerprint64, proto};
 use prost::Message;
 
 use super::records::Records;
-use crate::aftermath::each_entry;
+use crate::remains::{Look, Remains};
 
 /// Partitions looked at side by side.
 const THREADS: usize = 2;
@@ -61,10 +60,10 @@ struct Stamp {
     source: Option<proto::Source>,
 }
 
-/// Replays every stage over the journal in `directory`, and counts the load's records on the way.
-pub(super) fn compare(directory: &Path, config: DetectConfig, records: &Records) -> anyhow::Result<Stages> {
-    let audit = Audit { directory, config: Arc::new(config), records };
-    let telemetry = EmbeddedReader::open(directory)?.partitions(Stream::Logs);
+/// Replays every stage over the journal, and counts the load's records on the way.
+pub(super) fn compare(remains: &Remains, config: DetectConfig, records: &Records) -> anyhow::Result<Stages> {
+    let audit = Audit { remains, config: Arc::new(config), records };
+    let telemetry = remains.look()?.partitions(Stream::Logs);
     let reduce =
         |config, input, sources, outputs| Reduce::new(config, input, sources, outputs).one_of(telemetry);
     Ok(Stages {
@@ -80,7 +79,7 @@ pub(super) fn compare(directory: &Path, config: DetectConfig, records: &Records)
 }
 
 struct Audit<'a> {
-    directory: &'a Path,
+    remains: &'a Remains,
     config: Arc<DetectConfig>,
     records: &'a Records,
 }
@@ -94,21 +93,14 @@ impl Audit<'_> {
         sources: &[Stream],
         new: impl Fn(Arc<DetectConfig>, InputId, Vec<InputId>, u16) -> S + Sync,
     ) -> anyhow::Result<Compared> {
-        let mut reader = EmbeddedReader::open(self.directory)?;
-        let partitions = |streams: &[Stream]| -> Vec<Partition> {
-            let of = |stream: &Stream| {
-                let stream = *stream;
-                (0..reader.partitions(stream)).map(move |index| Partition::new(stream, index))
-            };
-            streams.iter().flat_map(of).collect()
-        };
+        let mut look = self.remains.look()?;
         let id = |partition: &Partition| InputId {
             stream: partition.stream.name().to_owned(),
             partition: partition.index,
         };
-        let inputs = partitions(inputs);
-        let sources: Vec<InputId> = partitions(sources).iter().map(id).collect();
-        let outputs = reader.partitions(output);
+        let inputs = look.all(inputs);
+        let sources: Vec<InputId> = look.all(sources).iter().map(id).collect();
+        let outputs = look.partitions(output);
         let turn = AtomicUsize::new(0);
         let made = Mutex::new((Messages::new(), 0));
         thread::scope(|scope| {
@@ -129,18 +121,18 @@ impl Audit<'_> {
         })?;
         let (made, poison) = made.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut compared = Compared { poison, ..Compared::default() };
-        let found = recorded(&mut reader, output, &mut compared)?;
+        let found = recorded(&mut look, output, &mut compared)?;
         differences(&made, &found, &mut compared.differences);
         Ok(compared)
     }
 
     /// What a fresh stage makes of a partition up to where the journal says that it has come.
     fn replay<S: Stage>(&self, input: Partition, mut stage: S) -> anyhow::Result<(Messages, u64)> {
-        let mut reader = EmbeddedReader::open(self.directory)?;
-        let committed = reader.committed(S::NAME, input).unwrap_or_default();
+        let mut look = self.remains.look()?;
+        let committed = look.committed(S::NAME, input).unwrap_or_default();
         let mut messages = Messages::new();
         let mut poison = 0;
-        each_entry(&mut reader, input, |offset, entry| {
+        look.each_entry(input, |offset, entry| {
             let payload = entry.payload.into_bytes();
             if input.stream == Stream::Logs && entry.kind == EntryKind::Data {
                 self.records.count(&payload);
@@ -178,15 +170,11 @@ fn fingerprint(received: u64, mut message: Vec<u8>) -> u64 {
 }
 
 /// What lies in a stream, by the input partition it was made from; holes in the numbers are counted.
-fn recorded(
-    reader: &mut EmbeddedReader,
-    stream: Stream,
-    compared: &mut Compared,
-) -> anyhow::Result<Messages> {
+fn recorded(look: &mut Look, stream: Stream, compared: &mut Compared) -> anyhow::Result<Messages> {
     let mut found = Messages::new();
-    for index in 0..reader.partitions(stream) {
+    for index in 0..look.partitions(stream) {
         let partition = Partition::new(stream, index);
-        each_entry(reader, partition, |offset, entry| {
+        look.each_entry(partition, |offset, entry| {
             if entry.kind != EntryKind::Data {
                 return Ok(());
             }

@@ -8,12 +8,12 @@ use std::{collections::BTreeMap, process::Command};
 
 use anyhow::Context as _;
 use foreshock_detect::{Stage as _, correlate::Correlate};
-use foreshock_journal::{EmbeddedReader, EntryKind, Partition, Stream};
+use foreshock_journal::{EntryKind, Partition, Stream};
 use foreshock_model::{Finding, Incident, Timestamp, proto};
 use prost::Message;
 use serde_json::Value;
 
-use crate::{aftermath::each_entry, server::Start};
+use crate::{remains::Remains, server::Start};
 
 /// How the journal and the replay compare.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,17 +37,17 @@ pub(super) struct Same {
 type Lines = BTreeMap<String, (Timestamp, Value)>;
 
 /// Runs the replay and compares.
-pub(super) fn compare(how: &Start) -> anyhow::Result<Undisturbed> {
-    let mut reader = EmbeddedReader::open(how.data_dir.join("journal"))?;
+pub(super) fn compare(remains: &Remains, how: &Start) -> anyhow::Result<Undisturbed> {
+    let mut look = remains.look()?;
     let (mut findings, mut incidents) = (Lines::new(), Lines::new());
     let mut closed = BTreeMap::<u32, Timestamp>::new();
-    for index in 0..reader.partitions(Stream::Summaries) {
+    for index in 0..look.partitions(Stream::Summaries) {
         closed.insert(index.into(), Timestamp::default());
     }
-    for index in 0..reader.partitions(Stream::Findings) {
+    for index in 0..look.partitions(Stream::Findings) {
         let partition = Partition::new(Stream::Findings, index);
-        let taken = reader.committed(Correlate::NAME, partition).unwrap_or_default();
-        each_entry(&mut reader, partition, |offset, entry| {
+        let taken = look.committed(Correlate::NAME, partition).unwrap_or_default();
+        look.each_entry(partition, |offset, entry| {
             if entry.kind != EntryKind::Data {
                 return Ok(());
             }
@@ -64,8 +64,8 @@ pub(super) fn compare(how: &Start) -> anyhow::Result<Undisturbed> {
             Ok(())
         })?;
     }
-    for index in 0..reader.partitions(Stream::Incidents) {
-        each_entry(&mut reader, Partition::new(Stream::Incidents, index), |_, entry| {
+    for index in 0..look.partitions(Stream::Incidents) {
+        look.each_entry(Partition::new(Stream::Incidents, index), |_, entry| {
             if entry.kind != EntryKind::Data {
                 return Ok(());
             }
@@ -96,15 +96,12 @@ fn replay(
     how: &Start,
     more: &[&str],
 ) -> anyhow::Result<impl Iterator<Item = serde_json::Result<Value>> + use<>> {
-    let output = Command::new(&how.program)
-        .arg("replay")
-        .arg("--config")
-        .arg(&how.config)
-        .arg("--data-dir")
-        .arg(&how.data_dir)
-        .args(more)
-        .output()
-        .context("the replay can't be started")?;
+    let mut command = Command::new(&how.program);
+    command.arg("replay").arg("--config").arg(&how.config).args(more);
+    if let Some(data_dir) = &how.data_dir {
+        command.arg("--data-dir").arg(data_dir);
+    }
+    let output = command.output().context("the replay can't be started")?;
     let said = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "the replay failed: {said}");
     let lines = String::from_utf8(output.stdout).context("the replay's lines")?;

@@ -22,6 +22,7 @@ use crate::{
     payload::{self, PayloadOptions},
     process::Usage,
     random::Random,
+    remains::Remains,
     report::Report,
     server::{self, Server, Start},
     transport::Transport,
@@ -79,7 +80,7 @@ pub async fn run(options: &OverloadOptions) -> anyhow::Result<Verdict> {
     let memory_limit = MemoryLimit::new(options.connections);
     let port = server::free_port(&mut Random(std::process::id().into()))?;
     let how = prepare(options, port, journal_limit, &memory_limit)?;
-    let journal = how.data_dir.join("journal");
+    let journal = options.directory.join("data/journal");
     let mut server = Server::start(&how)?;
     server.greeted().await?;
     let pid = server.pid()?;
@@ -95,7 +96,7 @@ pub async fn run(options: &OverloadOptions) -> anyhow::Result<Verdict> {
 
     let began = Instant::now();
     catch_up(server.admin()?).await?;
-    settle(&journal, PATIENCE).await?;
+    settle(&Remains::Embedded(journal.clone()), PATIENCE).await?;
     let catching_up = began.elapsed();
     let page = metrics_page(server.admin()?).await?;
     let holes = total(&page, "source_holes")?;
@@ -145,7 +146,14 @@ fn prepare(
     );
     fs::write(&config, text).context("the server's configuration")?;
     let log = options.directory.join("server.log");
-    Ok(Start { program: options.program.clone(), config, data_dir, log })
+    Ok(Start {
+        program: options.program.clone(),
+        service: "run",
+        config,
+        data_dir: Some(data_dir),
+        environment: Vec::new(),
+        log,
+    })
 }
 
 /// Sends one load after the other, each request of all of them with a number of its own.

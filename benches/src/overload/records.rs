@@ -9,10 +9,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use foreshock_journal::{EmbeddedReader, EntryKind, Partition, Stream};
+use foreshock_journal::{EntryKind, Partition, Stream};
 
 use super::{RECORDS, RESOURCES};
-use crate::{aftermath::each_entry, payload::each_number};
+use crate::{payload::each_number, remains::Remains};
 
 /// Records of a request, and the words of their bits.
 const REQUEST_RECORDS: usize = RESOURCES * RECORDS;
@@ -101,14 +101,15 @@ impl Records {
 /// Reads all log records of a journal, and compares them with the files of acknowledged requests.
 pub(super) fn compare(journal: &Path, numbers: u64, acked: &[PathBuf]) -> anyhow::Result<Presence> {
     let records = Records::new(numbers);
-    let partitions = EmbeddedReader::open(journal)?.partitions(Stream::Logs);
+    let remains = Remains::Embedded(journal.to_owned());
+    let partitions = remains.look()?.partitions(Stream::Logs);
     let turn = AtomicUsize::new(0);
     let read = || -> anyhow::Result<()> {
-        let mut reader = EmbeddedReader::open(journal)?;
+        let mut look = remains.look()?;
         while let Some(index) =
             u16::try_from(turn.fetch_add(1, Relaxed)).ok().filter(|index| *index < partitions)
         {
-            each_entry(&mut reader, Partition::new(Stream::Logs, index), |_, entry| {
+            look.each_entry(Partition::new(Stream::Logs, index), |_, entry| {
                 if entry.kind == EntryKind::Data {
                     each_number(&entry.payload.into_bytes(), |number, place| records.note(number, place));
                 }

@@ -12,11 +12,12 @@ pub enum Change {
     /// These go to somebody else as soon as the [`Handover`] is dropped; until then they are still ours, so what
     /// was processed can be committed and saved. Bounded in time: who takes too long finds them lost.
     Revoked(Vec<Partition>, Handover),
-    /// These are somebody else's already: nothing can be committed for them any more.
-    Lost(Vec<Partition>),
+    /// These are somebody else's already: nothing can be committed for them any more. They may become ours again, but
+    /// not before the [`Handover`] is dropped: until then what served them may still hand in what it had.
+    Lost(Vec<Partition>, Handover),
 }
 
-/// Held while revoked partitions are brought to an end; dropping it gives them away.
+/// Held while revoked partitions are brought to an end, or lost ones dropped; dropping it says that it is done.
 #[derive(Debug)]
 pub struct Handover(Option<mpsc::SyncSender<()>>);
 

@@ -67,3 +67,21 @@ fn of_a_block_log_from_64_instances() {
         None => eprintln!("SKIPPED: the block log of ../shared is not there"),
     }
 }
+
+/// What growth may cost is one step of a counter whose instance moves (docs/partitioning.md). Silences above all have
+/// to stay what they are.
+#[test]
+fn of_streams_that_grow_no_silence_comes_and_logs_are_judged_as_before() {
+    let kafka = Kafka::shared().bootstrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let input = inputs::shop(&Fault::ALL[1..2]);
+    let of_logs = |found: Vec<String>| -> Vec<String> {
+        let kinds = ["silence", "new_pattern", "pattern_rate_up", "pattern_rate_down", "error_share"];
+        let is_one = |line: &String| kinds.iter().any(|kind| line.contains(&format!("\"kind\":\"{kind}\"")));
+        found.into_iter().filter(is_one).collect()
+    };
+    let grown = of_logs(runtime.block_on(run::findings_of_streams_that_grow(&kafka, &input)));
+    let expected = of_logs(runtime.block_on(findings(&Setting::Embedded(1), None, &input)));
+    assert!(!expected.is_empty());
+    assert_eq!(grown, expected);
+}

@@ -3,7 +3,7 @@
 //! A courier keeps everything it has to know on the journal, so when partitions come or go it is ended in order and
 //! another one is started over what is ours then.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use foreshock_journal::{Change, Journal, JournalError, Membership, Partition, Stream};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,9 @@ use crate::{
     courier::{CONSUMER, Courier},
     sender::Sender,
 };
+
+/// How long after the journal could not be read it is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Tells of what is ours until `shutdown`.
 pub(crate) async fn run(
@@ -44,25 +47,29 @@ async fn follow(
     loop {
         let ending = shutdown.child_token();
         let mine = ours.iter().copied().collect();
-        let courier = tell(config, senders, journal, metrics, mine, ending.clone());
-        tokio::pin!(courier);
+        let mut courier = Box::pin(tell(config, senders, journal, metrics, mine, ending.clone()));
         let mut handed_over = None;
+        let mut in_order = true;
         tokio::select! {
             () = shutdown.cancelled() => return courier.await,
             // One that ends by itself was told by the journal that its partitions are not ours any more.
             ended = &mut courier => {
                 ended?;
                 change(&mut ours, member.next().await?, &mut handed_over);
-                continue;
+                in_order = false;
             }
-            changed = member.next() => match changed? {
-                // Nothing can be committed for them, so there is nothing to end in order.
-                lost @ Change::Lost(_) => {
-                    change(&mut ours, lost, &mut handed_over);
-                    continue;
-                }
-                other => change(&mut ours, other, &mut handed_over),
-            },
+            changed = member.next() => {
+                let changed = changed?;
+                // Nothing can be committed for what was lost, so there is nothing to end in order.
+                in_order = !matches!(changed, Change::Lost(..));
+                change(&mut ours, changed, &mut handed_over);
+            }
+        }
+        if !in_order {
+            // Gone before it is said that it is.
+            drop(courier);
+            drop(handed_over);
+            continue;
         }
         ending.cancel();
         courier.await?;
@@ -81,7 +88,10 @@ fn change(
             ours.retain(|partition| !partitions.contains(partition));
             *handed_over = Some(handover);
         }
-        Change::Lost(partitions) => ours.retain(|partition| !partitions.contains(partition)),
+        Change::Lost(partitions, handover) => {
+            ours.retain(|partition| !partitions.contains(partition));
+            *handed_over = Some(handover);
+        }
     }
     info!(partitions = ours.len(), "notify tells of the incidents of these partitions");
 }
@@ -99,19 +109,32 @@ async fn tell(
         ending.cancelled().await;
         return Ok(());
     }
-    let courier = Courier::start(config, senders.to_vec(), Arc::clone(journal), Arc::clone(metrics), &ours);
-    let told = tokio::select! {
-        courier = courier => match courier {
-            Ok(courier) => courier.run(ending.clone()).await,
-            Err(error) => Err(error),
-        },
-        () = ending.cancelled() => Ok(()),
-    };
-    match told {
-        Err(NotifyError::Journal(JournalError::Fenced(partition))) => {
-            warn!(%partition, "the partition is somebody else's now");
-            Ok(())
+    loop {
+        let courier =
+            Courier::start(config, senders.to_vec(), Arc::clone(journal), Arc::clone(metrics), &ours);
+        let told = tokio::select! {
+            courier = courier => match courier {
+                Ok(courier) => courier.run(ending.clone()).await,
+                Err(error) => Err(error),
+            },
+            () = ending.cancelled() => Ok(()),
+        };
+        match told {
+            Err(NotifyError::Journal(JournalError::Fenced(partition))) => {
+                warn!(%partition, "the partition is somebody else's now");
+                return Ok(());
+            }
+            // It keeps all it has to know on the journal, so another one goes on where it was.
+            Err(NotifyError::Journal(error))
+                if error.is_passing() && !matches!(error, JournalError::Closed) =>
+            {
+                warn!("the journal can't be read, it is tried again: {error}");
+            }
+            other => return other,
         }
-        other => other,
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = ending.cancelled() => return Ok(()),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The runners of one stage: a task for each partition that is ours at present.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     future::Future,
     sync::Arc,
     time::Duration,
@@ -114,9 +114,10 @@ impl Crew {
                         runners.bring_to_an_end(&partitions).await?;
                         drop(handover);
                     }
-                    Ok(Change::Lost(partitions)) => {
+                    Ok(Change::Lost(partitions, handover)) => {
                         warn!(stage = self.stage, partitions = partitions.len(), "partitions were lost to others");
-                        runners.drop_at_once(&partitions).await;
+                        runners.drop_at_once(&partitions).await?;
+                        drop(handover);
                     }
                     Err(JournalError::Closed) => return Ok(()),
                     Err(source) => return Err(WorkerError::Group { stage: self.stage, source }),
@@ -142,14 +143,24 @@ impl Runners {
         self.wait_until(are_gone).await
     }
 
-    async fn drop_at_once(&mut self, partitions: &[Partition]) {
+    /// Drops runners where they stand; returns when they are gone, and with them whatever they had on its way.
+    async fn drop_at_once(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
+        let mut dropped = HashSet::new();
         for partition in partitions {
             if let Some(runner) = self.at_work.remove(partition) {
                 self.partitions.remove(&runner.abort.id());
                 self.metrics.forget(self.stage, *partition);
                 runner.abort.abort();
+                dropped.insert(runner.abort.id());
             }
         }
+        let mut result = Ok(());
+        while !dropped.is_empty() {
+            let Some(ended) = self.tasks.join_next_with_id().await else { break };
+            dropped.remove(&ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id));
+            result = result.and(self.ended(ended));
+        }
+        result
     }
 
     /// Waits for runners to end until `enough`.

@@ -180,6 +180,13 @@ impl Appender {
         pending
     }
 
+    /// Hears of what topics have become. Blocks.
+    pub(super) fn look_again(&self) {
+        if let Err(error) = self.producer.client().fetch_metadata(None, APPEND_TIMEOUT) {
+            tracing::debug!("what the topics have become can't be asked for: {}", reason(&error));
+        }
+    }
+
     /// Waits until everything is acknowledged or refused. Blocks.
     pub(super) fn flush(&self) {
         if let Err(error) = self.producer.flush(Timeout::After(APPEND_TIMEOUT)) {

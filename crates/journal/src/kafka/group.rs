@@ -74,6 +74,8 @@ struct OwnedState {
     ours: BTreeMap<Partition, Option<Offset>>,
     /// Assigned by the group, not taken over yet.
     coming: BTreeSet<Partition>,
+    /// Lost, and whoever served them has not said yet that it is gone.
+    served_still: Vec<(Vec<Partition>, blocking::Receiver<()>)>,
     rebalances: u64,
     since: Option<Instant>,
     took: Duration,
@@ -104,6 +106,16 @@ impl Owned {
     /// How many partitions are ours.
     pub(super) fn count(&self) -> usize {
         self.locked(|state| state.ours.len())
+    }
+
+    /// Partitions to be taken over: those that nobody of ours serves still from before.
+    fn coming(&self) -> Vec<Partition> {
+        self.locked(|state| {
+            state.served_still.retain(|(_, gone)| gone.try_recv() == Err(blocking::TryRecvError::Empty));
+            let is_served =
+                |partition: &Partition| state.served_still.iter().any(|(still, _)| still.contains(partition));
+            state.coming.iter().copied().filter(|partition| !is_served(partition)).collect()
+        })
     }
 
     fn forget(&self, gone: &[Partition]) {
@@ -172,7 +184,9 @@ impl MemberContext {
         if lost {
             self.owned.forget(&gone);
             if !told.is_empty() {
-                self.tell(Change::Lost(told));
+                let (handover, ended) = Handover::new();
+                self.owned.locked(|state| state.served_still.push((told.clone(), ended)));
+                self.tell(Change::Lost(told, handover));
             }
         } else if !told.is_empty() && !self.leaving.load(SeqCst) {
             let (handover, ended) = Handover::new();
@@ -382,7 +396,7 @@ impl Group {
                 }
                 Some(Err(error)) => debug!(consumer = self.consumer_name, "the group says: {error}"),
             }
-            let coming: Vec<Partition> = self.owned.locked(|state| state.coming.iter().copied().collect());
+            let coming = self.owned.coming();
             if !coming.is_empty()
                 && let Err(error) = self.take_over(member, &lookup, &coming)
             {

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU16, AtomicUsize, Ordering::Relaxed},
     },
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rdkafka::{
@@ -36,6 +36,8 @@ use crate::{
 
 /// How often it is looked whether a topic has grown.
 const GROWTH_EVERY: Duration = Duration::from_secs(10);
+/// A broker may hear this much later than another of topics that were just made.
+const TOPICS_WITHIN: Duration = Duration::from_secs(4);
 /// What a message takes beyond its payload: its record's head, key and headers, and the head of its batch.
 const AROUND_A_MESSAGE: usize = 1024;
 /// The broker's own limit where it does not tell: Kafka's default.
@@ -94,7 +96,7 @@ impl KafkaJournal {
             counters,
             shared: Arc::clone(&shared),
         });
-        let watched = Arc::downgrade(&shared);
+        let watched = Arc::downgrade(&journal);
         thread::Builder::new()
             .name("kafka-growth".into())
             .spawn(move || watch_growth(&watched))
@@ -107,8 +109,31 @@ impl KafkaJournal {
     }
 
     fn check(&self, partition: Partition) -> Result<(), JournalError> {
-        let is_there = partition.index < self.partitions(partition.stream);
-        if is_there { Ok(()) } else { Err(JournalError::NoPartition(partition)) }
+        let is_there = || partition.index < self.partitions(partition.stream);
+        if !is_there() {
+            // The group may hear of a topic's growth before we do.
+            self.look_for_growth(&self.shared.admin()?);
+        }
+        if is_there() { Ok(()) } else { Err(JournalError::NoPartition(partition)) }
+    }
+
+    /// Looks whether topics have grown. Who appends and reads hears of it before the number is told.
+    fn look_for_growth(&self, client: &BaseConsumer<Common>) {
+        let connection = &self.shared.common.connection;
+        let metadata = match client.fetch_metadata(None, PATIENCE) {
+            Ok(metadata) => metadata,
+            Err(error) => return connection.fails(&error.to_string()),
+        };
+        connection.works();
+        let counts: HashMap<&str, usize> =
+            metadata.topics().iter().map(|topic| (topic.name(), topic.partitions().len())).collect();
+        if self.shared.names.all().any(|(stream, topic)| {
+            counts.get(topic).is_some_and(|count| *count > usize::from(self.partitions(stream)))
+        }) {
+            self.appender.look_again();
+            self.taps.look_again();
+            self.shared.take_counts(&counts);
+        }
     }
 }
 
@@ -127,6 +152,7 @@ impl Shared {
     fn first_look(&self) -> Result<i32, JournalError> {
         let client = self.admin()?;
         let mut tries = 0_u32;
+        let mut answered = None;
         loop {
             match client.fetch_metadata(None, PATIENCE) {
                 Ok(metadata) => {
@@ -139,6 +165,10 @@ impl Shared {
                     let snapshots = counts.get(self.names.snapshots.as_str()).copied().unwrap_or(0);
                     if missing.is_empty() && snapshots > 0 {
                         return Ok(i32::try_from(snapshots).unwrap_or(1));
+                    }
+                    if answered.get_or_insert_with(Instant::now).elapsed() < TOPICS_WITHIN {
+                        thread::sleep(TOPICS_WITHIN / 20);
+                        continue;
                     }
                     let missing =
                         if missing.is_empty() { self.names.snapshots.clone() } else { missing.join(", ") };
@@ -204,23 +234,16 @@ impl Shared {
 }
 
 /// Looks now and then whether topics have grown, as long as the journal is there.
-fn watch_growth(shared: &Weak<Shared>) {
+fn watch_growth(journal: &Weak<KafkaJournal>) {
     let mut client = None;
     loop {
         thread::sleep(GROWTH_EVERY);
-        let Some(shared) = shared.upgrade() else { return };
+        let Some(journal) = journal.upgrade() else { return };
         if client.is_none() {
-            client = shared.admin().ok();
+            client = journal.shared.admin().ok();
         }
-        let Some(client) = &client else { continue };
-        match client.fetch_metadata(None, PATIENCE) {
-            Ok(metadata) => {
-                let counts =
-                    metadata.topics().iter().map(|topic| (topic.name(), topic.partitions().len())).collect();
-                shared.take_counts(&counts);
-                shared.common.connection.works();
-            }
-            Err(error) => shared.common.connection.fails(&error.to_string()),
+        if let Some(client) = &client {
+            journal.look_for_growth(client);
         }
     }
 }

@@ -67,6 +67,14 @@ impl KafkaOptions {
         config
     }
 
+    /// One that reads. All of them have the session time of a group's members, also those that join none: a
+    /// property may set max.poll.interval.ms for every client, and below the session time the library refuses it.
+    fn consumer(&self, what: &str) -> ClientConfig {
+        let mut config = self.client(what);
+        config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
+        config
+    }
+
     fn with_properties(&self, mut config: ClientConfig) -> ClientConfig {
         for (key, value) in &self.properties {
             config.set(key, value);
@@ -76,7 +84,7 @@ impl KafkaOptions {
 
     /// For metadata and the making of topics.
     pub(super) fn admin(&self) -> ClientConfig {
-        self.with_properties(self.client("admin"))
+        self.with_properties(self.consumer("admin"))
     }
 
     /// Appends that stand for themselves: acks=all, idempotent, the bytes as they are.
@@ -112,7 +120,7 @@ impl KafkaOptions {
 
     /// Reads partitions from given offsets on, committed records alone.
     pub(super) fn reading(&self) -> ClientConfig {
-        let mut config = self.client("read");
+        let mut config = self.consumer("read");
         config.set("group.id", self.group_id("reader"));
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
@@ -135,7 +143,6 @@ impl KafkaOptions {
         let mut config = self.lookup(consumer);
         config.set("isolation.level", "read_committed");
         config.set("partition.assignment.strategy", "cooperative-sticky");
-        config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
         config.set("heartbeat.interval.ms", (self.session_timeout / 6).as_millis().to_string());
         if !self.instance.is_empty() {
             config.set("group.instance.id", &self.instance);
@@ -145,7 +152,7 @@ impl KafkaOptions {
 
     /// Looks at a group's offsets, those of an open transaction left out, without taking part.
     pub(super) fn lookup(&self, consumer: &str) -> ClientConfig {
-        let mut config = self.client(consumer);
+        let mut config = self.consumer(consumer);
         config.set("group.id", self.group_id(consumer));
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");

@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -31,6 +31,8 @@ use crate::JournalError;
 
 /// How long a question to the brokers may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after an answer that was none.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How often a client's own events are looked after.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -118,9 +120,8 @@ impl Taps {
 
     /// The offsets where a partition's committed records begin and end. Asks the brokers; blocks.
     pub(super) fn bounds(&self, topic: &str, partition: i32) -> Result<(u64, u64), JournalError> {
-        let (low, high) = self
-            .asking()?
-            .fetch_watermarks(topic, partition, PATIENCE)
+        let asking = self.asking()?;
+        let (low, high) = until_answered(asking, || asking.fetch_watermarks(topic, partition, PATIENCE))
             .map_err(|error| failure("asking where a partition begins and ends", &error))?;
         Ok((u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0)))
     }
@@ -150,7 +151,12 @@ impl Taps {
                 let added = asked.add_partition_offset(element.topic(), element.partition(), at);
                 added.map_err(|error| failure("asking where partitions begin and end", &error))?;
             }
-            let answered = asking.offsets_for_times(asked, PATIENCE);
+            let answered = until_answered(asking, || {
+                let answered = asking.offsets_for_times(asked.clone(), PATIENCE)?;
+                // One of many may be refused by itself.
+                answered.elements().iter().try_for_each(|element| element.error())?;
+                Ok(answered)
+            });
             answered.map_err(|error| failure("asking where partitions begin and end", &error))
         };
         let mut bounds: BTreeMap<Place, (u64, u64)> = BTreeMap::new();
@@ -164,6 +170,16 @@ impl Taps {
             }
         }
         Ok(bounds)
+    }
+
+    /// Hears of what topics have become. Blocks.
+    pub(super) fn look_again(&self) {
+        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for client in clients {
+            if let Err(error) = client.consumer.fetch_metadata(None, PATIENCE) {
+                debug!("what the topics have become can't be asked for: {error}");
+            }
+        }
     }
 
     fn asking(&self) -> Result<&BaseConsumer<ReadContext>, JournalError> {
@@ -209,6 +225,30 @@ impl Taps {
             })
             .map_err(|error| JournalError::Kafka { doing: "starting a thread", reason: error.to_string() })?;
         Ok(Arc::new(Client { consumer, open: Mutex::default(), stop }))
+    }
+}
+
+/// Asks again for a while where the answer is that somebody else has to be asked by now: what the client knows of
+/// leaders is old where they have just changed.
+fn until_answered<T>(
+    asking: &BaseConsumer<ReadContext>,
+    mut ask: impl FnMut() -> Result<T, KafkaError>,
+) -> Result<T, KafkaError> {
+    let began = Instant::now();
+    loop {
+        match ask() {
+            Err(error)
+                if error.rdkafka_error_code().is_some_and(is_passing) && began.elapsed() < PATIENCE =>
+            {
+                debug!("where partitions begin and end is asked again: {error}");
+                // Of everything: it is then that the client looks for leaders anew.
+                if let Err(error) = asking.fetch_metadata(None, PATIENCE) {
+                    debug!("the leaders can't be asked for: {error}");
+                }
+                thread::sleep(ASK_AGAIN);
+            }
+            other => return other,
+        }
     }
 }
 
@@ -317,6 +357,13 @@ fn is_passing(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::OperationTimedOut
             | RDKafkaErrorCode::RequestTimedOut
             | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::FencedLeaderEpoch
+            | RDKafkaErrorCode::UnknownLeaderEpoch
+            | RDKafkaErrorCode::OffsetNotAvailable
+            | RDKafkaErrorCode::ReplicaNotAvailable
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::WaitingForCoordinator
             | RDKafkaErrorCode::LeaderNotAvailable
             | RDKafkaErrorCode::NotCoordinator
             | RDKafkaErrorCode::CoordinatorNotAvailable

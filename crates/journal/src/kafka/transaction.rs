@@ -35,6 +35,8 @@ use crate::{Appended, Batch, Consumed, JournalError, Offset, Pending};
 
 /// Bytes that one transaction takes at most, a single batch apart.
 const MOST_BYTES: usize = 32 << 20;
+/// How long a call that takes back a transaction may wait for what is on its way.
+const UNDO_STEP: Duration = Duration::from_millis(200);
 /// Batches that may wait; a runner has one on its way, so there are no more than partitions.
 const MOST_WAITING: usize = 4096;
 
@@ -331,15 +333,17 @@ fn attempt(group: &Group, producer: &Transactions, batches: &mut Vec<Waiting>, s
             ))
         }
         Err(error) if is_fatal(&error) => Attempt::Unknown(failure("committing", &error)),
-        Err(error) => match retried(|| producer.abort_transaction(PATIENCE)) {
+        Err(error) => match retried(|| undo(producer)) {
             Ok(()) => Attempt::Undone(failure("committing", &error)),
             Err(abort) => Attempt::Unknown(failure("undoing a transaction", &abort)),
         },
     }
 }
 
-/// Batches of partitions that are not ours any more go back to who handed them in.
+/// Batches of partitions that are not ours any more go back to who handed them in. One that nobody waits for is of a
+/// time before its partition was lost: it may be ours again, and its next server makes that batch anew.
 fn refuse_lost(group: &Group, batches: &mut Vec<Waiting>) {
+    batches.retain(|waiting| !waiting.answer.is_closed());
     let lost =
         |waiting: &mut Waiting| waiting.consumed().next.iter().any(|(input, _)| !group.owned().has(*input));
     for waiting in batches.extract_if(.., lost) {
@@ -389,6 +393,13 @@ fn send_all(group: &Group, producer: &Transactions, batches: &[Waiting]) -> Resu
         }
     }
     Ok(())
+}
+
+/// Takes back what was sent. The library waits meanwhile until somebody has heard of each message on its way, which
+/// nobody does but us: so it is called for a short while again and again, and goes on where it was.
+fn undo(producer: &Transactions) -> Result<(), KafkaError> {
+    producer.poll(Duration::from_millis(20));
+    producer.abort_transaction(UNDO_STEP)
 }
 
 /// Tries again what the library says is worth it.

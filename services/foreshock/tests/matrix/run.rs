@@ -14,8 +14,9 @@ use foreshock_journal::{
 };
 use foreshock_model::{BASE_WINDOW, Finding, Tenant, Timestamp, proto};
 use foreshock_otlp::{CheckLimits, Signal, check};
-use foreshock_worker::{Views, WorkerConfig, WorkerMetrics};
+use foreshock_worker::{WorkerConfig, WorkerError, WorkerMetrics};
 use prost::Message;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::inputs::Request;
@@ -72,6 +73,11 @@ async fn topics(brokers: &str, partitions: u16, workers: usize) -> KafkaOptions 
     let mut options = KafkaOptions::new(brokers);
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     options.prefix = format!("p{partitions}w{workers}-{:x}.", since.as_nanos());
+    make(&options, partitions).await;
+    options
+}
+
+async fn make(options: &KafkaOptions, partitions: u16) {
     let wanted = Wanted {
         telemetry_partitions: partitions,
         stage_partitions: STAGES,
@@ -81,11 +87,10 @@ async fn topics(brokers: &str, partitions: u16, workers: usize) -> KafkaOptions 
         telemetry_bytes: 10 << 30,
         stages_age: Duration::from_secs(365 * 24 * 3600 * 100),
     };
-    let topics = Topics::new(&options).expect("a client");
+    let topics = Topics::new(options).expect("a client");
     for step in topics.plan(&wanted).await.expect("a plan").steps {
         topics.apply(&step).await.expect("a topic");
     }
-    options
 }
 
 async fn open(options: &KafkaOptions) -> Arc<dyn Journal> {
@@ -124,51 +129,109 @@ async fn fill(journal: &dyn Journal, input: &[Request]) {
 
 /// Runs a worker on each journal until all of them have come to the end of everything.
 async fn work(journals: &[Arc<dyn Journal>]) {
-    let shutdown = CancellationToken::new();
-    let mut workers = Vec::new();
-    let mut all_metrics = Vec::new();
-    for journal in journals {
-        let metrics = Arc::<WorkerMetrics>::default();
-        let config = WorkerConfig { threads: 2, ..WorkerConfig::default() };
-        let detect = Arc::new(DetectConfig { clock: Clock::Event, ..DetectConfig::default() });
-        let views = Arc::<Views<_>>::default();
-        let run = foreshock_worker::run(
-            config,
-            detect,
-            Arc::clone(journal),
-            shutdown.clone(),
-            Arc::clone(&metrics),
-            views,
-        );
-        workers.push(tokio::spawn(run));
-        all_metrics.push((Arc::clone(journal), metrics));
+    let mut workers = Workers::start(journals);
+    workers.come_to_the_end().await;
+    workers.stop().await;
+}
+
+/// Workers, each on a journal of its own.
+struct Workers {
+    shutdown: CancellationToken,
+    tasks: Vec<JoinHandle<Result<(), WorkerError>>>,
+    metrics: Vec<(Arc<dyn Journal>, Arc<WorkerMetrics>)>,
+}
+
+impl Workers {
+    fn start(journals: &[Arc<dyn Journal>]) -> Self {
+        let mut workers = Self { shutdown: CancellationToken::new(), tasks: Vec::new(), metrics: Vec::new() };
+        for journal in journals {
+            let metrics = Arc::<WorkerMetrics>::default();
+            let config = WorkerConfig { threads: 2, ..WorkerConfig::default() };
+            let detect = Arc::new(DetectConfig { clock: Clock::Event, ..DetectConfig::default() });
+            let (journal, shutdown) = (Arc::clone(journal), workers.shutdown.clone());
+            let run = foreshock_worker::run(
+                config,
+                detect,
+                Arc::clone(&journal),
+                shutdown,
+                Arc::clone(&metrics),
+                Arc::default(),
+            );
+            workers.tasks.push(tokio::spawn(run));
+            workers.metrics.push((journal, metrics));
+        }
+        workers
     }
-    let partitions: usize =
-        [Stream::Logs, Stream::Metrics, Stream::Spans, Stream::Summaries, Stream::Findings]
+
+    /// Waits until all partitions there are have been at their ends for a while.
+    async fn come_to_the_end(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut since: Option<Instant> = None;
+        while since.is_none_or(|since| since.elapsed() < SETTLED) {
+            self.still_run().await;
+            assert!(Instant::now() < deadline, "not done in time: {}", state(&self.metrics));
+            let is_there = at_the_end(&self.metrics, partitions(&*self.metrics[0].0));
+            since = if is_there { since.or_else(|| Some(Instant::now())) } else { None };
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let holes: u64 = self
+            .metrics
             .iter()
-            .map(|stream| usize::from(journals[0].partitions(*stream)))
+            .flat_map(|(_, metrics)| metrics.all())
+            .map(|(_, _, figures)| figures.figures().holes + figures.figures().repeats)
             .sum();
-    let deadline = Instant::now() + DEADLINE;
-    let mut since: Option<Instant> = None;
-    while since.is_none_or(|since| since.elapsed() < SETTLED) {
-        if let Some(ended) = workers.iter_mut().find(|worker| worker.is_finished()) {
+        assert_eq!(holes, 0, "every message came once");
+    }
+
+    async fn still_run(&mut self) {
+        if let Some(ended) = self.tasks.iter_mut().find(|worker| worker.is_finished()) {
             panic!("a worker ended: {:?}", ended.await);
         }
-        assert!(Instant::now() < deadline, "not done in time: {}", state(&all_metrics));
-        since =
-            if at_the_end(&all_metrics, partitions) { since.or_else(|| Some(Instant::now())) } else { None };
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        for worker in self.tasks {
+            worker.await.expect("no panic").expect("it ends in order");
+        }
+    }
+}
+
+/// How many partitions there are to be served.
+fn partitions(journal: &dyn Journal) -> usize {
+    [Stream::Logs, Stream::Metrics, Stream::Spans, Stream::Summaries, Stream::Findings]
+        .iter()
+        .map(|stream| usize::from(journal.partitions(*stream)))
+        .sum()
+}
+
+/// As [`findings`] on Kafka with two workers, but the streams of telemetry grow from 2 to 5 partitions in the middle.
+pub async fn findings_of_streams_that_grow(kafka: &str, input: &[Request]) -> Vec<String> {
+    let options = topics(kafka, 2, 2).await;
+    let journals = [open(&options).await, open(&options).await];
+    let mut workers = Workers::start(&journals);
+    let (before, after) = input.split_at(input.len() / 2);
+    fill(&*journals[0], before).await;
+    workers.come_to_the_end().await;
+    make(&options, 5).await;
+    let deadline = Instant::now() + DEADLINE;
+    while journals.iter().any(|journal| journal.partitions(Stream::Spans) < 5) {
+        assert!(Instant::now() < deadline, "the growth is noticed");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let holes: u64 = all_metrics
-        .iter()
-        .flat_map(|(_, metrics)| metrics.all())
-        .map(|(_, _, figures)| figures.figures().holes + figures.figures().repeats)
-        .sum();
-    assert_eq!(holes, 0, "every message came once");
-    shutdown.cancel();
-    for worker in workers {
-        worker.await.expect("no panic").expect("it ends in order");
+    let served = |workers: &Workers, stream| {
+        let all = workers.metrics.iter().flat_map(|(_, metrics)| metrics.all());
+        all.filter(|(_, partition, figures)| partition.stream == stream && figures.is_live()).count()
+    };
+    while Stream::TELEMETRY.iter().any(|stream| served(&workers, *stream) < 5) {
+        workers.still_run().await;
+        assert!(Instant::now() < deadline, "the new partitions are served: {}", state(&workers.metrics));
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    fill(&*journals[0], after).await;
+    workers.come_to_the_end().await;
+    workers.stop().await;
+    read(&*journals[0]).await
 }
 
 fn at_the_end(all: &[(Arc<dyn Journal>, Arc<WorkerMetrics>)], partitions: usize) -> bool {

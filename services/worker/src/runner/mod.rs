@@ -169,7 +169,10 @@ impl<S: Served> Runner<S> {
                         self.take(&fetched);
                         tokio::task::yield_now().await;
                     }
-                    Err(error) => reader = self.read_again(error, &mut trouble, shutdown).await?,
+                    Err(error) => match self.read_again(error, &mut trouble, shutdown).await? {
+                        Some(again) => reader = again,
+                        None => break,
+                    },
                 },
             }
         }
@@ -222,34 +225,65 @@ impl<S: Served> Runner<S> {
         true
     }
 
-    /// A reader that goes on where this one failed.
+    /// A reader that goes on where this one failed. `None`: shut down meanwhile.
     async fn read_again(
         &mut self,
         error: JournalError,
         trouble: &mut Backoff,
         shutdown: &CancellationToken,
-    ) -> Result<Box<dyn Reader>, JournalError> {
+    ) -> Result<Option<Box<dyn Reader>>, JournalError> {
         match error {
-            JournalError::Closed | JournalError::Fenced(_) => return Err(error),
-            JournalError::OutOfRange { first, .. } if first > self.position => {
-                let lost = first.0 - self.position.0;
-                error!(stage = S::NAME, input = %self.input, lost, "retention took entries before they were read; raise journal.retention");
-                self.figures.lost(lost);
-                self.position = first;
-            }
-            error if error.is_passing() => {
-                let wait = trouble.wait();
-                if trouble.worth_a_line() {
-                    warn!(stage = S::NAME, input = %self.input, "reading failed, it is tried again: {error}");
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
-                    () = shutdown.cancelled() => {}
-                }
-            }
-            error => return Err(error),
+            JournalError::OutOfRange { first, .. } if first > self.position => self.pass_over(first),
+            error => self.wait_after(error, trouble, shutdown).await?,
         }
-        self.journal.reader(self.input, self.position)
+        self.open_reader(trouble, shutdown).await
+    }
+
+    /// A reader of what comes next, as soon as the journal has one. `None`: shut down meanwhile.
+    async fn open_reader(
+        &mut self,
+        trouble: &mut Backoff,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Box<dyn Reader>>, JournalError> {
+        while !shutdown.is_cancelled() {
+            let (journal, input, from) = (Arc::clone(&self.journal), self.input, self.position);
+            let opened = tokio::task::spawn_blocking(move || journal.reader(input, from)).await;
+            match opened.unwrap_or(Err(JournalError::Closed)) {
+                Ok(reader) => return Ok(Some(reader)),
+                Err(JournalError::OutOfRange { first, .. }) if first > self.position => self.pass_over(first),
+                Err(error) => self.wait_after(error, trouble, shutdown).await?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes on where the journal begins by now.
+    fn pass_over(&mut self, first: Offset) {
+        let lost = first.0 - self.position.0;
+        error!(stage = S::NAME, input = %self.input, lost, "retention took entries before they were read; raise journal.retention");
+        self.figures.lost(lost);
+        self.position = first;
+    }
+
+    /// Waits a while after what may pass; fails with what does not.
+    async fn wait_after(
+        &mut self,
+        error: JournalError,
+        trouble: &mut Backoff,
+        shutdown: &CancellationToken,
+    ) -> Result<(), JournalError> {
+        if matches!(error, JournalError::Closed | JournalError::Fenced(_)) || !error.is_passing() {
+            return Err(error);
+        }
+        let wait = trouble.wait();
+        if trouble.worth_a_line() {
+            warn!(stage = S::NAME, input = %self.input, "reading failed, it is tried again: {error}");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shutdown.cancelled() => {}
+        }
+        Ok(())
     }
 
     /// Appends the word that a source is not waited for, where one stands still behind the others.

@@ -1,13 +1,20 @@
 //! The start of a partition: state taken up, what was committed after it replayed in silence.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use foreshock_journal::{Fetched, JournalError, Reader};
+use foreshock_journal::{Fetched, JournalError, Offset, Reader};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::Runner;
-use crate::{Served, recovery, sequence};
+use crate::{Served, backoff::Backoff, recovery, sequence};
+
+/// How often an end before the committed offset is not believed where the journal says that it goes on.
+const SEEMING_ENDS: u32 = 100;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl<S: Served> Runner<S> {
     /// Takes up the snapshot and replays in silence what was committed after it. `None`: shut down meanwhile.
@@ -17,19 +24,47 @@ impl<S: Served> Runner<S> {
     ) -> Result<Option<Box<dyn Reader>>, JournalError> {
         let began = Instant::now();
         let outputs = self.journal.partitions(self.output);
-        let found = recovery::find(Arc::clone(&self.journal), S::NAME, self.input).await?;
+        let mut trouble = Backoff::default();
+        let found = loop {
+            match recovery::find(Arc::clone(&self.journal), S::NAME, self.input).await {
+                Ok(found) => break found,
+                Err(error) => self.wait_after(error, &mut trouble, shutdown).await?,
+            }
+            if shutdown.is_cancelled() {
+                return Ok(None);
+            }
+        };
         let start = recovery::load(&mut self.stage, found, self.input, outputs);
         self.position = start.from;
         self.durable = start.committed;
         self.sequences = start.sequences;
-        let mut reader = self.journal.reader(self.input, start.from)?;
+        let Some(mut reader) = self.open_reader(&mut trouble, shutdown).await? else { return Ok(None) };
+        let mut empty = 0;
         let mut replayed = 0;
         let mut rest = Fetched::new();
         while self.position < start.committed {
             let fetched = tokio::select! {
-                fetched = reader.read_now(self.config.fetch_bytes as usize) => fetched?,
+                fetched = reader.read_now(self.config.fetch_bytes as usize) => fetched,
                 () = shutdown.cancelled() => return Ok(None),
             };
+            let fetched = match fetched {
+                Ok(fetched) => fetched,
+                Err(error) => match self.read_again(error, &mut trouble, shutdown).await? {
+                    Some(again) => {
+                        reader = again;
+                        continue;
+                    }
+                    None => return Ok(None),
+                },
+            };
+            // What has just changed hands among the brokers may seem to end earlier than it does.
+            if fetched.is_empty() && empty < SEEMING_ENDS && self.goes_on_until(start.committed).await? {
+                empty += 1;
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_AGAIN) => continue,
+                    () = shutdown.cancelled() => return Ok(None),
+                }
+            }
             if fetched.is_empty() {
                 error!(
                     stage = S::NAME, input = %self.input, position = %self.position, committed = %start.committed,
@@ -60,5 +95,17 @@ impl<S: Served> Runner<S> {
         }
         self.take(&rest);
         Ok(Some(reader))
+    }
+
+    /// Whether the journal has entries up to here, by its own account.
+    async fn goes_on_until(&mut self, committed: Offset) -> Result<bool, JournalError> {
+        let (journal, input) = (Arc::clone(&self.journal), self.input);
+        let asked = tokio::task::spawn_blocking(move || journal.bounds(input)).await;
+        match asked {
+            Ok(Ok((_, next))) => Ok(next >= committed),
+            Ok(Err(error)) if error.is_passing() => Ok(true),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(JournalError::Closed),
+        }
     }
 }
