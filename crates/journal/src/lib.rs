@@ -158,7 +158,7 @@ pub trait Journal: Send + Sync + 'static {
     /// Appends a batch as one atomic, durable step. Returns at once; never blocks the caller.
     fn append(&self, batch: Batch) -> Pending;
 
-    /// The largest payload that an entry may have, in bytes; what is above is refused by append.
+    /// The largest payload an entry may have, in bytes; what is above is refused by append.
     fn max_entry_bytes(&self) -> usize {
         usize::MAX
     }

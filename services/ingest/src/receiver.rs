@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use foreshock_journal::{Appended, Batch, Entry, Journal, JournalError, Partition, Payload, Pending, Stream};
 use foreshock_otlp::{
-    Checked, Signal, check,
+    CheckLimits, Checked, Signal, check,
     json::{self, JsonError},
 };
 use http::HeaderMap;
@@ -177,7 +177,9 @@ impl Receiver {
             let (receiver, account) = (Arc::clone(self), Arc::clone(&account));
             move || {
                 let partitions = receiver.journal.partitions(stream);
-                check(signal, &account.tenant, &body, &rules.check_limits, received, partitions)
+                let part_bytes = receiver.journal.max_entry_bytes();
+                let limits = CheckLimits { part_bytes, ..rules.check_limits.clone() };
+                check(signal, &account.tenant, &body, &limits, received, partitions)
             }
         };
         let Checked { accepted, rejected, reasons, parts } = offload(bytes, checking)

@@ -30,6 +30,13 @@ pub(crate) enum What {
     TooFarAhead,
     IdLength(usize),
     Twice,
+    /// With everything around it, it is above the limit of a part.
+    PartBytes {
+        largest: usize,
+        limit: usize,
+    },
+    /// What is around it was repeated often enough; the limit is that of a part.
+    AroundBytes(usize),
 }
 
 impl fmt::Display for Fault {
@@ -50,6 +57,29 @@ impl fmt::Display for Fault {
             What::TooFarAhead => f.write_str(" lies too far in the future"),
             What::IdLength(length) => write!(f, " has not {length} bytes"),
             What::Twice => f.write_str(" is there twice"),
+            What::PartBytes { largest, limit } => write!(
+                f,
+                " with its resource and scope around it, {largest} bytes the largest, is above the journal's limit of {limit} bytes for one record; send smaller records or raise max.message.bytes of the topic"
+            ),
+            What::AroundBytes(limit) => write!(
+                f,
+                " has too large a resource and scope around it to be repeated below the journal's limit of {limit} bytes; send fewer or smaller attributes of the resource"
+            ),
+        }
+    }
+}
+
+impl Fault {
+    /// Whether the other is told with this one; of sizes the largest is.
+    fn joins(&mut self, other: &Self) -> bool {
+        match (&mut self.what, other.what) {
+            (What::PartBytes { largest, .. }, What::PartBytes { largest: bytes, .. })
+                if self.message == other.message =>
+            {
+                *largest = bytes.max(*largest);
+                true
+            }
+            _ => self == other,
         }
     }
 }
@@ -67,9 +97,13 @@ impl Refusals {
     #[cold]
     pub(crate) fn note(&mut self, fault: Fault, records: u64) {
         self.records += records;
-        if let Some((_, count)) = self.told.iter_mut().find(|(known, _)| *known == fault) {
-            *count += records;
-        } else if self.told.len() < REASONS_TOLD {
+        for (known, count) in &mut self.told {
+            if known.joins(&fault) {
+                *count += records;
+                return;
+            }
+        }
+        if self.told.len() < REASONS_TOLD {
             self.told.push((fault, records));
         } else {
             self.other_reasons += records;

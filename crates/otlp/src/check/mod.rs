@@ -1,7 +1,8 @@
 //! The one walk over a request: is it sound, what of it is refused, and which partition does each part go to.
 //!
-//! Nothing is decoded into owned messages, and where nothing is refused nothing is copied.
+//! Nothing is decoded into owned messages, and where nothing is refused or too large nothing is copied.
 
+mod divide;
 mod envelope;
 mod fault;
 mod malformed;
@@ -18,6 +19,7 @@ use crate::{
     Signal,
     wire::{Fields, Value},
 };
+use divide::Divider;
 use envelope::Walk;
 use malformed::Broke;
 use parts::Parts;
@@ -40,6 +42,9 @@ pub struct CheckLimits {
     pub earliest: Timestamp,
     /// A time further ahead of the present than this is absurd.
     pub ahead: Duration,
+    /// Largest part, its pieces together, in bytes: what the journal takes as one entry. A resource above it is
+    /// divided; a record that is above it with its resource and scope around it is refused.
+    pub part_bytes: usize,
 }
 
 impl Default for CheckLimits {
@@ -52,6 +57,7 @@ impl Default for CheckLimits {
             // 2000-01-01
             earliest: Timestamp::from_secs(946_684_800),
             ahead: Duration::from_secs(24 * 3600),
+            part_bytes: usize::MAX,
         }
     }
 }
@@ -66,11 +72,12 @@ pub struct Checked {
     /// Why, as one English sentence for the sender; empty where nothing was refused. It may be there with 0
     /// rejected, where what was refused held no record.
     pub reasons: String,
-    /// What is kept, by partition. None where there is no record to keep.
+    /// What is kept, by partition, and within a partition in the request's order: as many parts as the limit of
+    /// one makes it. None where there is no record to keep.
     pub parts: Vec<Part>,
 }
 
-/// What goes to one partition.
+/// What goes to one partition, or as much of it as may be one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// Which.
@@ -80,7 +87,7 @@ pub struct Part {
     /// Records in it.
     pub records: u32,
     /// A LogsData, MetricsData or TracesData once its pieces are put one after the other; never empty. Pieces
-    /// share the request's memory, save where a record was refused.
+    /// share the request's memory, save where a record was refused and around the records of a divided resource.
     pub payload: Vec<Bytes>,
 }
 
@@ -99,11 +106,13 @@ pub fn check(
 ) -> Result<Checked, Malformed> {
     let rules = Rules::new(limits, now);
     let mut walk = Walk { signal, rules: &rules, refusals: fault::Refusals::default() };
-    let mut parts = Parts::new(tenant, partitions);
+    let mut parts = Parts::new(tenant, partitions, limits.part_bytes);
+    let mut divider = Divider::new(signal, limits.part_bytes, body.len());
     let mut accepted = 0;
     let mut fields = Fields::new(body);
     let mut resources = 0;
-    // Fields that OTLP does not have go with the resource after them, and are left out after the last.
+    // Fields that OTLP does not have go with the resource after them, and are left out after the last and where
+    // the two are too large.
     let mut start = 0;
     loop {
         let next = fields.next();
@@ -114,12 +123,19 @@ pub fn check(
                 let (identity, tally) = walk
                     .resource(resource)
                     .map_err(|inner| inner.within(signal.lists()[0], resources, at - resource.len()))?;
-                accepted += tally.accepted;
-                if !tally.altered {
+                if !tally.altered && at - start <= limits.part_bytes {
+                    accepted += tally.accepted;
                     parts.keep(&identity, tally.accepted, start..at);
                 } else if tally.accepted > 0 {
-                    let rewritten = rewrite::resource(signal, &rules, resource);
-                    parts.replace(&identity, tally.accepted, rewrite::as_field_one(&rewritten));
+                    let resource = if tally.altered {
+                        rewrite::resource(signal, &rules, resource).into()
+                    } else {
+                        body.slice(at - resource.len()..at)
+                    };
+                    for fragment in divider.divide(&resource, &mut walk.refusals) {
+                        accepted += fragment.records;
+                        parts.add(&identity, fragment);
+                    }
                 }
                 resources += 1;
                 start = at;

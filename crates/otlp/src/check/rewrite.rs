@@ -6,7 +6,7 @@ use super::{envelope::Walk, fault::Refusals, rules::Rules};
 use crate::{
     Signal,
     schema::{Kind, METRIC},
-    wire::{copy_fields, put_bytes, put_varint},
+    wire::{copy_fields, put_bytes},
 };
 
 /// The resource without what the rules refuse. The walk has found its envelope sound and some record to keep.
@@ -57,14 +57,5 @@ fn rewrite_metric(walk: &mut Walk<'_>, bytes: &[u8]) -> Vec<u8> {
         put_bytes(out, number, &points);
         true
     });
-    out
-}
-
-/// Puts the tag and length of field 1 in front, as the request has them.
-pub(crate) fn as_field_one(resource: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(resource.len() + 6);
-    out.push(0x0a);
-    put_varint(&mut out, resource.len() as u64);
-    out.extend_from_slice(resource);
     out
 }

@@ -6,4 +6,4 @@ mod read;
 mod write;
 
 pub use read::{Fields, Numbers, Value, WireError, zigzag32};
-pub(crate) use write::{close_length, copy_fields, put_bytes, put_tag, put_varint};
+pub(crate) use write::{close_length, copy_fields, put_bytes, put_tag, put_varint, varint_len};

@@ -11,6 +11,11 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
+/// How many bytes a varint takes.
+pub(crate) fn varint_len(number: u64) -> usize {
+    (number | 1).ilog2() as usize / 7 + 1
+}
+
 /// Appends a tag.
 pub(crate) fn put_tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     put_varint(out, u64::from(number) << 3 | u64::from(wire_type));
@@ -47,6 +52,21 @@ pub(crate) fn copy_fields(
         match value {
             Value::Bytes(bytes) if replace(number, bytes, out) => {}
             _ => out.extend_from_slice(raw),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_varint_takes_as_many_bytes_as_are_written() {
+        let edges = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit]);
+        for number in edges.chain([u64::MAX]) {
+            let mut out = Vec::new();
+            put_varint(&mut out, number);
+            assert_eq!(out.len(), varint_len(number), "{number}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Mutex,
-        atomic::{AtomicU16, Ordering::SeqCst},
+        atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -36,6 +36,7 @@ type Held = (Batch, oneshot::Sender<Result<Appended, JournalError>>);
 pub struct ObedientJournal {
     state: Mutex<State>,
     partitions: AtomicU16,
+    max_entry_bytes: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -48,7 +49,11 @@ struct State {
 
 impl Default for ObedientJournal {
     fn default() -> Self {
-        Self { state: Mutex::default(), partitions: AtomicU16::new(4) }
+        Self {
+            state: Mutex::default(),
+            partitions: AtomicU16::new(4),
+            max_entry_bytes: AtomicUsize::new(usize::MAX),
+        }
     }
 }
 
@@ -63,6 +68,11 @@ impl ObedientJournal {
         for (batch, answer) in held {
             self.take(batch, answer);
         }
+    }
+
+    /// From now on an entry above this is refused, and its batch with it.
+    pub fn limit_entries(&self, bytes: usize) {
+        self.max_entry_bytes.store(bytes, SeqCst);
     }
 
     pub fn held(&self) -> usize {
@@ -102,7 +112,13 @@ impl ObedientJournal {
 
     fn take(&self, batch: Batch, answer: oneshot::Sender<Result<Appended, JournalError>>) {
         let mut state = self.state.lock().unwrap();
+        let limit = self.max_entry_bytes();
+        let too_large =
+            batch.entries.iter().map(|(_, entry)| entry.payload.len()).find(|bytes| *bytes > limit);
         let result = match state.mood {
+            Mood::Accept if too_large.is_some() => {
+                Err(JournalError::TooLarge { bytes: too_large.unwrap() as u64, limit_bytes: limit as u64 })
+            }
             Mood::Hold => return state.held.push((batch, answer)),
             Mood::Accept => {
                 state.batches += 1;
@@ -126,6 +142,10 @@ impl ObedientJournal {
 impl Journal for ObedientJournal {
     fn partitions(&self, _: Stream) -> u16 {
         self.partitions.load(SeqCst)
+    }
+
+    fn max_entry_bytes(&self) -> usize {
+        self.max_entry_bytes.load(SeqCst)
     }
 
     fn append(&self, batch: Batch) -> Pending {

@@ -179,6 +179,15 @@ async fn a_record_above_the_record_limit_costs_itself() {
 }
 
 #[tokio::test]
+async fn a_record_above_the_journals_largest_entry_costs_itself() {
+    let server = Server::start().await;
+    server.journal.limit_entries(10_000);
+    let message = logs(&["before", &"x".repeat(10_000), "after"]);
+    partly_refused(&server, &message, 1, "above the journal's limit of 10000 bytes for one record").await;
+    server.unharmed(twice(&["before", "after"])).await;
+}
+
+#[tokio::test]
 async fn a_request_of_65_mebibytes_is_too_large_in_every_encoding() {
     let server = Server::start().await;
     let line = "x".repeat(1 << 20 >> 1);

@@ -86,6 +86,31 @@ async fn a_request_of_several_partitions_is_one_batch_of_one_entry_each() {
 }
 
 #[tokio::test]
+async fn what_is_above_the_journals_largest_entry_is_one_batch_of_several_entries_in_order() {
+    let server = Server::start().await;
+    server.journal.limit_entries(10_000);
+    let lines = |service: usize| (0..300).map(move |n| format!("{service} {n:0100}"));
+    let group = |service| {
+        let of_service = lines(service).map(|line| record(&line)).collect();
+        records(&format!("service-{service}"), of_service)
+    };
+    let message = request((0..8).map(group).collect());
+    let answer = export(server.grpc, LOGS, &message).await;
+    assert_eq!((answer.code, answer.partial_success()), (0, None), "{answer:?}");
+    assert_eq!(server.journal.batches(), 1);
+    let entries = server.journal.entries();
+    assert!(entries.len() >= message.len() / 10_000, "{}", entries.len());
+    assert!(entries.iter().all(|(_, entry)| entry.payload.len() <= 10_000));
+    let kept = server.journal.log_bodies();
+    for service in 0..8 {
+        let prefix = format!("{service} ");
+        let of_service: Vec<_> = kept.iter().filter(|line| line.starts_with(&prefix)).cloned().collect();
+        assert_eq!(of_service, lines(service).collect::<Vec<_>>());
+    }
+    server.unharmed((0..8).flat_map(lines).collect()).await;
+}
+
+#[tokio::test]
 async fn receive_times_never_go_back() {
     let server = Server::start().await;
     let calls = (0..50).map(|n| {
