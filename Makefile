@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test simulate clients lint format deny bench bench-build build chaos overload tools test-tools \
+.PHONY: help run demo test simulate clients lint format deny bench bench-kafka bench-build build chaos overload tools test-tools \
 	kafka-up kafka-down image chart
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make kafka-down end it (KAFKA_WIPE=1: and remove its data)"
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
+	@echo "make bench-kafka  measure on a real Apache Kafka"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
 	@echo "make image    the container image (IMAGE=name to name it)"
 	@echo "make chart    check the Helm chart as make test does, and pack it"
@@ -79,12 +80,19 @@ bench-build: tools
 # Beside the OpenTelemetry Collector, built by the recipe in ../shared where that is there. BENCH adds options.
 PEERS ?= ../shared/peers/otelcol
 COLLECTOR ?= $(HOME)/.cache/foreshock-peers/otelcol
-bench: bench-build
+bench: bench-build peers
 	$(CARGO) build --release --locked -p foreshock-ingest --example receive
-	@if [ -x $(PEERS)/build.sh ] || [ -f $(PEERS)/build.sh ]; then bash $(PEERS)/build.sh $(COLLECTOR); \
+	python3 benches/side_by_side --bin $(TARGET)/release --repeats 3 $(BESIDE) $(BENCH)
+
+# With a Kafka of its own for each row; about half an hour.
+bench-kafka: bench-build peers test-tools
+	python3 benches/side_by_side --bin $(TARGET)/release --kafka --repeats 3 $(BESIDE) $(BENCH)
+
+BESIDE = $(if $(wildcard $(PEERS)/build.sh),--peers $(PEERS) --collector $(COLLECTOR))
+.PHONY: peers
+peers:
+	@if [ -f $(PEERS)/build.sh ]; then bash $(PEERS)/build.sh $(COLLECTOR); \
 	else echo "SKIPPED: no recipe for the Collector in $(PEERS); Foreshock is measured alone"; fi
-	python3 benches/side_by_side --bin $(TARGET)/release --repeats 3 \
-		$(if $(wildcard $(PEERS)/build.sh),--peers $(PEERS) --collector $(COLLECTOR)) $(BENCH)
 
 # About eight minutes and up to 20 GB of disk for 100 kills.
 chaos: bench-build

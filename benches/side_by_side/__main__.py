@@ -11,15 +11,20 @@ the median of the repeats of each row, the peer's, their ratio, and how far the 
 import argparse
 import pathlib
 
-from latency import latency
+from failover import failover
+from latency import latency, latency_on_kafka
 from memory import memory
+from on_kafka import ingest
 from receiving import durable, gzip, receive
 from settings import Settings
+from stages import codecs, stages
 from table import Table
 from whole import whole
 
 # In this order: `latency` takes half of the rate that `whole` found.
 BENCHES = {"receive": receive, "gzip": gzip, "durable": durable, "whole": whole, "latency": latency, "memory": memory}
+# The same on a real Kafka (Java and Maven are needed), asked for by --only or --kafka.
+KAFKA = {"kafka-ingest": ingest, "kafka-stages": stages, "kafka-latency": latency_on_kafka, "kafka-failover": failover, "kafka-codecs": codecs}
 
 
 def arguments():
@@ -34,7 +39,11 @@ def arguments():
     parser.add_argument("--probes", type=int, default=200, help="new patterns that `latency` sends")
     parser.add_argument("--series", type=int, nargs="+", default=[100_000, 1_000_000], help="for `memory`")
     parser.add_argument("--round-seconds", type=float, default=30, help="in which `memory` sends each series once")
-    parser.add_argument("--only", nargs="*", choices=BENCHES, help="these benches alone")
+    parser.add_argument("--kafka-half-rate", type=float, default=100_000, help="records/s for `kafka-latency`")
+    parser.add_argument("--kafka-seconds", type=float, default=20, help="of the rows that receive on Kafka")
+    parser.add_argument("--fill-seconds", type=float, default=20, help="in which topics are filled for the stages")
+    parser.add_argument("--kafka", action="store_true", help="the benches on Kafka alone")
+    parser.add_argument("--only", nargs="*", choices=[*BENCHES, *KAFKA], help="these benches alone")
     parser.add_argument("--markdown", type=pathlib.Path, help="file to write the table to")
     chosen = parser.parse_args()
     if chosen.collector and not chosen.peers:
@@ -47,9 +56,10 @@ def arguments():
 def main():
     chosen = arguments()
     table = Table()
-    settings = Settings(table=table, **{name: value for name, value in vars(chosen).items() if name not in ("repeats", "only", "markdown")})
-    for name, bench in BENCHES.items():
-        if not chosen.only or name in chosen.only:
+    settings = Settings(table=table, **{name: value for name, value in vars(chosen).items() if name not in ("repeats", "only", "kafka", "markdown")})
+    usual = KAFKA if chosen.kafka else BENCHES
+    for name, bench in {**BENCHES, **KAFKA}.items():
+        if name in (chosen.only or usual):
             for repeat in range(chosen.repeats):
                 print(f"-- {name}, {repeat + 1} of {chosen.repeats}", flush=True)
                 bench(settings)

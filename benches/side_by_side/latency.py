@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 
+from brokers import Distributed, kafka
 from load import command
 from servers import Foreshock, scratch
 from whole import sustainable
@@ -57,33 +58,52 @@ def webhook(arrived):
 def latency(settings):
     measured = sustainable(settings.table)
     rate = measured / 2 if measured else settings.half_rate
-    arrived, sent = {}, {}
+    arrived = {}
     with webhook(arrived) as url, scratch(settings) as directory:
-        foreshock = Foreshock(settings, directory, f'[[notify.routes]]\nname = "bench"\n[notify.routes.webhook]\nurl = "{url}"\n')
+        foreshock = Foreshock(settings, directory, route_to(url))
         with foreshock.running() as process:
-            # Ended below; the time is only a bound.
-            background = command(settings, foreshock.grpc, process.pid, 1, 1000, 900, "--rate", rate)
-            with subprocess.Popen(background, stdout=subprocess.DEVNULL) as sender:
-                try:
-                    services = [f"probe-{number:03}" for number in range(settings.probes)]
-                    warm_up(foreshock, services)
-                    began, before = time.monotonic(), foreshock.total("foreshock_ingest_acknowledged_records_total")
-                    for number, service in enumerate(services):
-                        name = WORDS[number % 20] + WORDS[number // 20 % 20]
-                        what = f"{WORDS[number * 7 % 20]} the {WORDS[number * 3 % 20]} {name}"
-                        sent[name] = time.time()
-                        post(foreshock, {service: [f"ERROR {name} cannot {what} probe={name}"]})
-                        time.sleep(BETWEEN_PROBES)
-                    acknowledged = foreshock.total("foreshock_ingest_acknowledged_records_total") - before
-                    achieved = acknowledged / (time.monotonic() - began)
-                    deadline = time.monotonic() + PATIENCE_SECONDS
-                    while len(arrived) < len(sent) and time.monotonic() < deadline:
-                        time.sleep(0.1)
-                finally:
-                    sender.terminate()
+            probe(settings, "line to webhook, new pattern, half load", "< 1000", rate, foreshock, process.pid, foreshock, arrived)
+
+
+def latency_on_kafka(settings):
+    """The same, each service a process of its own, at half of what goes through all of them on this machine."""
+    rate = settings.kafka_half_rate
+    arrived = {}
+    with webhook(arrived) as url, scratch(settings) as directory, kafka(directory) as cluster:
+        foreshock = Distributed(settings, directory, cluster, route_to(url))
+        with foreshock.service("ingest") as ingest, foreshock.service("worker"), foreshock.service("notify"):
+            probe(settings, "on Kafka, line to webhook, half load", "< 1500", rate, foreshock, ingest.pid, ingest, arrived)
+
+
+def route_to(url):
+    return f'[[notify.routes]]\nname = "bench"\n[notify.routes.webhook]\nurl = "{url}"\n'
+
+
+def probe(settings, what, asked, rate, to, pid, ingest, arrived):
+    """Probes beside a load of `rate`; `ingest` has the figures of the process that takes them."""
+    sent = {}
+    # Ended below; the time is only a bound.
+    background = command(settings, to.grpc, pid, 1, 1000, 900, "--rate", rate)
+    with subprocess.Popen(background, stdout=subprocess.DEVNULL) as sender:
+        try:
+            services = [f"probe-{number:03}" for number in range(settings.probes)]
+            warm_up(to, services)
+            began, before = time.monotonic(), ingest.total("foreshock_ingest_acknowledged_records_total")
+            for number, service in enumerate(services):
+                name = WORDS[number % 20] + WORDS[number // 20 % 20]
+                words = f"{WORDS[number * 7 % 20]} the {WORDS[number * 3 % 20]} {name}"
+                sent[name] = time.time()
+                post(to, {service: [f"ERROR {name} cannot {words} probe={name}"]})
+                time.sleep(BETWEEN_PROBES)
+            acknowledged = ingest.total("foreshock_ingest_acknowledged_records_total") - before
+            achieved = acknowledged / (time.monotonic() - began)
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while len(arrived) < len(sent) and time.monotonic() < deadline:
+                time.sleep(0.1)
+        finally:
+            sender.terminate()
     delays = sorted(arrived[name] - at for name, at in sent.items() if name in arrived)
     add = settings.table.add
-    what = "line to webhook, new pattern, half load"
     add(what, "acknowledged records/s meanwhile", achieved)
     add(what, f"arrived, of {len(sent)}", len(delays), None, "all")
     for name in sent.keys() - arrived.keys():
@@ -92,7 +112,7 @@ def latency(settings):
         # One that did not arrive counts as the latest.
         delays += [float("inf")] * (len(sent) - len(delays))
         add(what, "p50 ms", delays[len(delays) // 2] * 1e3)
-        add(what, "p99 ms", delays[min(len(delays) - 1, int(len(delays) * 0.99))] * 1e3, None, "< 1000")
+        add(what, "p99 ms", delays[min(len(delays) - 1, int(len(delays) * 0.99))] * 1e3, None, asked)
 
 
 def warm_up(foreshock, services):

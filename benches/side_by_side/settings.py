@@ -20,3 +20,6 @@ class Settings:
     probes: int
     series: list[int]
     round_seconds: float
+    kafka_half_rate: float
+    kafka_seconds: float
+    fill_seconds: float

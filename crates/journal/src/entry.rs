@@ -185,7 +185,8 @@ pub struct Entry {
     pub received: Timestamp,
     /// What it is for.
     pub kind: EntryKind,
-    /// Telemetry records in it; 1 for a message of our own, 0 for ticks, markers and skips.
+    /// Telemetry records in it, 0 where a foreign writer did not count them; 1 for a message of our own, 0 for
+    /// ticks, markers and skips.
     pub records: u32,
     /// Its bytes.
     pub payload: Payload,

@@ -8,6 +8,7 @@
 //! Knows no socket, no clock, no journal.
 
 mod check;
+mod count;
 pub mod json;
 mod response;
 mod schema;
@@ -17,6 +18,7 @@ pub mod views;
 pub mod wire;
 
 pub use check::{CheckLimits, Checked, Malformed, Part, check};
+pub use count::count_records;
 pub use response::{response, response_json};
 pub use signal::Signal;
 pub use split::split_records;

@@ -40,7 +40,7 @@ fn points(metric: Result<&[u8], Unreadable>) -> Each<'_> {
 }
 
 /// The number of the field that holds a metric's points.
-fn data_of(metric: &[u8]) -> Option<u32> {
+pub(crate) fn data_of(metric: &[u8]) -> Option<u32> {
     let mut fields = Fields::new(metric);
     let mut data = None;
     while let Ok(Some((number, value))) = fields.next() {

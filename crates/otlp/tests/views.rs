@@ -3,8 +3,9 @@
 mod generate;
 
 use foreshock_model::Timestamp;
-use foreshock_otlp::views::{
-    self, AnyValue, Attributes, MetricData, Number, SpanKind, StatusCode, Temporality,
+use foreshock_otlp::{
+    Signal, count_records, split_records,
+    views::{self, AnyValue, Attributes, MetricData, Number, SpanKind, StatusCode, Temporality},
 };
 use opentelemetry_proto::tonic::{
     common::v1::{self as common, any_value::Value},
@@ -65,6 +66,19 @@ fn nanos(time: Option<Timestamp>) -> u64 {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn as_many_records_are_counted_as_a_payload_can_be_split_into(
+        logs in generate::logs(), metrics in generate::metrics(), spans in generate::traces()
+    ) {
+        for (signal, payload) in [
+            (Signal::Logs, logs.encode_to_vec()),
+            (Signal::Metrics, metrics.encode_to_vec()),
+            (Signal::Traces, spans.encode_to_vec()),
+        ] {
+            prop_assert_eq!(count_records(signal, &payload), split_records(signal, &payload).count() as u64);
+        }
+    }
 
     #[test]
     fn log_views_equal_prosts_decode(data in generate::logs()) {

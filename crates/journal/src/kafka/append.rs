@@ -157,7 +157,7 @@ impl Appender {
             outcome: Mutex::new(outcome),
         });
         for (index, (partition, entry)) in batch.entries.into_iter().enumerate() {
-            let headers = message::headers(&entry);
+            let headers = message::headers(partition.stream, &entry);
             let (key, millis) = (entry.key, entry.received.0 / 1_000_000);
             let bytes = entry.payload.into_bytes();
             let opaque =

@@ -12,7 +12,7 @@ use rdkafka::{
     message::{BorrowedMessage, Header, Headers, OwnedHeaders},
 };
 
-use crate::{Entry, EntryKind, Payload};
+use crate::{Entry, EntryKind, Payload, Stream};
 
 /// Whose it is.
 const TENANT: &str = "foreshock-tenant";
@@ -20,15 +20,15 @@ const TENANT: &str = "foreshock-tenant";
 const RECEIVED: &str = "foreshock-received";
 /// On an empty message: time has come as far as this, Unix nanoseconds.
 const TICK: &str = "foreshock-tick";
-/// How many records it holds.
+/// How many records it holds. Always there on telemetry of ours; a message of our own streams without it is one.
 const RECORDS: &str = "foreshock-records";
 /// What else than data it is.
 const KIND: &str = "foreshock-kind";
 const MARKER: &str = "marker";
 const SKIP: &str = "skip";
 
-/// The headers of an entry's message.
-pub(super) fn headers(entry: &Entry) -> OwnedHeaders {
+/// The headers of an entry's message in a stream.
+pub(super) fn headers(stream: Stream, entry: &Entry) -> OwnedHeaders {
     let mut number = [0; 20];
     let received = decimal(entry.received.0, &mut number);
     let headers = OwnedHeaders::new_with_capacity(3);
@@ -39,12 +39,11 @@ pub(super) fn headers(entry: &Entry) -> OwnedHeaders {
         EntryKind::Skip => return said(headers, SKIP, received),
     }
     let headers = headers.insert(Header { key: RECEIVED, value: Some(received) });
-    let headers = match entry.records {
-        1 => headers,
-        records => {
-            let mut number = [0; 20];
-            headers.insert(Header { key: RECORDS, value: Some(decimal(records.into(), &mut number)) })
-        }
+    let headers = if stream.is_telemetry() || entry.records != 1 {
+        let mut number = [0; 20];
+        headers.insert(Header { key: RECORDS, value: Some(decimal(entry.records.into(), &mut number)) })
+    } else {
+        headers
     };
     if entry.tenant == Tenant::default() {
         return headers;
@@ -70,8 +69,8 @@ fn decimal(mut number: u64, buffer: &mut [u8; 20]) -> &str {
     }
 }
 
-/// The entry that a message holds. A header that can't be read counts as one that is not there.
-pub(super) fn entry(message: &BorrowedMessage<'_>) -> Entry {
+/// The entry that a message of a stream holds. A header that can't be read counts as one that is not there.
+pub(super) fn entry(stream: Stream, message: &BorrowedMessage<'_>) -> Entry {
     let payload = message.payload().map_or_else(Bytes::new, Bytes::copy_from_slice);
     let mut read = ReadHeaders::default();
     if let Some(headers) = message.headers() {
@@ -87,7 +86,7 @@ pub(super) fn entry(message: &BorrowedMessage<'_>) -> Entry {
         return Entry::tick(now);
     }
     let records = match read.kind {
-        EntryKind::Data => read.records.unwrap_or(1),
+        EntryKind::Data => read.records.unwrap_or(u32::from(!stream.is_telemetry())),
         _ => 0,
     };
     Entry {

@@ -51,10 +51,11 @@ impl KafkaReader {
     fn take_arrived(&mut self, max_bytes: usize) -> Result<Fetched, JournalError> {
         let mut fetched = Fetched::new();
         let mut bytes = 0;
+        let stream = self.partition.stream;
         loop {
             let next = match self.ahead.take() {
                 Some(next) => next,
-                None => match self.tap.poll(Duration::ZERO, message::entry) {
+                None => match self.tap.poll(Duration::ZERO, |message| message::entry(stream, message)) {
                     Ok(Polled::Message(entry)) => {
                         self.at_end = false;
                         (Offset(self.tap.position() - 1), entry)

@@ -378,7 +378,7 @@ fn send_all(group: &Group, producer: &Transactions, batches: &[Waiting]) -> Resu
                 BaseRecord::<[u8], [u8], usize>::with_opaque_to(group.names().topic(partition.stream), index)
                     .partition(partition.index.into())
                     .timestamp(i64::try_from(entry.received.0 / 1_000_000).unwrap_or(i64::MAX))
-                    .headers(message::headers(entry))
+                    .headers(message::headers(partition.stream, entry))
                     .payload(payload.as_ref());
             match producer.send(record) {
                 Ok(()) => break,

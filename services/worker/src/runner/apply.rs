@@ -1,8 +1,9 @@
 //! Entries go into the stage, messages come out.
 
 use foreshock_detect::{Input, InputKind, Taken};
-use foreshock_journal::{Entry, EntryKind, Fetched, Offset, Partition};
+use foreshock_journal::{Entry, EntryKind, Fetched, Offset, Partition, Stream};
 use foreshock_model::Tenant;
+use foreshock_otlp::{Signal, count_records};
 use tracing::{debug, warn};
 
 use super::Runner;
@@ -15,7 +16,7 @@ impl<S: Served> Runner<S> {
         for (offset, entry) in fetched {
             if entry.kind == EntryKind::Data {
                 messages += 1;
-                records += u64::from(entry.records);
+                records += records_in(self.input.stream, entry);
             }
             bytes += entry.payload.len() as u64;
             self.apply(*offset, entry);
@@ -92,5 +93,19 @@ impl<S: Served> Runner<S> {
             let (partition, poison) = poison::set_aside(S::NAME, self.input, at, entry, reason);
             self.ready.push(partition, poison);
         }
+    }
+}
+
+/// Records of an entry of data: counted where its writer did not.
+fn records_in(stream: Stream, entry: &Entry) -> u64 {
+    let signal = match stream {
+        Stream::Logs => Signal::Logs,
+        Stream::Metrics => Signal::Metrics,
+        Stream::Spans => Signal::Traces,
+        _ => return entry.records.into(),
+    };
+    match entry.records {
+        0 => entry.payload.slices().iter().map(|slice| count_records(signal, slice)).sum(),
+        records => records.into(),
     }
 }

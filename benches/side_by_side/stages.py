@@ -1,0 +1,53 @@
+"""The stages alone, over topics that were filled before: the worker is all that runs beside the broker."""
+import time
+
+from brokers import Distributed, kafka, until
+from load import load
+from machine import cpu_seconds, resident_mib
+from servers import scratch
+
+# Our own messages' compression, beside what is the default.
+CODECS = ["lz4", "zstd", "none"]
+
+
+def stages(settings):
+    figures = filled(settings)
+    add = settings.table.add
+    what = "stages alone on Kafka, exactly once"
+    add(what, "records/s", figures["records/s"], None, ">= 400 k")
+    for unit in ("CPU-s/M", "broker's CPU-s/M", "memory MiB", "transactions/s"):
+        add(what, unit, figures[unit])
+
+
+def codecs(settings):
+    for codec in CODECS:
+        figures = filled(settings, properties={"compression.type": codec})
+        for unit in ("summaries, bytes a record", "CPU-s/M", "broker's CPU-s/M"):
+            settings.table.add(f"stages alone, our messages as {codec}", unit, figures[unit])
+
+
+def filled(settings, properties=None, partitions=4, seconds=None):
+    """Fills the topics, then takes the time of a worker that begins with nothing."""
+    with scratch(settings) as directory, kafka(directory) as cluster:
+        foreshock = Distributed(settings, directory, cluster, properties=properties, partitions=partitions)
+        with foreshock.service("ingest") as service:
+            report = load(settings, foreshock.grpc, service.pid, 1, 1000, seconds or settings.fill_seconds)
+        records = report["acknowledged_records"]
+        with foreshock.service("worker") as worker:
+            taken = lambda: worker.total("foreshock_stage_records_total", 'stage="reduce"')
+            until(lambda: taken() > 0, 60)
+            began, cpu, broker, first = time.monotonic(), worker.cpu_seconds(), cluster.cpu_seconds(), taken()
+            commits = worker.total("foreshock_stage_commits_total")
+            # Every stage, not the first alone.
+            until(lambda: taken() >= records and worker.total("foreshock_stage_lag_entries") <= 64, 600)
+            seconds = time.monotonic() - began
+            millions = max(1, records - first) / 1e6
+            return {
+                "records/s": millions * 1e6 / seconds,
+                "CPU-s/M": (worker.cpu_seconds() - cpu) / millions,
+                "broker's CPU-s/M": (cluster.cpu_seconds() - broker) / millions,
+                "memory MiB": resident_mib(worker.pid),
+                "transactions/s": (worker.total("foreshock_stage_commits_total") - commits) / seconds,
+                "summaries, bytes a record": cluster.bytes_of("foreshock_summaries") / max(1, records),
+                "records": records,
+            }

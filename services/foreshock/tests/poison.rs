@@ -1,0 +1,210 @@
+//! What no stage can read, on every topic that one reads, on a real Kafka: set aside with its coordinates, and counted;
+//! the partition goes on.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use foreshock_kafka_testing::Kafka;
+use rdkafka::{
+    ClientConfig,
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+use support::{DEADLINE, foreshock, text};
+
+/// Each topic, and the consumer that reads it.
+const TOPICS: [(&str, &str); 6] = [
+    ("otlp_logs", "reduce"),
+    ("otlp_metrics", "reduce"),
+    ("otlp_spans", "reduce"),
+    ("foreshock_summaries", "detect"),
+    ("foreshock_findings", "correlate"),
+    ("foreshock_incidents", "notify"),
+];
+const PREFIX: &str = "poison.";
+/// Where the poison lies, of two partitions of each topic.
+const PARTITION: i32 = 1;
+
+/// What can't be read.
+fn poison() -> Vec<Vec<u8>> {
+    // The numbers of a generator with a fixed seed; the first tag has a wire type that does not exist.
+    let mut state = 0x2545_f491_u32;
+    let mut random = vec![0xff_u8];
+    random.extend((0..4096).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    }));
+    let json =
+        br#"{"resourceLogs":[{"resource":{},"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}}]}]}]}"#;
+    // Groups within groups, which a reader that goes down by calling itself does not survive.
+    let nested = vec![0x0b; 900_000];
+    // A message that says it is 2^63 bytes long.
+    let huge = vec![0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1, 2, 3];
+    vec![random, json.to_vec(), nested, huge]
+}
+
+/// A log record whose body is a list within a list, 5,000 deep: sound on the wire, and deeper than ingest lets pass.
+fn deep() -> Vec<u8> {
+    let field = |number: u8, bytes: Vec<u8>| {
+        let mut message = vec![number << 3 | 2];
+        let mut length = bytes.len();
+        while length >= 0x80 {
+            message.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+            length >>= 7;
+        }
+        message.push(u8::try_from(length).unwrap());
+        message.extend(bytes);
+        message
+    };
+    // AnyValue.array_value is field 5, ArrayValue.values field 1.
+    let value = (0..5_000).fold(Vec::new(), |inner, _| field(5, field(1, inner)));
+    // Of a LogRecord the body.
+    field(1, field(2, field(2, field(5, value))))
+}
+
+struct Process(Child, String);
+
+impl Process {
+    /// Starts a service and waits until it says where its metrics are.
+    fn start(service: &str, config: &Path) -> Self {
+        let mut child =
+            foreshock().arg(service).arg("--config").arg(config).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.map_while(Result::ok).find(|line| line.trim_start().starts_with("metrics")).unwrap();
+        let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        Self(child, address)
+    }
+
+    /// The sum of a metric over those of its labels that hold this.
+    fn figure(&self, metric: &str, label: &str) -> u64 {
+        let request = format!("GET /metrics HTTP/1.0\r\nHost: {}\r\n\r\n", self.1);
+        let metrics = ask(&self.1, &request);
+        let rows = metrics.lines().filter(|line| line.starts_with(metric) && line.contains(label));
+        rows.map(|row| row.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+    }
+}
+
+fn ask(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn output(command: &mut Command, config: &Path) -> String {
+    let output = command.arg("--config").arg(config).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The offset that a consumer goes on from.
+fn committed(config: &Path, topic: &str, consumer: &str) -> Option<u64> {
+    let stat = output(foreshock().args(["journal", "stat"]), config);
+    let row = stat.lines().find(|line| line.starts_with(&format!("{topic}-{PARTITION} ")))?;
+    let offset = row.split_whitespace().find_map(|word| word.strip_prefix(&format!("{consumer}=")))?;
+    offset.parse().ok()
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "in time: {what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn poison_on_any_topic_is_set_aside_with_its_coordinates_and_counted_and_the_partition_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("foreshock.toml");
+    let brokers = Kafka::shared().bootstrap();
+    std::fs::write(
+        &config,
+        format!(
+            r#"
+[journal]
+kind = "kafka"
+[journal.kafka]
+brokers = "{brokers}"
+topic_prefix = "{PREFIX}"
+telemetry_partitions = 2
+stage_partitions = 2
+replication = 1
+min_insync_replicas = 1
+[[notify.routes]]
+name = "nobody"
+webhook.url = "http://127.0.0.1:9/"
+"#
+        ),
+    )
+    .unwrap();
+    output(foreshock().args(["topics", "apply"]), &config);
+
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &brokers).create().unwrap();
+    let mut expected = BTreeSet::new();
+    for (topic, stage) in TOPICS {
+        let name = format!("{PREFIX}{topic}");
+        for (offset, payload) in poison().iter().enumerate() {
+            let record = BaseRecord::<(), [u8]>::to(&name).partition(PARTITION).payload(payload);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+            expected.insert((stage.to_owned(), topic.to_owned(), 1, offset as u64, payload.len() as u64));
+        }
+    }
+    let logs = format!("{PREFIX}otlp_logs");
+    let record_deep = deep();
+    let record = BaseRecord::<(), [u8]>::to(&logs).partition(PARTITION).payload(&record_deep);
+    producer.send(record).map_err(|(error, _)| error).unwrap();
+    producer.flush(DEADLINE).unwrap();
+
+    let worker = Process::start("worker", &config);
+    let notify = Process::start("notify", &config);
+    let poisons = poison().len() as u64;
+    for (topic, stage) in TOPICS {
+        // What comes after them is taken as well: ticks on telemetry, words of the stage before on most others.
+        let goes_on = if topic == "foreshock_incidents" { poisons } else { poisons + 2 };
+        until(&format!("{stage} goes on in {topic}"), || {
+            committed(&config, topic, stage).is_some_and(|next| next >= goes_on)
+        });
+    }
+    let lines = output(foreshock().args(["journal", "read", "foreshock_poison"]), &config);
+    let found: Vec<_> = lines
+        .lines()
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(line["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{line}");
+            let text = |key: &str| line[key].as_str().unwrap().to_owned();
+            let number = |key: &str| line[key].as_u64().unwrap();
+            (
+                text("stage"),
+                text("stream"),
+                number("of_partition"),
+                number("of_offset"),
+                number("payload_bytes"),
+            )
+        })
+        .collect();
+    assert_eq!(found.len(), expected.len(), "each once: {found:?}");
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(worker.figure("foreshock_stage_poison_total", ""), 5 * poisons);
+    assert_eq!(worker.figure("foreshock_stage_panics_total", ""), 0);
+    assert_eq!(notify.figure("foreshock_notify_poison_total", ""), poisons);
+    // A value that lies too deep is no reason to lose the line it is in.
+    assert_eq!(worker.figure("foreshock_stage_records_total", r#"stage="reduce""#), 1);
+}
