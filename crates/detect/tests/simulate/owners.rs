@@ -86,19 +86,19 @@ impl World<'_> {
 
     /// A partition of reduce that nobody serves holds windows up until it is skipped, and not again.
     pub(super) fn go_on_without_the_abandoned(&mut self) -> Result<(), String> {
-        self.drain();
+        self.drain()?;
         let Some(abandoned) = self.abandoned else { return Ok(()) };
         let detect: Vec<Place> =
             self.setting.inputs().into_iter().filter(|place| place.stream == Stream::Summaries).collect();
         for place in &detect {
             self.skip(*place, abandoned);
         }
-        self.drain();
+        self.drain()?;
         let later = self.now.plus(Duration::from_secs(60));
         for place in self.telemetry() {
             self.tick(place, later);
         }
-        self.drain();
+        self.drain()?;
         let due = later.minus(self.setting.config.lateness()).window(BASE_WINDOW).start;
         let alone = self.telemetry().len() == 1;
         for place in &detect {

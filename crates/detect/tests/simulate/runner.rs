@@ -174,10 +174,15 @@ impl Runner {
     }
 
     /// Commits everything and saves, to hand the input over.
-    pub(crate) fn hand_over(mut self, journal: &mut Journal) -> Result<(), Fenced> {
-        while !self.is_settled() {
-            self.send(journal)?;
-            self.settle(journal, Fate::Committed)?;
+    pub(crate) fn hand_over(mut self, journal: &mut Journal) -> Result<(), String> {
+        // What was sent, and what waited behind it, each of them perhaps not heard of at first.
+        for _ in 0..4 {
+            let sent = self.send(journal);
+            let ended = sent.and_then(|_| self.settle(journal, Fate::Committed));
+            ended.map_err(|Fenced| "an owner that hands over was refused".to_owned())?;
+        }
+        if !self.is_settled() {
+            return Err(format!("what {:?} came to is not committed in order", self.input));
         }
         self.save(journal);
         Ok(())

@@ -9,6 +9,9 @@ use super::{
     world::World,
 };
 
+/// All work that is left is done in far fewer rounds over all partitions.
+const ROUNDS: usize = 2_000;
+
 impl World<'_> {
     /// A worker takes up a partition that nobody serves.
     pub(super) fn adopt_one(&mut self) {
@@ -25,8 +28,8 @@ impl World<'_> {
     }
 
     /// Something happens to one partition's owner, or to all partitions of a worker.
-    pub(super) fn disturb(&mut self) {
-        let Some((worker, runner)) = pick(&mut self.owned, &mut self.chance) else { return };
+    pub(super) fn disturb(&mut self) -> Result<(), String> {
+        let Some((worker, runner)) = pick(&mut self.owned, &mut self.chance) else { return Ok(()) };
         let (worker, place) = (*worker, runner.input);
         let alone = self.chance.percent(70);
         let hit: Vec<Place> = self
@@ -41,7 +44,7 @@ impl World<'_> {
             self.happened.rebalances += 1;
             match how {
                 // Handed over in order.
-                0 => runner.hand_over(&mut self.journal).expect("the owner is let through"),
+                0 => runner.hand_over(&mut self.journal)?,
                 // It dies; what it had not committed dies with it.
                 1 => self.happened.crashes += 1,
                 // It stands still and does not notice that another takes over.
@@ -49,6 +52,7 @@ impl World<'_> {
             }
             self.orphans.push(place);
         }
+        Ok(())
     }
 
     /// A former owner goes on: it may apply what it likes, and commits nothing once another has taken over.
@@ -75,8 +79,8 @@ impl World<'_> {
     }
 
     /// Serves everything but what is abandoned until there is nothing left to do.
-    pub(super) fn drain(&mut self) {
-        loop {
+    pub(super) fn drain(&mut self) -> Result<(), String> {
+        for _ in 0..ROUNDS {
             (0..self.orphans.len()).for_each(|_| self.adopt_one());
             let mut idle = true;
             let places: Vec<Place> = self.owned.keys().copied().collect();
@@ -90,9 +94,10 @@ impl World<'_> {
             }
             let unowned = self.orphans.iter().any(|orphan| self.abandoned != Some(*orphan));
             if idle && !unowned {
-                return;
+                return Ok(());
             }
         }
+        Err(format!("there is still something to do after {ROUNDS} rounds"))
     }
 }
 

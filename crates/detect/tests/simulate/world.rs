@@ -184,7 +184,7 @@ impl<'t> World<'t> {
         for place in self.telemetry() {
             self.tick(place, end);
         }
-        self.drain();
+        self.drain()?;
         while !self.zombies.is_empty() {
             self.haunt()?;
         }
@@ -222,7 +222,7 @@ impl<'t> World<'t> {
             Step::Tick => self.tick_one(),
             Step::Speak => self.speak(),
             Step::Adopt => self.adopt_one(),
-            Step::Disturb => self.disturb(),
+            Step::Disturb => self.disturb()?,
             Step::Haunt => self.haunt()?,
         }
         Ok(true)
