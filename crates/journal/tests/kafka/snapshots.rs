@@ -24,7 +24,7 @@ fn a_state_is_loaded_whole_by_another_process_and_the_newer_one_takes_its_place(
     assert_eq!(load(&*journal, &key(SUMMARIES)), None);
     // Several pieces, hard to compress; and others that lie in between on the same topic.
     let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let mut save = |key: &SnapshotKey, covers: u64, bytes: &[u8]| {
+    let save = |key: &SnapshotKey, covers: u64, bytes: &[u8]| {
         journal.save_snapshot(key, Offset(covers), &mut |to| to.write_all(bytes)).unwrap();
     };
     save(&key(SUMMARIES), 10, b"small");
