@@ -297,8 +297,9 @@ impl LogWindow {
         self.counts.get_mut((slot as usize).checked_sub(1)?)
     }
 
-    /// Counts a line. Of lines with the same time the example is the least, so that it does not follow from the
-    /// order of arrival.
+    /// Counts a line. Of lines with the same time the example is the least, and of the same lines that of the least
+    /// instance, as where detect merges partitions, so that it follows neither from the order of arrival nor from the
+    /// partitioning.
     fn count(&mut self, shape: ShapeId, read: &Read<'_>, error: bool, core: &Core) {
         let time = read.timed.time;
         let totals = self.totals.entry(read.source).or_default();
@@ -337,10 +338,10 @@ impl LogWindow {
             count.count += 1;
             count.errors += u64::from(error);
         }
-        let identity = |source| core.sources.source(source).identity;
+        let instance = |source| &core.sources.source(source).instance;
         let earlier = time < count.first
             || (time == count.first
-                && (example(read.line), identity(read.source)) < (&*count.line, identity(count.source)));
+                && (example(read.line), instance(read.source)) < (&*count.line, instance(count.source)));
         if earlier {
             count.first = time;
             count.source = read.source;

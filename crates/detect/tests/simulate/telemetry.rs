@@ -1,7 +1,7 @@
 //! What the simulated services say: ten minutes of lines, points and spans, quiet at first, with faults later on.
 //!
 //! Ten minutes, as baselines by the minute judge from the ninth on. Records are in the order of their time, and in many
-//! runs times are whole seconds, so that different sources often say something at the same time.
+//! runs times are whole seconds and lines much alike, so that different sources often say the same at the same time.
 
 use std::ops::Range;
 
@@ -122,7 +122,8 @@ impl Telemetry {
         let mut chance = Chance::new(seed, 1);
         let services = services(&mut chance);
         let mut telemetry = Self { sources: Vec::new(), records: Vec::new() };
-        let mut habits = Habits { counters, grain: chance.pick(&[1, 100, 1_000]), chance };
+        let (grain, numbers) = (chance.pick(&[1, 100, 1_000]), chance.pick(&[20, 10_000]));
+        let mut habits = Habits { counters, grain, numbers, chance };
         for service in &services {
             let fails = service.since / 10;
             for instance in 0..service.instances {
@@ -157,7 +158,7 @@ impl Telemetry {
             version,
             signal,
         });
-        let Habits { counters, grain, chance } = habits;
+        let Habits { counters, grain, numbers, chance } = habits;
         // Where a counter stands that went on from before.
         let mut served = tens.start * 30;
         for ten in tens {
@@ -170,7 +171,7 @@ impl Telemetry {
                 Signal::Logs => {
                     let busy = if fault == Fault::Busier { 4 } else { 1 };
                     for _ in 0..(service.lines + chance.below(3)) * busy {
-                        put(Body::Line(line(fault, chance)), chance);
+                        put(Body::Line(line(fault, *numbers, chance)), chance);
                     }
                 }
                 Signal::Metrics => {
@@ -211,11 +212,13 @@ struct Habits {
     counters: bool,
     /// Times are whole multiples of this, in milliseconds.
     grain: u64,
+    /// How many different numbers lines hold: where there are few, different sources say the very same.
+    numbers: u64,
     chance: Chance,
 }
 
-fn line(fault: Fault, chance: &mut Chance) -> String {
-    let n = chance.below(10_000);
+fn line(fault: Fault, numbers: u64, chance: &mut Chance) -> String {
+    let n = chance.below(numbers);
     let errors = if fault == Fault::MoreErrors { 40 } else { 3 };
     match fault {
         Fault::NewError | Fault::Release if chance.percent(15) => {
