@@ -43,6 +43,9 @@ use crate::{BoxFuture, Change, Handover, JournalError, Membership, Offset, Parti
 const EVERY: Duration = Duration::from_millis(50);
 /// How long a handover may take before the partitions are given away as they are.
 const HANDOVER: Duration = Duration::from_secs(45);
+/// A place that was taken from us so often, each time within this time, is somebody else's.
+const MOST_FENCED: u32 = 3;
+const FENCED_WITHIN: Duration = Duration::from_secs(60);
 /// Changes that wait to be heard of.
 const CHANGES: usize = 64;
 
@@ -333,13 +336,25 @@ impl Group {
         if !self.committer.wait_until_ready(self) {
             return;
         }
+        let mut fenced = 0;
         while !self.stops() {
-            match self.hold_one(&leaving) {
+            let began = Instant::now();
+            let held = self.hold_one(&leaving);
+            if began.elapsed() > FENCED_WITHIN {
+                fenced = 0;
+            }
+            match held {
                 Ok(()) => {}
-                Err(error @ (JournalError::Unusable(_) | JournalError::Fenced(_))) => {
-                    // Nobody listens where the service has ended.
-                    let _ = self.changes.blocking_send(Err(error));
-                    return;
+                // The brokers also say so to a member that has not heard their answer and asked again.
+                Err(JournalError::Unusable(reason)) => {
+                    fenced += 1;
+                    if fenced >= MOST_FENCED {
+                        // Nobody listens where the service has ended.
+                        let _ = self.changes.blocking_send(Err(JournalError::Unusable(reason)));
+                        return;
+                    }
+                    warn!(consumer = self.consumer_name, "the place in the group is taken again: {reason}");
+                    thread::sleep(Duration::from_secs(1));
                 }
                 Err(error) => {
                     warn!(
@@ -373,7 +388,23 @@ impl Group {
         self.member.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Dropping it leaves the group, but for a static member: its place is kept for the session time.
         drop(member);
+        self.lose_the_rest();
         held
+    }
+
+    /// What the member that is gone has not given away.
+    fn lose_the_rest(&self) {
+        let rest: Vec<Partition> = self.owned.locked(|state| {
+            state.coming.clear();
+            std::mem::take(&mut state.ours).into_keys().collect()
+        });
+        if rest.is_empty() || self.stops() {
+            return;
+        }
+        let (handover, ended) = Handover::new();
+        self.owned.locked(|state| state.served_still.push((rest.clone(), ended)));
+        // Nobody listens where the service has ended.
+        let _ = self.changes.blocking_send(Ok(Change::Lost(rest, handover)));
     }
 
     fn look_after(&self, member: &Arc<BaseConsumer<MemberContext>>) -> Result<(), JournalError> {

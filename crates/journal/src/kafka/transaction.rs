@@ -8,13 +8,18 @@
 
 use std::{
     fmt,
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc,
+    },
+    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rdkafka::{
     Message, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
@@ -37,6 +42,12 @@ use crate::{Appended, Batch, Consumed, JournalError, Offset, Pending};
 const MOST_BYTES: usize = 32 << 20;
 /// How long a call that takes back a transaction may wait for what is on its way.
 const UNDO_STEP: Duration = Duration::from_millis(200);
+/// After this the call that puts offsets into a transaction is taken for one that does not return.
+const OFFSETS_WITHIN: Duration = Duration::from_secs(15);
+/// Producers that may be left behind in such a call, each with its threads; then one is waited for.
+const MOST_STUCK: usize = 32;
+/// Of this process.
+static STUCK: AtomicUsize = AtomicUsize::new(0);
 /// Batches that may wait; a runner has one on its way, so there are no more than partitions.
 const MOST_WAITING: usize = 4096;
 
@@ -135,7 +146,7 @@ impl Outputs {
     }
 }
 
-type Transactions = BaseProducer<Outputs>;
+type Transactions = Arc<BaseProducer<Outputs>>;
 
 /// What became of an attempt.
 enum Attempt {
@@ -269,14 +280,14 @@ impl Committer {
                     batches.drain(..).for_each(|waiting| waiting.refuse(JournalError::Closed));
                 }
             }
-            std::thread::sleep(options.commit_interval.saturating_sub(began.elapsed()));
+            thread::sleep(options.commit_interval.saturating_sub(began.elapsed()));
         }
     }
 }
 
 fn wait_a_little(group: &Group) {
     if !group.stops() {
-        std::thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -284,16 +295,17 @@ fn wait_a_little(group: &Group) {
 fn connect(group: &Group, options: &KafkaOptions, common: &Common, id: &str) -> Option<Transactions> {
     let mut tries = 0_u32;
     while !group.stops() {
-        let made = options.transactions(id).create_with_context::<_, Transactions>(Outputs::new(common));
+        let made =
+            options.transactions(id).create_with_context::<_, BaseProducer<Outputs>>(Outputs::new(common));
         let made = made.and_then(|producer| producer.init_transactions(PATIENCE).map(|()| producer));
         match made {
-            Ok(producer) => return Some(producer),
+            Ok(producer) => return Some(Arc::new(producer)),
             Err(error) => {
                 tries += 1;
                 if tries.is_power_of_two() {
                     warn!(id, tries, "transactions can't be made yet, it is tried again: {}", reason(&error));
                 }
-                std::thread::sleep(Duration::from_millis(200));
+                thread::sleep(Duration::from_millis(200));
             }
         }
     }
@@ -323,7 +335,7 @@ fn attempt(group: &Group, producer: &Transactions, batches: &mut Vec<Waiting>, s
     let made = producer
         .begin_transaction()
         .and_then(|()| send_all(group, producer, batches))
-        .and_then(|()| retried(|| producer.send_offsets_to_transaction(&offsets, &generation, PATIENCE)))
+        .and_then(|()| send_offsets(producer, offsets, generation))
         .and_then(|()| retried(|| producer.commit_transaction(PATIENCE)));
     match made {
         Ok(()) => {
@@ -402,6 +414,34 @@ fn undo(producer: &Transactions) -> Result<(), KafkaError> {
     producer.abort_transaction(UNDO_STEP)
 }
 
+/// Puts offsets into the transaction, or gives the producer up. The library may never return from this call, whatever
+/// time-out it is given, where the group's coordinator went away at the wrong moment (librdkafka's issue 5456): so it
+/// is made on a thread of its own, which is left where it is.
+fn send_offsets(
+    producer: &Transactions,
+    offsets: TopicPartitionList,
+    generation: ConsumerGroupMetadata,
+) -> Result<(), KafkaError> {
+    let (tell, told) = mpsc::sync_channel(1);
+    let sending = Arc::clone(producer);
+    let spawned = thread::Builder::new().name("kafka-offsets".into()).spawn(move || {
+        let sent = retried(|| sending.send_offsets_to_transaction(&offsets, &generation, PATIENCE));
+        // Nobody listens any more where it took too long.
+        let _ = tell.send(sent);
+    });
+    if spawned.is_err() {
+        return Err(KafkaError::Canceled);
+    }
+    let is_bearable = STUCK.load(Relaxed) < MOST_STUCK;
+    match told.recv_timeout(if is_bearable { OFFSETS_WITHIN } else { Duration::MAX }) {
+        Ok(sent) => sent,
+        Err(_) => {
+            STUCK.fetch_add(1, Relaxed);
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::Fatal))
+        }
+    }
+}
+
 /// Tries again what the library says is worth it.
 fn retried(mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
     let began = Instant::now();
@@ -410,7 +450,7 @@ fn retried(mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), Kafka
             Err(KafkaError::Transaction(error))
                 if error.is_retriable() && !error.txn_requires_abort() && began.elapsed() < 6 * PATIENCE =>
             {
-                std::thread::sleep(Duration::from_millis(20));
+                thread::sleep(Duration::from_millis(20));
             }
             other => return other,
         }
