@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU16, AtomicUsize, Ordering::Relaxed},
     },
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rdkafka::{
@@ -36,6 +36,8 @@ use crate::{
 
 /// How often it is looked whether a topic has grown.
 const GROWTH_EVERY: Duration = Duration::from_secs(10);
+/// A topic that was made just now is not known to every broker at once.
+const APPEARING: Duration = Duration::from_secs(5);
 /// What a message takes beyond its payload: its record's head, key and headers, and the head of its batch.
 const AROUND_A_MESSAGE: usize = 1024;
 /// The broker's own limit where it does not tell: Kafka's default.
@@ -123,10 +125,12 @@ impl Shared {
         })
     }
 
-    /// Waits for the cluster, then counts partitions. Returns those of the topic of snapshots.
+    /// Waits for the cluster, then for topics that were made just now, and counts partitions. Returns those of the
+    /// topic of snapshots.
     fn first_look(&self) -> Result<i32, JournalError> {
         let client = self.admin()?;
         let mut tries = 0_u32;
+        let mut answers_since = None;
         loop {
             match client.fetch_metadata(None, PATIENCE) {
                 Ok(metadata) => {
@@ -139,6 +143,10 @@ impl Shared {
                     let snapshots = counts.get(self.names.snapshots.as_str()).copied().unwrap_or(0);
                     if missing.is_empty() && snapshots > 0 {
                         return Ok(i32::try_from(snapshots).unwrap_or(1));
+                    }
+                    if answers_since.get_or_insert_with(Instant::now).elapsed() < APPEARING {
+                        thread::sleep(APPEARING / 20);
+                        continue;
                     }
                     let missing =
                         if missing.is_empty() { self.names.snapshots.clone() } else { missing.join(", ") };
