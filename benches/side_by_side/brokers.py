@@ -89,15 +89,17 @@ http_address = "127.0.0.1:{self.http}"
 address = "127.0.0.1:0"
 {extra}""")
         subprocess.run([self.program, "topics", "apply", "--config", self.config], check=True, stdout=subprocess.DEVNULL)
+        wait_for("TEMPORARY", lambda: subprocess.run([self.program, "journal", "stat", "--config", self.config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0)
 
     @contextlib.contextmanager
     def service(self, name):
         command = [self.program, name, "--config", self.config]
-        with running(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        log = self.directory / f"{name}.log"
+        with open(log, "a") as errors, running(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
             lines = iter(process.stdout.readline, "")
             found = next((line for line in lines if line.strip().startswith("metrics")), None)
             if found is None:
-                raise SystemExit(f"foreshock {name} ended with {process.wait()}; try {' '.join(map(str, command))}")
+                raise SystemExit(f"foreshock {name} ended with {process.wait()}: {log.read_text()[-500:]}")
             service = Service(process, found.split("http://")[1].split("/")[0])
             wait_for(f"readiness of {name}", service.is_ready, every=0.02)
             yield service

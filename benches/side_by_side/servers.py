@@ -26,13 +26,16 @@ def receiver(settings, journal=None):
 
 
 @contextlib.contextmanager
-def collector(settings, name, directory, env=None):
+def collector(settings, name, directory, **variables):
     """The Collector: (pid, gRPC port, HTTP port)."""
-    # The directory is written in: within braces YAML does not take the variable.
+    # Variables are written in: within braces and brackets YAML does not take them.
+    text = (settings.peers / name).read_text()
+    for variable, value in {"OUT": str(directory), **variables}.items():
+        text = text.replace("${env:%s}" % variable, value)
     config = pathlib.Path(directory) / name
-    config.write_text((settings.peers / name).read_text().replace("${env:OUT}", str(directory)))
+    config.write_text(text)
     with open(pathlib.Path(directory) / "collector.log", "w") as log, \
-            running([settings.collector / "otelcol-peer", "--config", config], env=env, stderr=log) as process:
+            running([settings.collector / "otelcol-peer", "--config", config], stderr=log) as process:
         wait_for("the Collector", lambda: process.poll() is not None or listening(24317) and listening(24318))
         if process.poll() is not None:
             raise SystemExit(f"the Collector ended: {pathlib.Path(log.name).read_text()[-500:]}")

@@ -49,7 +49,7 @@ async fn follow(
         let mine = ours.iter().copied().collect();
         let mut courier = Box::pin(tell(config, senders, journal, metrics, mine, ending.clone()));
         let mut handed_over = None;
-        let mut in_order = true;
+        let in_order;
         tokio::select! {
             () = shutdown.cancelled() => return courier.await,
             // One that ends by itself was told by the journal that its partitions are not ours any more.

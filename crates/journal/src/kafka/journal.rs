@@ -148,7 +148,8 @@ impl Shared {
         })
     }
 
-    /// Waits for the cluster, then counts partitions. Returns those of the topic of snapshots.
+    /// Waits for the cluster, then for topics that were made just now, and counts partitions. Returns those of the
+    /// topic of snapshots.
     fn first_look(&self) -> Result<i32, JournalError> {
         let client = self.admin()?;
         let mut tries = 0_u32;
