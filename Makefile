@@ -6,7 +6,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test clients lint format deny bench bench-build build chaos overload tools test-tools \
+.PHONY: help run demo test clients lint format deny bench bench-build build chaos chaos-kafka overload tools test-tools \
 	kafka-up kafka-down image chart
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
+	@echo "make chaos-kafka kill, hold and cut off its services and three brokers of Kafka under load (KILLS=number)"
 	@echo "make image    the container image (IMAGE=name to name it)"
 	@echo "make chart    check the Helm chart as make test does, and pack it"
 	@echo "make overload send it twice what it can take, look whether it keeps its limits (BYTES=number)"
@@ -83,6 +84,10 @@ bench: bench-build
 # About eight minutes and up to 20 GB of disk for 100 kills.
 chaos: bench-build
 	$(TARGET)/release/chaos --foreshock $(FORESHOCK) --kills $(or $(KILLS),100)
+
+# About fifteen minutes and up to 20 GB of disk for 100 disturbances.
+chaos-kafka: bench-build
+	$(TARGET)/release/chaos-kafka --foreshock $(FORESHOCK) --kills $(or $(KILLS),100)
 
 # Writes a journal of BYTES (20 GB by default, never more) and reads it again.
 overload: bench-build
