@@ -6,7 +6,8 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FORESHOCK := $(TARGET)/release/foreshock
 
-.PHONY: help run demo test simulate clients lint format deny bench bench-kafka bench-build build chaos overload tools test-tools \
+.PHONY: help run demo test simulate clients lint format deny bench bench-kafka bench-build build chaos chaos-kafka \
+	overload tools test-tools \
 	kafka-up kafka-down image chart
 
 help:
@@ -21,6 +22,7 @@ help:
 	@echo "make bench    measure"
 	@echo "make bench-kafka  measure on a real Apache Kafka"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
+	@echo "make chaos-kafka kill, hold and cut off its services and three brokers of Kafka under load (KILLS=number)"
 	@echo "make image    the container image (IMAGE=name to name it)"
 	@echo "make chart    check the Helm chart as make test does, and pack it"
 	@echo "make overload send it twice what it can take, look whether it keeps its limits (BYTES=number)"
@@ -97,6 +99,10 @@ peers:
 # About eight minutes and up to 20 GB of disk for 100 kills.
 chaos: bench-build
 	$(TARGET)/release/chaos --foreshock $(FORESHOCK) --kills $(or $(KILLS),100)
+
+# About fifteen minutes and up to 20 GB of disk for 100 disturbances.
+chaos-kafka: bench-build
+	$(TARGET)/release/chaos-kafka --foreshock $(FORESHOCK) --kills $(or $(KILLS),100)
 
 # Writes a journal of BYTES (20 GB by default, never more) and reads it again.
 overload: bench-build

@@ -1,6 +1,6 @@
 //! The end of a run: until when to wait for it, and what a server says of itself by then.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -97,7 +97,8 @@ pub(crate) fn size(directory: &Path) -> u64 {
         .flatten()
         .map(|entry| match entry.metadata() {
             Ok(metadata) if metadata.is_dir() => size(&entry.path()),
-            Ok(metadata) => metadata.len(),
+            // What was set aside and never written takes no room.
+            Ok(metadata) => metadata.len().min(metadata.blocks() * 512),
             Err(_) => 0,
         })
         .sum()

@@ -31,6 +31,8 @@ pub(super) struct Examined<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
     pub(super) presence: Presence,
+    /// Entries that one attempt to send them left twice, in words.
+    pub(super) twice: Vec<String>,
     pub(super) refused_for_good: u64,
     pub(super) stages: Stages,
     pub(super) undisturbed: Undisturbed,
@@ -47,6 +49,7 @@ impl Examined<'_> {
         let stages = stages::compare(self.remains, self.config, &records)?;
         Ok(Outcome {
             presence: records.presence(self.sent),
+            twice: records.twice(),
             refused_for_good: self.sent.wrong,
             stages,
             undisturbed: undisturbed::compare(self.remains, self.how)?,
@@ -69,6 +72,7 @@ impl Outcome {
             (self.wrong_requests, "requests to the webhook without the key of their incident"),
         ];
         let mut faults = counted(&counts);
+        faults.extend(self.twice.iter().take(SHOWN).cloned());
         if presence.acknowledged == 0 {
             faults.push("nothing was acknowledged: the run shows nothing".to_owned());
         }
@@ -109,6 +113,7 @@ impl Outcome {
             number("present", presence.present),
             number("missing", presence.missing),
             number("repeats by clients", presence.repeats),
+            number("entries there twice", self.twice.len() as u64),
             number("holes", self.holes_told + holes),
         ];
         rows.extend(self.compared().map(|(name, compared)| {

@@ -1,12 +1,26 @@
 //! Which records of the load lie in the journal, and how often.
 
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
+};
+
+use foreshock_journal::{Offset, Partition};
+use foreshock_model::Timestamp;
 
 use super::pressure::{REQUEST_RECORDS, Sent};
 use crate::payload::each_number;
 
-/// A counter for every record that was ever numbered.
-pub(super) struct Records(Vec<AtomicU8>);
+/// A counter for every record that was ever numbered, and what tells one attempt to send them from another.
+pub(super) struct Records {
+    counters: Vec<AtomicU8>,
+    /// By the first record of an entry and the time it was received: where it lies. An attempt has one time.
+    entries: Mutex<HashMap<(u64, u32, Timestamp), (Partition, Offset)>>,
+    twice: Mutex<Vec<String>>,
+}
 
 /// What the counters say beside what was acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,20 +39,37 @@ pub(super) struct Presence {
 
 impl Records {
     pub(super) fn new(numbers: u64) -> Self {
-        Self((0..numbers as usize * REQUEST_RECORDS).map(|_| AtomicU8::new(0)).collect())
+        let counters = (0..numbers as usize * REQUEST_RECORDS).map(|_| AtomicU8::new(0)).collect();
+        Self { counters, entries: Mutex::default(), twice: Mutex::default() }
     }
 
-    /// Counts the records of a payload. Lines of other senders carry no number.
-    pub(super) fn count(&self, payload: &[u8]) {
+    /// Counts the records of an entry. Lines of other senders carry no number.
+    pub(super) fn count(&self, at: (Partition, Offset), received: Timestamp, payload: &[u8]) {
+        let mut first = None;
         each_number(payload, |number, place| {
+            first.get_or_insert((number, place));
             if place as usize >= REQUEST_RECORDS {
                 return;
             }
             let index = (number as usize).saturating_mul(REQUEST_RECORDS).saturating_add(place as usize);
-            if let Some(counter) = self.0.get(index) {
+            if let Some(counter) = self.counters.get(index) {
                 counter.fetch_add(1, Relaxed);
             }
         });
+        let Some((number, place)) = first else { return };
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((partition, offset)) = entries.insert((number, place, received), at) {
+            let said = format!(
+                "request {number} from its record {place} on, of one attempt, lies at {offset} and at {} of {partition}",
+                at.1
+            );
+            self.twice.lock().unwrap_or_else(PoisonError::into_inner).push(said);
+        }
+    }
+
+    /// Entries that are there twice although they were sent once, in words. What a client sent again is none.
+    pub(super) fn twice(&self) -> Vec<String> {
+        self.twice.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Compares with what was sent.
@@ -48,7 +79,7 @@ impl Records {
         for number in &sent.acknowledged {
             times_acknowledged[*number as usize] += 1;
         }
-        for (number, counters) in self.0.chunks(REQUEST_RECORDS).enumerate() {
+        for (number, counters) in self.counters.chunks(REQUEST_RECORDS).enumerate() {
             let acknowledged = times_acknowledged[number];
             let most = acknowledged + sent.unanswered.get(&(number as u64)).copied().unwrap_or(0);
             for counter in counters {
@@ -75,7 +106,7 @@ mod tests {
         let records = Records::new(3);
         let set = |number: usize, count: u8| {
             for place in 0..REQUEST_RECORDS {
-                records.0[number * REQUEST_RECORDS + place].store(count, Relaxed);
+                records.counters[number * REQUEST_RECORDS + place].store(count, Relaxed);
             }
         };
         let sent = Sent {
@@ -94,8 +125,8 @@ mod tests {
             ..Presence::default()
         };
         assert_eq!(records.presence(&sent), whole);
-        records.0[5].store(0, Relaxed);
-        records.0[6].store(2, Relaxed);
+        records.counters[5].store(0, Relaxed);
+        records.counters[6].store(2, Relaxed);
         let bad = Presence { present: whole.present - 1, missing: 1, unexplained: 1, ..whole };
         assert_eq!(records.presence(&sent), bad);
     }

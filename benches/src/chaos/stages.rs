@@ -135,7 +135,7 @@ impl Audit<'_> {
         look.each_entry(input, |offset, entry| {
             let payload = entry.payload.into_bytes();
             if input.stream == Stream::Logs && entry.kind == EntryKind::Data {
-                self.records.count(&payload);
+                self.records.count((input, offset), entry.received, &payload);
             }
             if offset >= committed {
                 return Ok(());

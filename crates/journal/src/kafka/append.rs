@@ -2,10 +2,19 @@
 //!
 //! Each entry is a message of its own; the batch is acknowledged when the brokers have acknowledged all of them. One
 //! that fails half way leaves what was written: its sender was not answered and sends again.
+//!
+//! A message that was handed to the library stays with it until the brokers have it, also when its sender was refused
+//! meanwhile. The library could give it up after a while, but begins its sequence anew then, and sends everything
+//! else that it has no answer for once more, by which the brokers do not know it: it would be there twice.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
+    },
+    thread,
+    time::Duration,
 };
 
 use rdkafka::{
@@ -27,6 +36,9 @@ use super::{
     options::APPEND_TIMEOUT,
 };
 use crate::{Appended, Batch, JournalError, Offset, Pending};
+
+/// How often it is looked whether a sender has waited long enough.
+const LATE_EVERY: Duration = Duration::from_millis(100);
 
 /// What the producer tells of each message.
 #[derive(Debug)]
@@ -77,6 +89,53 @@ struct Outcome {
     answer: Option<oneshot::Sender<Result<Appended, JournalError>>>,
 }
 
+impl BatchOnItsWay {
+    /// Its sender waits no longer.
+    fn is_late(&self, counters: &Counters) {
+        let answer = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).answer.take();
+        let Some(answer) = answer else { return };
+        counters.refused();
+        let reason = format!("the brokers did not answer within {APPEND_TIMEOUT:?}");
+        // Who gave up waiting sends again.
+        let _ = answer.send(Err(JournalError::Kafka { doing: "appending", reason }));
+    }
+}
+
+/// Batches by the time when they were handed over, the oldest first.
+#[derive(Debug, Default)]
+struct Waiting(Mutex<VecDeque<(Instant, Weak<BatchOnItsWay>)>>);
+
+impl Waiting {
+    fn push(&self, batch: &Arc<BatchOnItsWay>) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push_back((batch.began, Arc::downgrade(batch)));
+    }
+
+    /// Takes those that have waited too long, and forgets those that are done.
+    fn late(&self) -> Vec<Arc<BatchOnItsWay>> {
+        let mut late = Vec::new();
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((began, batch)) = waiting.front() {
+            match batch.upgrade() {
+                Some(batch) if began.elapsed() >= APPEND_TIMEOUT => late.push(batch),
+                Some(_) => break,
+                None => {}
+            }
+            waiting.pop_front();
+        }
+        late
+    }
+}
+
+/// Refuses what waits too long, as long as somebody may wait.
+fn refuse_late(waiting: &Weak<Waiting>, counters: &Counters) {
+    while let Some(waiting) = waiting.upgrade() {
+        waiting.late().iter().for_each(|batch| batch.is_late(counters));
+        drop(waiting);
+        thread::sleep(LATE_EVERY);
+    }
+}
+
 impl OnItsWay {
     fn ends(self, result: Result<Offset, JournalError>, counters: &Counters) {
         let batch = &self.batch;
@@ -111,6 +170,7 @@ pub(super) struct Appender {
     counters: Arc<Counters>,
     queued: Arc<AtomicU64>,
     limit_bytes: u64,
+    waiting: Arc<Waiting>,
 }
 
 impl Appender {
@@ -127,7 +187,13 @@ impl Appender {
             .append()
             .create_with_context(context)
             .map_err(|error| failure("making a producer", &error))?;
-        Ok(Self { producer, names, counters, queued, limit_bytes: options.queue_bytes })
+        let waiting = Arc::<Waiting>::default();
+        let (watched, told) = (Arc::downgrade(&waiting), Arc::clone(&counters));
+        thread::Builder::new()
+            .name("kafka-late".into())
+            .spawn(move || refuse_late(&watched, &told))
+            .map_err(|error| JournalError::Kafka { doing: "starting a thread", reason: error.to_string() })?;
+        Ok(Self { producer, names, counters, queued, limit_bytes: options.queue_bytes, waiting })
     }
 
     /// Bytes that wait for the brokers.
@@ -156,6 +222,7 @@ impl Appender {
             bytes,
             outcome: Mutex::new(outcome),
         });
+        self.waiting.push(&on_its_way);
         for (index, (partition, entry)) in batch.entries.into_iter().enumerate() {
             let headers = message::headers(partition.stream, &entry);
             let (key, millis) = (entry.key, entry.received.0 / 1_000_000);
@@ -205,5 +272,39 @@ fn refusal(error: &KafkaError, bytes: u64) -> JournalError {
             JournalError::Overloaded { queued_bytes: bytes, limit_bytes: bytes }
         }
         _ => failure("appending", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(began: Instant) -> (Arc<BatchOnItsWay>, Pending) {
+        let (answer, pending) = Pending::new();
+        let outcome = Outcome { offsets: vec![Offset(0)], failed: None, answer: Some(answer) };
+        let batch =
+            BatchOnItsWay { left: AtomicUsize::new(1), began, bytes: 1, outcome: Mutex::new(outcome) };
+        (Arc::new(batch), pending)
+    }
+
+    #[test]
+    fn who_has_waited_long_enough_is_refused_once_and_nobody_else() {
+        let now = Instant::now();
+        let long_ago = now.checked_sub(2 * APPEND_TIMEOUT).expect("the machine is up longer");
+        let (waiting, counters) = (Waiting::default(), Counters::default());
+        let (done, _) = batch(long_ago);
+        let ((late, refused), (young, _pending)) = (batch(long_ago), batch(now));
+        [&done, &late, &young].into_iter().for_each(|batch| waiting.push(batch));
+        drop(done);
+        let all = waiting.late();
+        assert_eq!(all.len(), 1);
+        all.iter().for_each(|batch| batch.is_late(&counters));
+        assert!(matches!(refused.wait(), Err(JournalError::Kafka { .. })));
+        assert!(waiting.late().is_empty());
+        // The brokers have it after all: nobody is told, and nothing is counted.
+        let on_its_way = OnItsWay { batch: late, index: 0, bytes: 1 };
+        on_its_way.ends(Ok(Offset(7)), &counters);
+        let figures = counters.figures(0);
+        assert_eq!((figures.refused, figures.batches), (1, 0));
     }
 }

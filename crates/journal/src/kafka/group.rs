@@ -544,3 +544,22 @@ impl Drop for Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_not_taken_over_before_whoever_served_it_is_gone() {
+        let (lost, other) = (Partition::new(Stream::Logs, 1), Partition::new(Stream::Logs, 2));
+        let owned = Owned::default();
+        let (handover, ended) = Handover::new();
+        owned.locked(|state| {
+            state.served_still.push((vec![lost], ended));
+            state.coming.extend([lost, other]);
+        });
+        assert_eq!(owned.coming(), [other]);
+        drop(handover);
+        assert_eq!(owned.coming(), [lost, other]);
+    }
+}

@@ -95,7 +95,8 @@ impl KafkaOptions {
         config.set("linger.ms", "2");
         config.set("batch.size", "1000000");
         config.set("message.max.bytes", (OWN_MESSAGE_BYTES + (1 << 20)).to_string());
-        config.set("message.timeout.ms", APPEND_TIMEOUT.as_millis().to_string());
+        // For ever: see append.rs. Who waits for it is refused after our own time, and our own count bounds it.
+        config.set("message.timeout.ms", "0");
         // Our own count refuses first; this is the line behind it.
         config.set("queue.buffering.max.kbytes", (2 * self.queue_bytes / 1024).max(1024).to_string());
         config.set("queue.buffering.max.messages", "1000000");

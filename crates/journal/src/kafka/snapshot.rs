@@ -29,6 +29,7 @@ use super::{
     failure::failure,
     group::put,
     names::Names,
+    options::APPEND_TIMEOUT,
     tap::{PATIENCE, Polled, Taps},
 };
 use crate::{JournalError, LoadedSnapshot, Offset, SnapshotKey, WriteSnapshot};
@@ -122,6 +123,8 @@ impl Snapshots {
         partitions: i32,
     ) -> Result<Self, JournalError> {
         let mut config = options.append();
+        // A piece twice does no harm, a save that never ends does.
+        config.set("message.timeout.ms", APPEND_TIMEOUT.as_millis().to_string());
         config.set("compression.type", "zstd");
         let producer = config
             .create_with_context(Pieces { common: common.clone() })
