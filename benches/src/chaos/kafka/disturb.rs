@@ -94,7 +94,8 @@ impl Stage {
         let mut post = self.free(posts, random).await?;
         self.fleet.begin(disturbance, &post.name);
         post.take()?.kill().await?;
-        let served = cause.map(|cause| tokio::spawn(Arc::clone(self).measure(cause, Instant::now())));
+        let alone = self.alone().filter(|_| !post.keeps_its_place());
+        let served = cause.map(|cause| tokio::spawn(Arc::clone(self).measure(cause, Instant::now(), alone)));
         sleep(random.up_to(AWAY)).await;
         post.start()?;
         self.fleet.note(&format!("{} is started again", post.name));
@@ -112,8 +113,11 @@ impl Stage {
     ) -> anyhow::Result<()> {
         let mut post = self.free(&self.fleet.workers, random).await?;
         self.fleet.begin(disturbance, &post.name);
-        let served = tokio::spawn(Arc::clone(self).measure(Cause::WorkerStopped, Instant::now()));
+        let (began, alone) = (Instant::now(), self.alone());
         self.end(&mut post).await?;
+        // Before it has ended its page still says that it serves.
+        let alone = alone.filter(|_| !post.keeps_its_place());
+        let served = tokio::spawn(Arc::clone(self).measure(Cause::WorkerStopped, began, alone));
         sleep(random.up_to(AWAY)).await;
         post.start()?;
         self.fleet.note(&format!("{} is started again", post.name));
@@ -167,7 +171,8 @@ impl Stage {
         match disturbance {
             Disturbance::BrokerKilled => {
                 let kafka = blocking(kafka, move |kafka| kafka.kill(broker)).await?;
-                let served = tokio::spawn(Arc::clone(self).measure(Cause::BrokerKilled, Instant::now()));
+                let served =
+                    tokio::spawn(Arc::clone(self).measure(Cause::BrokerKilled, Instant::now(), self.alone()));
                 sleep(random.up_to(AWAY) + AWAY).await;
                 let kafka = blocking(kafka, move |kafka| kafka.restart(broker)).await?;
                 self.fleet.note(&format!("broker {broker} is back"));
@@ -203,17 +208,21 @@ impl Stage {
         Ok(())
     }
 
-    async fn measure(self: Arc<Self>, cause: Cause, began: Instant) {
-        let others =
-            |stage: &Self| (stage.begun.load(SeqCst), stage.begun.load(SeqCst) - stage.ended.load(SeqCst));
-        let before = others(&self);
+    /// How many disturbances have begun, where only the latest of them is not over.
+    fn alone(&self) -> Option<u64> {
+        let begun = self.begun.load(SeqCst);
+        (begun - self.ended.load(SeqCst) <= 1).then_some(begun)
+    }
+
+    /// `alone`: so many disturbances had begun and were over but for this one.
+    async fn measure(self: Arc<Self>, cause: Cause, began: Instant, alone: Option<u64>) {
         let pages = &self.fleet.worker_pages;
         let took = match cause {
             Cause::BrokerKilled => until_committed(pages, self.log_partitions, began).await,
             Cause::WorkerKilled | Cause::WorkerStopped => until_served(pages, self.partitions, began).await,
         };
-        let alone = before.1 <= 1 && others(&self).0 == before.0;
-        self.fleet.note(&format!("after {cause:?} everything was served again in {took:?}"));
+        let alone = alone.is_some_and(|begun| begun == self.begun.load(SeqCst));
+        self.fleet.note(&format!("after {cause:?} everything was served again in {took:?}, alone: {alone}"));
         let mut fail_overs = self.fleet.fail_overs.lock().unwrap_or_else(PoisonError::into_inner);
         fail_overs.push(FailOver { cause, took, alone });
     }

@@ -19,6 +19,9 @@ use crate::{
     server::{Server, Start},
 };
 
+/// What makes a worker a static member of its groups.
+pub(super) const INSTANCE: &str = "FORESHOCK_JOURNAL__KAFKA__INSTANCE";
+
 /// A process and how it is started.
 pub(super) struct Post {
     pub(super) name: String,
@@ -45,6 +48,11 @@ impl Post {
 
     pub(super) fn server(&mut self) -> anyhow::Result<&mut Server> {
         self.server.as_mut().with_context(|| format!("{} does not run", self.name))
+    }
+
+    /// Whether it is a static member: its partitions wait for it for the session time, by design.
+    pub(super) fn keeps_its_place(&self) -> bool {
+        self.how.environment.iter().any(|(key, _)| *key == INSTANCE)
     }
 
     /// Its last words, where it has ended by itself.

@@ -38,7 +38,7 @@ use tokio::{
 
 use self::{
     disturb::Stage,
-    fleet::{Fleet, Post},
+    fleet::{Fleet, INSTANCE, Post},
 };
 use super::{
     outcome::{Examined, Outcome},
@@ -407,7 +407,7 @@ impl Setup {
             .map(|nth| {
                 let mut environment = Vec::new();
                 if nth + 1 == WORKERS {
-                    environment.push(("FORESHOCK_JOURNAL__KAFKA__INSTANCE", format!("worker-{nth}")));
+                    environment.push((INSTANCE, format!("worker-{nth}")));
                 }
                 post("worker", nth, environment)
             })
