@@ -89,29 +89,36 @@ http_address = "127.0.0.1:{self.http}"
 address = "127.0.0.1:0"
 {extra}""")
         subprocess.run([self.program, "topics", "apply", "--config", self.config], check=True, stdout=subprocess.DEVNULL)
-        wait_for("TEMPORARY", lambda: subprocess.run([self.program, "journal", "stat", "--config", self.config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0)
 
     @contextlib.contextmanager
     def service(self, name):
         command = [self.program, name, "--config", self.config]
+        # What a service says before it ends by itself is why the row fails.
         log = self.directory / f"{name}.log"
         with open(log, "a") as errors, running(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
             lines = iter(process.stdout.readline, "")
             found = next((line for line in lines if line.strip().startswith("metrics")), None)
             if found is None:
                 raise SystemExit(f"foreshock {name} ended with {process.wait()}: {log.read_text()[-500:]}")
-            service = Service(process, found.split("http://")[1].split("/")[0])
+            service = Service(process, found.split("http://")[1].split("/")[0], log)
             wait_for(f"readiness of {name}", service.is_ready, every=0.02)
             yield service
 
 
 class Service:
-    def __init__(self, process, admin):
-        self.process, self.pid, self.admin = process, process.pid, admin
+    def __init__(self, process, admin, log):
+        self.process, self.pid, self.admin, self.log = process, process.pid, admin, log
 
     def get(self, path):
-        with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=5) as answer:
-            return answer.read().decode()
+        try:
+            with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=5) as answer:
+                return answer.read().decode()
+        except urllib.error.URLError as error:
+            # Its page goes before the process does.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+                raise SystemExit(f"a service ended by itself, with {self.process.returncode}: {self.log.read_text()[-700:]}") from error
+            raise
 
     def is_ready(self):
         if self.process.poll() is not None:
