@@ -51,11 +51,16 @@ async fn follow(
         let mut handed_over = None;
         let in_order;
         tokio::select! {
+            // First of all: the courier ends by the same word, and then there is no change to wait for.
+            biased;
             () = shutdown.cancelled() => return courier.await,
             // One that ends by itself was told by the journal that its partitions are not ours any more.
             ended = &mut courier => {
                 ended?;
-                change(&mut ours, member.next().await?, &mut handed_over);
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    changed = member.next() => change(&mut ours, changed?, &mut handed_over),
+                }
                 in_order = false;
             }
             changed = member.next() => {
