@@ -49,6 +49,8 @@ struct Runners {
     tasks: JoinSet<Result<(), WorkerError>>,
     partitions: HashMap<Id, Partition>,
     at_work: BTreeMap<Partition, AtWork>,
+    /// Everything ends: the last figures stay to be seen.
+    stopping: bool,
 }
 
 impl Crew {
@@ -69,8 +71,10 @@ impl Crew {
             tasks: JoinSet::new(),
             partitions: HashMap::new(),
             at_work: BTreeMap::new(),
+            stopping: false,
         };
         let result = self.follow(&mut member, &mut runners, &serve).await;
+        runners.stopping = true;
         for runner in runners.at_work.values() {
             runner.stop.cancel();
             if result.is_err() {
@@ -182,7 +186,9 @@ impl Runners {
         // One that was dropped is known no more.
         let Some(partition) = self.partitions.remove(&id) else { return Ok(()) };
         self.at_work.remove(&partition);
-        self.metrics.forget(self.stage, partition);
+        if !self.stopping {
+            self.metrics.forget(self.stage, partition);
+        }
         match ended {
             Ok((_, result)) => result,
             Err(error) => {
