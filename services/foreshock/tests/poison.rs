@@ -114,9 +114,11 @@ fn output(command: &mut Command, config: &Path) -> String {
     text(&output.stdout)
 }
 
-/// The offset that a consumer goes on from.
+/// The offset that a consumer goes on from; none while it is not known, as while the brokers have not yet chosen who
+/// keeps a new group's offsets.
 fn committed(config: &Path, topic: &str, consumer: &str) -> Option<u64> {
-    let stat = output(foreshock().args(["journal", "stat"]), config);
+    let stat = foreshock().args(["journal", "stat", "--config"]).arg(config).output().unwrap();
+    let stat = text(&stat.stdout);
     let row = stat.lines().find(|line| line.starts_with(&format!("{topic}-{PARTITION} ")))?;
     let offset = row.split_whitespace().find_map(|word| word.strip_prefix(&format!("{consumer}=")))?;
     offset.parse().ok()
