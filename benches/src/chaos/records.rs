@@ -17,8 +17,8 @@ use crate::payload::each_number;
 /// A counter for every record that was ever numbered, and what tells one attempt to send them from another.
 pub(super) struct Records {
     counters: Vec<AtomicU8>,
-    /// By the first record of an entry and the time it was received: where it lies. An attempt has one time.
-    entries: Mutex<HashMap<(u64, u32, Timestamp), (Partition, Offset)>>,
+    /// Where the entries lie.
+    entries: Mutex<HashMap<Attempt, (Partition, Offset)>>,
     twice: Mutex<Vec<String>>,
 }
 
@@ -35,6 +35,15 @@ pub(super) struct Presence {
     pub(super) repeats: u64,
     /// Records that are there more often than they were sent.
     pub(super) unexplained: u64,
+}
+
+/// What an entry has in common with no other: the first of its records, and when it was received, which differs from
+/// one attempt to send it to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Attempt {
+    number: u64,
+    place: u32,
+    received: Timestamp,
 }
 
 impl Records {
@@ -58,7 +67,7 @@ impl Records {
         });
         let Some((number, place)) = first else { return };
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((partition, offset)) = entries.insert((number, place, received), at) {
+        if let Some((partition, offset)) = entries.insert(Attempt { number, place, received }, at) {
             let said = format!(
                 "request {number} from its record {place} on, of one attempt, lies at {offset} and at {} of {partition}",
                 at.1
@@ -125,6 +134,7 @@ mod tests {
             ..Presence::default()
         };
         assert_eq!(records.presence(&sent), whole);
+        assert_eq!(records.twice(), Vec::<String>::new());
         records.counters[5].store(0, Relaxed);
         records.counters[6].store(2, Relaxed);
         let bad = Presence { present: whole.present - 1, missing: 1, unexplained: 1, ..whole };
