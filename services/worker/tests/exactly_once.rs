@@ -32,11 +32,13 @@ fn serve<S: Served>(stage: S, journal: &Arc<MemoryJournal>, config: WorkerConfig
     let stop = CancellationToken::new();
     let end = journal.stat().unwrap().into_iter().find(|row| row.partition == INPUT).unwrap().next;
     runtime.block_on(async {
-        let task = tokio::spawn(runner.serve(stop.clone(), CancellationToken::new()));
+        let mut task = tokio::spawn(runner.serve(stop.clone(), CancellationToken::new()));
         let done = async {
             while !journal.is_dead() && journal.committed(S::NAME, INPUT).unwrap() < Some(end) {
                 // It ends with the journal, which may die between these two looks.
-                assert!(!task.is_finished() || journal.is_dead(), "the runner ended by itself");
+                if task.is_finished() && !journal.is_dead() {
+                    panic!("the runner ended by itself: {:?}", (&mut task).await);
+                }
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -46,7 +48,7 @@ fn serve<S: Served>(stage: S, journal: &Arc<MemoryJournal>, config: WorkerConfig
             task.abort();
         } else {
             stop.cancel();
-            tokio::time::timeout(DEADLINE, task).await.expect("in time").unwrap().unwrap();
+            tokio::time::timeout(DEADLINE, &mut task).await.expect("in time").unwrap().unwrap();
         }
     });
     runtime.shutdown_timeout(Duration::from_secs(5));

@@ -214,6 +214,13 @@ impl Journal for MemoryJournal {
         Ok(disk.logs.iter().map(row).collect())
     }
 
+    // Also of a partition that nothing was written to yet, which `stat` does not list.
+    fn bounds(&self, partition: Partition) -> Result<(Offset, Offset), JournalError> {
+        let disk = self.disk.lock().expect("whole");
+        let (first, entries) = disk.logs.get(&partition).map_or((0, 0), |(first, log)| (*first, log.len()));
+        Ok((Offset(first), Offset(first + entries as u64)))
+    }
+
     fn health(&self) -> Health {
         Health::Writable
     }
