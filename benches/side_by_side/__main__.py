@@ -11,7 +11,7 @@ the median of the repeats of each row, the peer's, their ratio, and how far the 
 import argparse
 import pathlib
 
-from failover import failover
+from failover import failover, with_state
 from latency import latency, latency_on_kafka
 from memory import memory
 from on_kafka import ingest
@@ -24,7 +24,8 @@ from whole import whole
 # In this order: `latency` takes half of the rate that `whole` found.
 BENCHES = {"receive": receive, "gzip": gzip, "durable": durable, "whole": whole, "latency": latency, "memory": memory}
 # The same on a real Kafka (Java and Maven are needed), asked for by --only or --kafka.
-KAFKA = {"kafka-ingest": ingest, "kafka-stages": stages, "kafka-latency": latency_on_kafka, "kafka-failover": failover, "kafka-codecs": codecs}
+KAFKA = {"kafka-ingest": ingest, "kafka-stages": stages, "kafka-latency": latency_on_kafka, "kafka-failover": failover,
+         "kafka-failover-state": with_state, "kafka-codecs": codecs}
 
 
 def arguments():

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import time
 
-from brokers import Distributed, kafka, until
+from brokers import PARTITIONS, Distributed, kafka, until
 from load import command
+from machine import resident_mib
 from servers import scratch
 
 RATE = 20_000
@@ -30,13 +31,45 @@ def worker_ends(settings, what, how, asked):
         foreshock = Distributed(settings, directory, cluster)
         with foreshock.service("ingest") as ingest, foreshock.service("worker") as goes, foreshock.service("worker") as stays:
             with background(settings, foreshock, ingest):
-                wanted = STAGES * 4
-                until(lambda: shares(goes, stays) == wanted and len(entries(goes)) >= wanted // 4, 60)
+                shared_out(goes, stays)
                 time.sleep(5)
-                theirs = set(entries(goes))
-                goes.process.send_signal(how)
-                seconds = until(lambda: serves(stays, theirs), 60)
+                seconds = ends(goes, how, stays)
         settings.table.add(what, "s until its partitions are served", seconds, None, asked)
+
+
+def with_state(settings):
+    """The same with the state of many series, which whoever takes over has to load."""
+    for series in settings.series:
+        what = f"worker killed, {series // 1000} k series"
+        # Each series once a round; two of them make a baseline.
+        more = ("--signal", "metrics", "--series", series, "--rate", series / settings.round_seconds)
+        with scratch(settings) as directory, kafka(directory) as cluster:
+            foreshock = Distributed(settings, directory, cluster)
+            with foreshock.service("ingest") as ingest, foreshock.service("worker") as goes, foreshock.service("worker") as stays:
+                with background(settings, foreshock, ingest, 10, 100, *more):
+                    shared_out(goes, stays)
+                    known = lambda: sum(worker.total("foreshock_stage_series") for worker in (goes, stays))
+                    until(lambda: known() >= series, 10 * settings.round_seconds)
+                    time.sleep(settings.round_seconds)
+                    seconds = ends(goes, signal.SIGKILL, stays)
+                    # The gauge follows once a second.
+                    until(lambda: stays.total("foreshock_stage_series") >= series, 30)
+                    memory = resident_mib(stays.pid)
+        settings.table.add(what, "s until its partitions are served", seconds, None, "< 10 s")
+        settings.table.add(what, "MiB of the other afterwards", memory)
+
+
+def shared_out(*workers):
+    """Every stage's partitions are served, and each worker has some."""
+    wanted = STAGES * PARTITIONS
+    until(lambda: shares(*workers) == wanted and all(len(entries(worker)) >= wanted // 4 for worker in workers), 60)
+
+
+def ends(worker, how, other):
+    """Seconds from the signal until the other has taken entries of all that was served by the one."""
+    theirs = set(entries(worker))
+    worker.process.send_signal(how)
+    return until(lambda: serves(other, theirs), 60)
 
 
 def shares(*workers):
@@ -54,7 +87,7 @@ def broker_ends(settings):
         foreshock = Distributed(settings, directory, cluster)
         with foreshock.service("ingest") as ingest, foreshock.service("worker") as worker:
             with background(settings, foreshock, ingest):
-                until(lambda: len(entries(worker)) == STAGES * 4, 60)
+                until(lambda: len(entries(worker)) == STAGES * PARTITIONS, 60)
                 time.sleep(5)
                 acknowledged = lambda: ingest.total("foreshock_ingest_acknowledged_records_total")
                 os.kill(cluster.pid(2), signal.SIGKILL)
@@ -78,8 +111,8 @@ def broker_ends(settings):
 class background:
     """Load below what the machine takes, for as long as the block lasts."""
 
-    def __init__(self, settings, foreshock, ingest):
-        self.command = command(settings, foreshock.grpc, ingest.pid, 10, 10, 300, "--rate", RATE)
+    def __init__(self, settings, foreshock, ingest, resources=10, records=10, *more):
+        self.command = command(settings, foreshock.grpc, ingest.pid, resources, records, 600, *(more or ("--rate", RATE)))
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
