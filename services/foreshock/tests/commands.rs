@@ -5,6 +5,7 @@ mod support;
 
 use std::{path::Path, process::Output};
 
+use foreshock_kafka_testing::Port;
 use support::{Running, foreshock, text};
 
 fn journal(data_dir: &Path, arguments: &[&str]) -> Output {
@@ -43,6 +44,21 @@ fn what_is_shipped_is_read_beside_the_running_system_and_after_it() {
     assert_eq!(text(&after.stdout).lines().count(), 1);
     let stat = text(&journal(directory.path(), &["stat"]).stdout);
     assert!(stat.lines().any(|row| row.starts_with("otlp_logs-") && row.contains("reduce=")), "{stat}");
+}
+
+#[test]
+fn a_system_goes_on_where_nobody_reads_what_it_prints() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("foreshock.toml");
+    std::fs::write(&file, "[worker]\nthreads = 1\n").unwrap();
+    let admin = Port::reserve().unwrap();
+    let mut command = foreshock();
+    let running =
+        Running::unread(directory.path(), command.args(["run", "--config"]).arg(&file), admin.address());
+    // Taken only after the greeting.
+    running.signal("-HUP");
+    running.until_metric("foreshock_config_reloads_total{outcome=\"applied\"} 1.0");
+    assert_eq!(running.terminate(), Some(0));
 }
 
 #[test]

@@ -43,6 +43,8 @@ use crate::{BoxFuture, Change, Handover, JournalError, Membership, Offset, Parti
 const EVERY: Duration = Duration::from_millis(50);
 /// How long a handover may take before the partitions are given away as they are.
 const HANDOVER: Duration = Duration::from_secs(45);
+/// How long leaving waits for the transaction that is on its way.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
 /// A place that was taken from us so often, each time within this time, is somebody else's.
 const MOST_FENCED: u32 = 3;
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
@@ -384,6 +386,11 @@ impl Group {
         member.subscribe(&topics).map_err(joining)?;
         *self.member.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&member));
         let held = self.look_after(&member);
+        // The place of a static member is kept for it, and its name with its offsets.
+        if self.stops() && self.options.instance.is_empty() && self.committer.rests_within(LAST_COMMIT) {
+            let all: Vec<Partition> = self.owned.locked(|state| state.ours.keys().copied().collect());
+            member.context().release(&member, &all);
+        }
         leaving.store(self.stops(), SeqCst);
         self.member.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Dropping it leaves the group, but for a static member: its place is kept for the session time.

@@ -229,9 +229,9 @@ impl Taps {
 }
 
 /// Asks again for a while where the answer is that somebody else has to be asked by now: what the client knows of
-/// leaders is old where they have just changed.
-fn until_answered<T>(
-    asking: &BaseConsumer<ReadContext>,
+/// leaders and of a group's coordinator is old where they have just changed.
+pub(super) fn until_answered<C: ConsumerContext, T>(
+    asking: &BaseConsumer<C>,
     mut ask: impl FnMut() -> Result<T, KafkaError>,
 ) -> Result<T, KafkaError> {
     let began = Instant::now();
@@ -240,7 +240,7 @@ fn until_answered<T>(
             Err(error)
                 if error.rdkafka_error_code().is_some_and(is_passing) && began.elapsed() < PATIENCE =>
             {
-                debug!("where partitions begin and end is asked again: {error}");
+                debug!("the brokers are asked again: {error}");
                 // Of everything: it is then that the client looks for leaders anew.
                 if let Err(error) = asking.fetch_metadata(None, PATIENCE) {
                     debug!("the leaders can't be asked for: {error}");

@@ -103,6 +103,8 @@ struct State {
     waiting: Vec<Waiting>,
     ready: bool,
     closed: bool,
+    /// Batches were taken, and what becomes of their transaction is not known yet.
+    open: bool,
     transactions: u64,
     took: Duration,
 }
@@ -222,7 +224,15 @@ impl Committer {
             bytes <= MOST_BYTES
         });
         let count = fits.count().max(1).min(state.waiting.len());
+        state.open = count > 0;
         state.waiting.drain(..count).collect()
+    }
+
+    /// Waits until nothing is open, no longer than `patience`. Returns whether it came to that.
+    pub(super) fn rests_within(&self, patience: Duration) -> bool {
+        let state = self.locked();
+        let waited = self.changed.wait_timeout_while(state, patience, |state| state.open);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Commits until closed.
@@ -280,7 +290,11 @@ impl Committer {
                     batches.drain(..).for_each(|waiting| waiting.refuse(JournalError::Closed));
                 }
             }
-            thread::sleep(options.commit_interval.saturating_sub(began.elapsed()));
+            self.locked().open = false;
+            self.changed.notify_all();
+            if !group.stops() {
+                thread::sleep(options.commit_interval.saturating_sub(began.elapsed()));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use tokio::runtime;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     config, reload,
@@ -46,7 +46,9 @@ fn serve(config: Config, file: Option<&Path>, data_dir: &Path, services: Service
             system = System::start(config, data_dir, services) => system?,
             () = signals.stop() => return Ok(()),
         };
-        greet(&system.addresses)?;
+        if let Err(error) = greet(&system.addresses) {
+            warn!("what was to be printed was not: {error}");
+        }
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {

@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -41,6 +41,21 @@ impl Running {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let printed: Vec<String> = lines.map_while(Result::ok).take(7).collect();
         Self { child, printed }
+    }
+
+    /// Where nobody reads what it prints. Returned once its metrics can be asked for, at `admin`.
+    pub fn unread(data_dir: &Path, command: &mut Command, admin: SocketAddr) -> Self {
+        let (reader, unread) = std::io::pipe().unwrap();
+        drop(reader);
+        command.env("FORESHOCK_ADMIN__ADDRESS", admin.to_string());
+        let child = command.arg("--data-dir").arg(data_dir).stdout(unread).spawn().unwrap();
+        let running = Self { child, printed: vec![format!("metrics http://{admin}/metrics")] };
+        let until = Instant::now() + DEADLINE;
+        while TcpStream::connect(admin).is_err() {
+            assert!(Instant::now() < until, "it is up in time");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        running
     }
 
     pub fn address(&self, name: &str) -> String {
