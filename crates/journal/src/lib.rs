@@ -13,6 +13,8 @@
 //!    Offsets grow; there may be gaps between them.
 //! 4. A consumer's partitions are served by one member at a time ([`Journal::join`]): what a member appends for a
 //!    partition that it has lost is refused with [`JournalError::Fenced`] and leaves nothing behind.
+//! 5. Of the processes that stand by for one another it is one's turn at a time ([`Journal::turn`]), as far as time
+//!    can tell; where two believe it, 4 holds all the same.
 
 pub mod embedded;
 mod entry;
@@ -20,9 +22,10 @@ mod error;
 pub mod kafka;
 mod membership;
 mod observe;
+mod turn;
 
 use std::{
-    future::Future,
+    future::{self, Future},
     io::{self, Read, Write},
     pin::Pin,
     task::{Context, Poll},
@@ -36,6 +39,7 @@ pub use kafka::{KafkaJournal, KafkaOptions};
 pub use membership::{Change, Handover, Membership, OnlyMember};
 pub use observe::{Observe, Observed};
 use tokio::sync::oneshot;
+pub use turn::Turn;
 
 /// Entries to be appended together with the offsets whose processing produced them.
 #[derive(Clone, Debug, Default)]
@@ -175,6 +179,23 @@ pub trait Journal: Send + Sync + 'static {
             (0..self.partitions(stream)).map(move |index| Partition::new(stream, index))
         };
         Ok(Box::new(OnlyMember::of(streams.iter().flat_map(all).collect())))
+    }
+
+    /// Waits until it is our turn among processes of our name, which stand by for one another. At once where this
+    /// one stands for itself.
+    fn turn(&self) -> BoxFuture<'_, Result<Turn, JournalError>> {
+        Box::pin(future::ready(Ok(Turn::for_ever())))
+    }
+
+    /// The partitions of these streams that the consumer serves under our name at present, in whichever process, and
+    /// the next offset of each as it was committed last. May block.
+    fn served_as_us(
+        &self,
+        consumer: &str,
+        streams: &[Stream],
+    ) -> Result<Vec<(Partition, Offset)>, JournalError> {
+        let _ = (consumer, streams);
+        Ok(Vec::new())
     }
 
     /// The oldest offset of a partition that is still there, and the one that the next entry will get. May block.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerConfig {
+    /// Stand by for another process of the same name, and take its place when it ends.
+    pub standby: bool,
     /// Threads that run the partitions; 0 takes one for each core.
     pub threads: u16,
     /// Bytes read from a partition at a time.
@@ -27,6 +29,7 @@ pub struct WorkerConfig {
 impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
+            standby: false,
             threads: 0,
             fetch_bytes: 1 << 20,
             snapshot_seconds: 60,

@@ -2,12 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    future::Future,
     sync::Arc,
     time::Duration,
 };
 
-use foreshock_detect::words_of_panic;
 use foreshock_journal::{Change, Journal, JournalError, Membership, Partition, Stream};
 use tokio::{
     runtime::Handle,
@@ -16,7 +14,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{WorkerError, WorkerMetrics};
+use crate::{
+    Runner, Served, WorkerError, WorkerMetrics,
+    standby::{self, Followed},
+};
 
 /// How long a runner may take to bring a partition to an end that somebody else waits for. Below the time after
 /// which the journal gives it away anyway.
@@ -33,6 +34,8 @@ pub(crate) struct Crew {
     pub(crate) stop: CancellationToken,
     /// Nobody waits any longer.
     pub(crate) abandon: CancellationToken,
+    /// Cancelled when it is our turn to serve; until then others of our name do.
+    pub(crate) our_turn: CancellationToken,
 }
 
 /// A runner at work.
@@ -54,15 +57,16 @@ struct Runners {
 }
 
 impl Crew {
-    /// Serves whatever partitions are ours, with what `serve` makes of each, until told to stop. Leaves when
-    /// everything was brought to an end.
-    pub(crate) async fn work<R>(
+    /// Serves whatever partitions are ours, each with a runner of `new`, until told to stop. Leaves when everything was
+    /// brought to an end. Before it is our turn, whoever serves is followed.
+    pub(crate) async fn work<S: Served>(
         self,
-        serve: impl Fn(Partition, CancellationToken, CancellationToken) -> R,
-    ) -> Result<(), WorkerError>
-    where
-        R: Future<Output = Result<(), WorkerError>> + Send + 'static,
-    {
+        new: impl Fn(Partition) -> Runner<S>,
+    ) -> Result<(), WorkerError> {
+        let mut followed = standby::follow(&self, &new).await?;
+        if self.stop.is_cancelled() {
+            return Ok(());
+        }
         let failed = |source| WorkerError::Group { stage: self.stage, source };
         let mut member = self.journal.join(self.stage, self.inputs).map_err(failed)?;
         let mut runners = Runners {
@@ -73,7 +77,7 @@ impl Crew {
             at_work: BTreeMap::new(),
             stopping: false,
         };
-        let result = self.follow(&mut member, &mut runners, &serve).await;
+        let result = self.serve(&mut member, &mut runners, &new, &mut followed).await;
         runners.stopping = true;
         for runner in runners.at_work.values() {
             runner.stop.cancel();
@@ -89,15 +93,13 @@ impl Crew {
         result.and(ended)
     }
 
-    async fn follow<R>(
+    async fn serve<S: Served>(
         &self,
         member: &mut Box<dyn Membership>,
         runners: &mut Runners,
-        serve: &impl Fn(Partition, CancellationToken, CancellationToken) -> R,
-    ) -> Result<(), WorkerError>
-    where
-        R: Future<Output = Result<(), WorkerError>> + Send + 'static,
-    {
+        new: &impl Fn(Partition) -> Runner<S>,
+        followed: &mut Followed<S>,
+    ) -> Result<(), WorkerError> {
         loop {
             tokio::select! {
                 biased;
@@ -107,7 +109,8 @@ impl Crew {
                     Ok(Change::Assigned(partitions)) => {
                         for partition in partitions {
                             let (stop, abandon) = (self.stop.child_token(), self.abandon.child_token());
-                            let task = serve(partition, stop.clone(), abandon.clone());
+                            let runner = followed.remove(&partition).unwrap_or_else(|| new(partition));
+                            let task = runner.serve(stop.clone(), abandon.clone());
                             let abort = runners.tasks.spawn_on(task, &self.threads);
                             runners.partitions.insert(abort.id(), partition);
                             runners.at_work.insert(partition, AtWork { stop, abandon, abort });
@@ -191,14 +194,7 @@ impl Runners {
         }
         match ended {
             Ok((_, result)) => result,
-            Err(error) => {
-                let task = format!("stage {} of {partition}", self.stage);
-                let reason = match error.try_into_panic() {
-                    Ok(panic) => words_of_panic(&*panic),
-                    Err(error) => error.to_string(),
-                };
-                Err(WorkerError::Broken { task, reason })
-            }
+            Err(error) => Err(WorkerError::broken(format!("stage {} of {partition}", self.stage), error)),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io;
 
+use foreshock_detect::words_of_panic;
 use foreshock_journal::{JournalError, Partition};
+use tokio::task::JoinError;
 
 /// Why the worker, or one of its partitions, can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,14 @@ pub enum WorkerError {
         /// What the journal said.
         source: JournalError,
     },
+    /// Whose turn it is can't be told.
+    #[error("whose turn it is among the processes of this name can't be told: {0}")]
+    Turn(#[source] JournalError),
+    /// Another process of our name serves now.
+    #[error(
+        "another process of this journal.kafka.instance has taken over, as this one was not heard of; start it again to stand by"
+    )]
+    Replaced,
     /// Code of ours failed.
     #[error("{task} broke off: {reason}; restart, and report this")]
     Broken {
@@ -38,4 +48,15 @@ pub enum WorkerError {
         /// The panic's words.
         reason: String,
     },
+}
+
+impl WorkerError {
+    /// Of a task that was to end by itself.
+    pub(crate) fn broken(task: String, error: JoinError) -> Self {
+        let reason = match error.try_into_panic() {
+            Ok(panic) => words_of_panic(&*panic),
+            Err(error) => error.to_string(),
+        };
+        Self::Broken { task, reason }
+    }
 }

@@ -25,6 +25,7 @@ mod served;
 mod service;
 mod snapshot;
 mod sources;
+mod standby;
 mod ticks;
 mod views;
 mod wall;

@@ -26,6 +26,8 @@ pub struct WorkerMetrics {
     pub(crate) ticks_refused: AtomicU64,
     pub(crate) markers: AtomicU64,
     pub(crate) markers_refused: AtomicU64,
+    /// Partitions followed, by stage; empty where nothing was ever.
+    followed: RwLock<BTreeMap<&'static str, usize>>,
 }
 
 impl Default for WorkerMetrics {
@@ -38,6 +40,7 @@ impl Default for WorkerMetrics {
             ticks_refused: AtomicU64::new(0),
             markers: AtomicU64::new(0),
             markers_refused: AtomicU64::new(0),
+            followed: RwLock::default(),
         }
     }
 }
@@ -78,6 +81,17 @@ impl WorkerMetrics {
     /// Markers the journal refused.
     pub fn markers_refused(&self) -> u64 {
         self.markers_refused.load(Relaxed)
+    }
+
+    /// So many partitions of the stage are followed, to be taken over.
+    pub(crate) fn follows(&self, stage: &'static str, partitions: usize) {
+        self.followed.write().unwrap_or_else(PoisonError::into_inner).insert(stage, partitions);
+    }
+
+    /// Partitions that are followed, by stage; none where this process never stood by.
+    pub fn followed(&self) -> Vec<(&'static str, usize)> {
+        let followed = self.followed.read().unwrap_or_else(PoisonError::into_inner);
+        followed.iter().map(|(stage, partitions)| (*stage, *partitions)).collect()
     }
 
     /// Partitions that still read what was processed before the start.

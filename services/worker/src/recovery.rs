@@ -46,6 +46,16 @@ pub(crate) async fn find(
     }
 }
 
+/// How far everything is committed, asked on a thread that may wait for the journal.
+pub(crate) async fn committed(
+    journal: Arc<dyn Journal>,
+    consumer: &'static str,
+    input: Partition,
+) -> Result<Option<Offset>, JournalError> {
+    let asked = tokio::task::spawn_blocking(move || journal.committed(consumer, input)).await;
+    asked.unwrap_or(Err(JournalError::Closed))
+}
+
 /// Loads the newest snapshot into the stage.
 ///
 /// One that can't be used (another version, damaged, ahead of the log) is as good as none: the state is rebuilt

@@ -1,23 +1,27 @@
 //! All stages on a bounded number of threads, each over the partitions that are ours.
 
-use std::{sync::Arc, time::Duration};
+use std::{future, sync::Arc, time::Duration};
 
 use foreshock_detect::{
-    Clock, DetectConfig, InputId, Stage, correlate::Correlate, detect::Detect, reduce::Reduce, words_of_panic,
+    Clock, DetectConfig, InputId, Stage, correlate::Correlate, detect::Detect, reduce::Reduce,
 };
-use foreshock_journal::{Journal, Partition, Stream};
+use foreshock_journal::{Journal, Partition, Stream, Turn};
 use tokio::{
     runtime::{self, Runtime},
-    task::{JoinError, JoinSet},
+    task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{future::FutureExt as _, sync::CancellationToken};
 
 use crate::{
     Runner, Served, Views, WorkerConfig, WorkerError, WorkerMetrics, crew::Crew, lag::tell_of_lag,
     ticks::tick_quiet_partitions,
 };
 
-/// Runs all stages over the partitions that are ours until `shutdown`, then commits and saves what there is.
+/// Threads for what waits: states to be loaded and saved, offsets to be asked for.
+const WAITING: usize = 16;
+
+/// Runs all stages over the partitions that are ours until `shutdown`, then commits and saves what there is. While
+/// another process of our name serves, its states are followed.
 ///
 /// Returns an error when one partition can't go on; the others have been stopped in order by then. Dropping the
 /// future stops everything where it stands, as a crash would.
@@ -39,19 +43,40 @@ pub async fn run(
         views,
         stop: shutdown.child_token(),
         abandon: CancellationToken::new(),
+        our_turn: CancellationToken::new(),
         threads,
         tasks: JoinSet::new(),
     };
     stages.muster();
 
+    let journal = Arc::clone(&stages.journal);
+    // Given back when everything has ended.
+    let mut turn: Option<Turn> = None;
+    let mut waiting = journal.turn();
     let mut first_failure = None;
     let mut deadline = None;
     loop {
         tokio::select! {
+            ours = &mut waiting, if turn.is_none() => match ours {
+                Ok(ours) => {
+                    turn = Some(ours);
+                    stages.our_turn.cancel();
+                }
+                Err(source) => {
+                    first_failure.get_or_insert(WorkerError::Turn(source));
+                    turn = Some(Turn::for_ever());
+                    stages.stop.cancel();
+                }
+            },
+            () = lost(&mut turn), if first_failure.is_none() => {
+                first_failure = Some(WorkerError::Replaced);
+                stages.stop.cancel();
+                stages.abandon.cancel();
+            }
             ended = stages.tasks.join_next() => match ended {
                 None => break,
                 Some(ended) => {
-                    if let Err(failure) = ended.unwrap_or_else(|error| Err(broken(error))) {
+                    if let Err(failure) = ended.unwrap_or_else(|error| Err(WorkerError::broken("the worker".to_owned(), error))) {
                         stages.stop.cancel();
                         first_failure.get_or_insert(failure);
                     }
@@ -67,12 +92,12 @@ pub async fn run(
     first_failure.map_or(Ok(()), Err)
 }
 
-fn broken(error: JoinError) -> WorkerError {
-    let reason = match error.try_into_panic() {
-        Ok(panic) => words_of_panic(&*panic),
-        Err(error) => error.to_string(),
-    };
-    WorkerError::Broken { task: "the worker".to_owned(), reason }
+/// Returns when a turn that is ours is lost.
+async fn lost(turn: &mut Option<Turn>) {
+    match turn {
+        Some(turn) => turn.lost().await,
+        None => future::pending().await,
+    }
 }
 
 /// What the stages' tasks share.
@@ -84,6 +109,8 @@ struct Stages {
     views: Arc<Views<Detect>>,
     stop: CancellationToken,
     abandon: CancellationToken,
+    /// Cancelled when it is our turn to serve.
+    our_turn: CancellationToken,
     tasks: JoinSet<Result<(), WorkerError>>,
     threads: Threads,
 }
@@ -132,18 +159,23 @@ impl Stages {
         });
 
         let (detect, journal) = (Arc::clone(&self.detect), Arc::clone(&self.journal));
-        let (metrics, stop) = (Arc::clone(&self.metrics), self.stop.clone());
+        let (metrics, stop, our_turn) = (Arc::clone(&self.metrics), self.stop.clone(), self.our_turn.clone());
         let ticker = async move {
-            tick_quiet_partitions(detect, journal, metrics, stop).await;
+            if our_turn.cancelled().with_cancellation_token(&stop).await.is_some() {
+                tick_quiet_partitions(detect, journal, metrics, stop).await;
+            }
             Ok(())
         };
         self.tasks.spawn_on(ticker, self.threads.handle());
         // On the event clock the past is read at any speed: how old it is says nothing.
         if self.detect.clock == Clock::Live {
             let (config, journal) = (Arc::clone(&self.config), Arc::clone(&self.journal));
-            let (metrics, stop) = (Arc::clone(&self.metrics), self.stop.clone());
+            let (metrics, stop, our_turn) =
+                (Arc::clone(&self.metrics), self.stop.clone(), self.our_turn.clone());
             let lag_watch = async move {
-                tell_of_lag(config, journal, metrics, stop).await;
+                if our_turn.cancelled().with_cancellation_token(&stop).await.is_some() {
+                    tell_of_lag(config, journal, metrics, stop).await;
+                }
                 Ok(())
             };
             self.tasks.spawn_on(lag_watch, self.threads.handle());
@@ -163,10 +195,11 @@ impl Stages {
             threads: self.threads.handle().clone(),
             stop: self.stop.clone(),
             abandon: self.abandon.clone(),
+            our_turn: self.our_turn.clone(),
         };
         let (config, detect) = (Arc::clone(&self.config), Arc::clone(&self.detect));
         let (journal, metrics) = (Arc::clone(&self.journal), Arc::clone(&self.metrics));
-        let serve = move |input: Partition, stop, abandon| {
+        let new = move |input: Partition| {
             let id = InputId { stream: input.stream.name().to_owned(), partition: input.index };
             // As many as there are by now: a stream of telemetry may have grown.
             let sources = plan.before.map_or_else(Vec::new, |(_, streams)| inputs_of(&*journal, streams));
@@ -185,11 +218,11 @@ impl Stages {
                 runner = runner.giving_up(before, &sources, hold_up);
             }
             if let Some(views) = &plan.views {
-                runner = runner.seen_through(views);
+                runner = runner.seen_through(Arc::clone(views));
             }
-            runner.serve(stop, abandon)
+            runner
         };
-        self.tasks.spawn_on(crew.work(serve), self.threads.handle());
+        self.tasks.spawn_on(crew.work(new), self.threads.handle());
     }
 }
 
@@ -208,7 +241,7 @@ impl Threads {
     fn start(count: usize) -> Result<Self, WorkerError> {
         runtime::Builder::new_multi_thread()
             .worker_threads(count)
-            .max_blocking_threads(count + 2)
+            .max_blocking_threads(count + WAITING)
             .thread_name("stages")
             .enable_time()
             .build()

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    future,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU16, AtomicUsize, Ordering::Relaxed},
@@ -27,11 +28,13 @@ use super::{
     names::Names,
     reader::KafkaReader,
     snapshot::Snapshots,
-    tap::{PATIENCE, Taps},
+    tap::{PATIENCE, Taps, until_answered},
+    transaction::Stamp,
+    turn,
 };
 use crate::{
     Appended, Batch, BoxFuture, Figures, Health, Journal, JournalError, LoadedSnapshot, Membership, Offset,
-    Partition, PartitionStat, Pending, Reader, ShareFigures, SnapshotKey, Stream, WriteSnapshot,
+    Partition, PartitionStat, Pending, Reader, ShareFigures, SnapshotKey, Stream, Turn, WriteSnapshot,
 };
 
 /// How often it is looked whether a topic has grown.
@@ -279,10 +282,37 @@ impl Journal for KafkaJournal {
         Ok(Box::new(KafkaReader::open(&self.taps, &self.shared.names, partition, from)?))
     }
 
+    fn turn(&self) -> BoxFuture<'_, Result<Turn, JournalError>> {
+        let Shared { options, names, common, .. } = &*self.shared;
+        match options.standby {
+            true => Box::pin(turn::wait(options, common, names.topic(Stream::Poison))),
+            false => Box::pin(future::ready(Ok(Turn::for_ever()))),
+        }
+    }
+
+    fn served_as_us(
+        &self,
+        consumer: &str,
+        streams: &[Stream],
+    ) -> Result<Vec<(Partition, Offset)>, JournalError> {
+        let us = self.transactional_id(consumer);
+        let mut asked = TopicPartitionList::new();
+        for stream in streams {
+            (0..self.partitions(*stream)).for_each(|index| {
+                asked.add_partition(self.shared.names.topic(*stream), index.into());
+            });
+        }
+        let is_ours = |stamp: Stamp| stamp.owner == us;
+        let ours =
+            self.committed_offsets(consumer, asked)?.into_iter().filter_map(|(partition, committed)| {
+                Stamp::parse(&committed.metadata).is_some_and(is_ours).then_some((partition, committed.next))
+            });
+        Ok(ours.collect())
+    }
+
     fn join(&self, consumer: &str, streams: &[Stream]) -> Result<Box<dyn Membership>, JournalError> {
         let options = &self.shared.options;
-        let me = if options.instance.is_empty() { &self.shared.process } else { &options.instance };
-        let id = format!("{}-{me}", options.group_id(consumer));
+        let id = self.transactional_id(consumer);
         let (group, member) =
             Group::join(options, &self.shared.names, &self.shared.common, consumer, id, streams)?;
         self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(consumer.to_owned(), group);
@@ -308,7 +338,7 @@ impl Journal for KafkaJournal {
         }
         let mut asked = TopicPartitionList::new();
         asked.add_partition(self.shared.names.topic(partition.stream), partition.index.into());
-        Ok(self.committed_offsets(consumer, asked)?.into_values().next())
+        Ok(self.committed_offsets(consumer, asked)?.into_values().next().map(|committed| committed.next))
     }
 
     fn save_snapshot(
@@ -336,8 +366,8 @@ impl Journal for KafkaJournal {
         let bounds = self.taps.all_bounds(&asked)?;
         let mut consumers: HashMap<Partition, Vec<(String, Offset)>> = HashMap::new();
         for consumer in CONSUMERS {
-            for (partition, next) in self.committed_offsets(consumer, asked.clone())? {
-                consumers.entry(partition).or_default().push((consumer.to_owned(), next));
+            for (partition, committed) in self.committed_offsets(consumer, asked.clone())? {
+                consumers.entry(partition).or_default().push((consumer.to_owned(), committed.next));
             }
         }
         let rows = self.shared.names.all().flat_map(|(stream, topic)| {
@@ -401,12 +431,24 @@ impl Journal for KafkaJournal {
     }
 }
 
+/// An offset as a group's coordinator keeps it.
+struct CommittedOffset {
+    next: Offset,
+    metadata: String,
+}
+
 impl KafkaJournal {
+    fn transactional_id(&self, consumer: &str) -> String {
+        let Shared { options, process, .. } = &*self.shared;
+        let me = if options.instance.is_empty() { process } else { &options.instance };
+        format!("{}-{me}", options.group_id(consumer))
+    }
+
     fn committed_offsets(
         &self,
         consumer: &str,
         asked: TopicPartitionList,
-    ) -> Result<HashMap<Partition, Offset>, JournalError> {
+    ) -> Result<HashMap<Partition, CommittedOffset>, JournalError> {
         let asking = |error| failure("asking for a group's offsets", &error);
         let lookup: BaseConsumer<Common> = self
             .shared
@@ -414,12 +456,14 @@ impl KafkaJournal {
             .lookup(consumer)
             .create_with_context(self.shared.common.clone())
             .map_err(asking)?;
-        let found = lookup.committed_offsets(asked, PATIENCE).map_err(asking)?;
+        let found =
+            until_answered(&lookup, || lookup.committed_offsets(asked.clone(), PATIENCE)).map_err(asking)?;
         let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
             let rdkafka::Offset::Offset(offset) = element.offset() else { return None };
             let stream = self.shared.names.stream(element.topic())?;
             let partition = Partition::new(stream, u16::try_from(element.partition()).ok()?);
-            Some((partition, Offset(u64::try_from(offset).ok()?)))
+            let next = Offset(u64::try_from(offset).ok()?);
+            Some((partition, CommittedOffset { next, metadata: element.metadata().to_owned() }))
         };
         Ok(found.elements().iter().filter_map(offset).collect())
     }

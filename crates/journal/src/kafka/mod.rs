@@ -4,6 +4,7 @@
 //! append.rs        what stands for itself: an idempotent producer, acknowledged by all replicas in sync
 //! transaction.rs   a stage's outputs and offsets in one transaction, fenced by the group's generation
 //! group.rs         which partitions are ours, taken over and given away
+//! turn.rs          which of several processes of one name serves
 //! tap.rs reader.rs partitions read at given offsets, committed records alone
 //! snapshot.rs      states on a compacted topic
 //! topics.rs        what `foreshock topics` makes
@@ -24,6 +25,7 @@ mod snapshot;
 mod tap;
 pub mod topics;
 mod transaction;
+mod turn;
 
 pub use journal::KafkaJournal;
 pub use options::{KafkaOptions, OWN_MESSAGE_BYTES};

@@ -15,6 +15,8 @@ pub struct KafkaOptions {
     /// the session time moves nothing. Empty: a name of its own for each start, and leaving gives its partitions
     /// away at once.
     pub instance: String,
+    /// Whether processes of this instance stand by for one another: see [`crate::Journal::turn`].
+    pub standby: bool,
     /// A member that is not heard of for this time has lost its partitions.
     pub session_timeout: Duration,
     /// The least time between the starts of two transactions of a stage.
@@ -41,6 +43,7 @@ impl KafkaOptions {
             brokers: brokers.into(),
             prefix: String::new(),
             instance: String::new(),
+            standby: false,
             session_timeout: Duration::from_secs(6),
             commit_interval: Duration::from_millis(100),
             queue_bytes: 128 << 20,
@@ -152,6 +155,20 @@ impl KafkaOptions {
         if !self.instance.is_empty() {
             config.set("group.instance.id", &self.instance);
         }
+        if self.standby {
+            // Whoever stands by is to have the turn, and the name's place with it, before the group gives it away.
+            config.set("session.timeout.ms", (2 * self.session_timeout).as_millis().to_string());
+        }
+        self.with_properties(config)
+    }
+
+    /// Takes part in the group in which processes of this instance tell whose turn it is.
+    pub(super) fn turn(&self) -> ClientConfig {
+        let mut config = self.consumer("turn");
+        config.set("group.id", self.group_id(&format!("turn-{}", self.instance)));
+        config.set("partition.assignment.strategy", "cooperative-sticky");
+        config.set("heartbeat.interval.ms", (self.session_timeout / 6).as_millis().to_string());
+        config.set("enable.auto.commit", "false");
         self.with_properties(config)
     }
 

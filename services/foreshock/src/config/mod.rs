@@ -66,6 +66,12 @@ impl Config {
         problems.extend(self.worker.problems());
         problems.extend(self.notify.problems());
         problems.extend(self.console.problems());
+        let shares_a_name = self.journal.kind == Kind::Kafka && !self.journal.kafka.instance.is_empty();
+        if self.worker.standby && !shares_a_name {
+            problems.push(
+                "worker.standby is for processes that share a name: set journal.kind = \"kafka\" and journal.kafka.instance".into(),
+            );
+        }
         if self.detect.allowed_lateness_seconds > 3600 {
             problems.push(
                 "detect.allowed_lateness_seconds is above an hour; every window would wait so long".into(),

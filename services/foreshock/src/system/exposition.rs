@@ -332,6 +332,14 @@ fn worker(to: &mut Families, metrics: &WorkerMetrics) {
         [],
         metrics.recovering() as f64,
     );
+    for (stage, partitions) in metrics.followed() {
+        to.gauge(
+            "foreshock_worker_followed_partitions",
+            "Partitions that another process of our name serves, and whose state is kept at hand here",
+            [("stage", stage.to_owned())],
+            partitions as f64,
+        );
+    }
     let seen = metrics.acknowledged_to_finding.distribution();
     to.histogram(
         "foreshock_acknowledged_to_finding_seconds",

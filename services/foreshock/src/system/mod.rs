@@ -27,7 +27,7 @@ use self::{
     insight::StageInsight,
     reload::{Current, Reloads},
 };
-use crate::config::{Config, JournalConfig, Kind};
+use crate::config::{Config, Kind};
 
 /// Nothing of a shutdown may take longer than this in all, beyond what each service's own limits are.
 const LONGEST_STOP: Duration = Duration::from_secs(60);
@@ -109,7 +109,7 @@ impl System {
         let admin_address = admin.address();
         let admin = Service::start("admin", &failed, |stop| admin.run(stop));
 
-        let journal = open_journal(&config.journal, data_dir).await?;
+        let journal = open_journal(&config, services, data_dir).await?;
         state.opened(Arc::clone(&journal));
 
         let ingest = match services.ingest {
@@ -202,9 +202,15 @@ impl System {
 }
 
 /// The journal of the configuration, once it can be used.
-async fn open_journal(config: &JournalConfig, data_dir: &Path) -> anyhow::Result<Arc<dyn Journal>> {
+async fn open_journal(
+    config: &Config,
+    services: Services,
+    data_dir: &Path,
+) -> anyhow::Result<Arc<dyn Journal>> {
+    let Config { journal: config, worker, .. } = config;
     if config.kind == Kind::Kafka {
-        let options = config.kafka.options(config.queue_bytes).map_err(anyhow::Error::msg)?;
+        let mut options = config.kafka.options(config.queue_bytes).map_err(anyhow::Error::msg)?;
+        options.standby = services.worker && worker.standby;
         return Ok(KafkaJournal::open(options).await?);
     }
     let directory = journal_directory(data_dir);

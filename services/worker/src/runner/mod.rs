@@ -14,7 +14,7 @@ use std::{
 };
 
 use foreshock_detect::{InputId, Outputs};
-use foreshock_journal::{Journal, JournalError, Offset, Partition, Reader, Stream};
+use foreshock_journal::{Fetched, Journal, JournalError, Offset, Partition, Reader, Stream};
 use save::Saved;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -48,6 +48,12 @@ pub struct Runner<S: Served> {
     figures: Arc<PartitionMetrics>,
     sources: Option<Sources>,
     sequences: Sequences,
+    /// The state stands at `position`: taken up from a snapshot, or begun.
+    loaded: bool,
+    /// The state begins empty although messages of it are on the journal.
+    rebuilt: bool,
+    /// While standing by: where reading goes on, and what was read and is not committed yet.
+    following: Option<(Box<dyn Reader>, Fetched)>,
     /// The next offset to apply.
     position: Offset,
     /// The next offset to apply as the journal has it.
@@ -60,6 +66,7 @@ pub struct Runner<S: Served> {
     last_commit: Instant,
     pace: Pace,
     saving: Option<AbortOnDropHandle<Saved>>,
+    views: Option<Arc<Views<S>>>,
     looks: Option<mpsc::Receiver<Look<S>>>,
 }
 
@@ -82,6 +89,9 @@ impl<S: Served> Runner<S> {
             metrics,
             sources: None,
             sequences: Sequences::new(outputs),
+            loaded: false,
+            rebuilt: false,
+            following: None,
             position: Offset(0),
             durable: Offset(0),
             counted: vec![0; usize::from(outputs)],
@@ -91,6 +101,7 @@ impl<S: Served> Runner<S> {
             last_commit: Instant::now(),
             pace: Pace::new(&config),
             saving: None,
+            views: None,
             looks: None,
             journal,
             config,
@@ -106,9 +117,14 @@ impl<S: Served> Runner<S> {
 
     /// Lets others look at the state between two fetches.
     #[must_use]
-    pub fn seen_through(mut self, views: &Views<S>) -> Self {
-        self.looks = Some(views.open());
+    pub fn seen_through(mut self, views: Arc<Views<S>>) -> Self {
+        self.views = Some(views);
         self
+    }
+
+    /// What it serves.
+    pub(crate) fn input(&self) -> Partition {
+        self.input
     }
 
     /// Serves the partition until `shutdown`; then commits, saves the state and returns. What can't be committed
@@ -118,6 +134,8 @@ impl<S: Served> Runner<S> {
         shutdown: CancellationToken,
         abandon: CancellationToken,
     ) -> Result<(), WorkerError> {
+        self.figures = self.metrics.partition(S::NAME, self.input);
+        self.looks = self.views.as_ref().map(|views| views.open());
         let result = match self.recover(&shutdown).await {
             Ok(Some(reader)) => self.live(reader, &shutdown, &abandon).await,
             Ok(None) => Ok(()),
