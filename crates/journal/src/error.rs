@@ -101,6 +101,14 @@ pub enum JournalError {
     /// Kafka can't be used as it is. Not passing.
     #[error("Kafka can't be used: {0}")]
     Unusable(String),
+    /// Another process goes by our name. Not passing.
+    #[error(
+        "another process has joined as {instance:?}; give each its own journal.kafka.instance, or let them stand by for one another (worker.standby)"
+    )]
+    Replaced {
+        /// The name.
+        instance: String,
+    },
     /// The journal was closed.
     #[error("the journal is closed")]
     Closed,
@@ -116,6 +124,7 @@ impl JournalError {
                 | Self::NoPartition(_)
                 | Self::Unreadable { .. }
                 | Self::Unusable(_)
+                | Self::Replaced { .. }
         )
     }
 }

@@ -9,66 +9,15 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use foreshock_kafka_testing::{Kafka, Port};
-use support::{DEADLINE, foreshock, text};
-
-/// One process. Ended by a signal when dropped.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A service that is up, and the lines with its addresses.
-struct Service {
-    _process: Process,
-    printed: Vec<String>,
-}
-
-impl Service {
-    fn start(name: &str, config: &Path) -> Self {
-        let mut child =
-            foreshock().arg(name).arg("--config").arg(config).stdout(Stdio::piped()).spawn().unwrap();
-        let mut printed = Vec::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
-            printed.push(line);
-            if printed.last().is_some_and(|line| line.contains("/metrics")) {
-                break;
-            }
-        }
-        Self { _process: Process(child), printed }
-    }
-
-    fn address(&self, name: &str) -> String {
-        let line = self.printed.iter().find(|line| line.trim_start().starts_with(name)).unwrap();
-        line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned()
-    }
-}
-
-fn get(address: &str, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + 2 * DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
+use support::{
+    alone::{Process, Service, get, until},
+    foreshock, text,
+};
 
 /// Notes what is posted. Its thread ends with the test.
 fn webhook() -> (String, Arc<Mutex<Vec<String>>>) {
@@ -177,7 +126,7 @@ alertmanager.url = "http://{alerts_at}"
     let _others = ["worker", "worker", "notify"].map(|name| Service::start(name, &config));
     let console = Service::start("console", &config);
     let to = format!("http://{}", ingest.address("OTLP/gRPC"));
-    let shop = ["demo", "--speed", "400", "--hours", "1.5", "--fault", "bad-release", "--to", &to];
+    let shop = ["demo", "--speed", "400", "--fault", "bad-release", "--to", &to];
     let played = foreshock().args(shop).output().unwrap();
     assert!(played.status.success(), "{}", text(&played.stderr));
 

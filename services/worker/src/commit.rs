@@ -61,7 +61,14 @@ pub(crate) async fn until_durable(
     loop {
         let consumed = Consumed { consumer: consumer.to_owned(), next: vec![(input, next)] };
         let batch = Batch { entries: outgoing.entries.clone(), consumed: Some(consumed) };
-        let refusal = match journal.append(batch).await {
+        // What is given up while it is on its way may become durable all the same: whoever serves the partition next
+        // goes on from what is committed then.
+        let appended = tokio::select! {
+            biased;
+            appended = journal.append(batch) => appended,
+            () = abandon.cancelled() => return Ok(Committed::Abandoned),
+        };
+        let refusal = match appended {
             Ok(_) => break,
             Err(error @ (JournalError::Closed | JournalError::Fenced(_))) => return Err(error),
             Err(error) if !error.is_passing() => return Err(error),

@@ -35,10 +35,8 @@ pub enum WorkerError {
     /// Whose turn it is can't be told.
     #[error("whose turn it is among the processes of this name can't be told: {0}")]
     Turn(#[source] JournalError),
-    /// Another process of our name serves now.
-    #[error(
-        "another process of this journal.kafka.instance has taken over, as this one was not heard of; start it again to stand by"
-    )]
+    /// Another process of our name serves now, as this one was not heard of.
+    #[error("another process of this journal.kafka.instance serves now, as this one was not heard of")]
     Replaced,
     /// Code of ours failed.
     #[error("{task} broke off: {reason}; restart, and report this")]
@@ -51,6 +49,11 @@ pub enum WorkerError {
 }
 
 impl WorkerError {
+    /// Whether it ended because another of its name serves now.
+    pub(crate) fn is_replaced(&self) -> bool {
+        matches!(self, Self::Replaced | Self::Group { source: JournalError::Replaced { .. }, .. })
+    }
+
     /// Of a task that was to end by itself.
     pub(crate) fn broken(task: String, error: JoinError) -> Self {
         let reason = match error.try_into_panic() {

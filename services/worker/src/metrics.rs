@@ -57,6 +57,11 @@ impl WorkerMetrics {
         self.partitions.write().unwrap_or_else(PoisonError::into_inner).remove(&(stage, partition));
     }
 
+    /// Forgets all partitions: others serve them.
+    pub(crate) fn forget_all(&self) {
+        self.partitions.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Every stage's partition with its figures, in order.
     pub fn all(&self) -> Vec<(&'static str, Partition, Arc<PartitionMetrics>)> {
         let all = self.partitions.read().unwrap_or_else(PoisonError::into_inner);

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use foreshock_journal::{EntryKind, Journal, JournalError, Partition, Stream};
+use foreshock_journal::{EntryKind, Journal, JournalError, Offset, Partition, Stream};
 use foreshock_model::proto;
 use prost::Message;
 
@@ -86,12 +86,14 @@ impl Sequences {
     }
 }
 
-/// The last number on the journal that `stage` reading `input` gave, by partition of `output`; 0 where there is none.
+/// The last number on the journal that `stage` reading `input` gave to what came of entries before `position`, by
+/// partition of `output`; 0 where there is none.
 pub(crate) async fn last_written(
     journal: &Arc<dyn Journal>,
     stage: &str,
     input: Partition,
     output: Stream,
+    position: Offset,
 ) -> Result<Vec<u64>, JournalError> {
     let mut last = vec![0; usize::from(journal.partitions(output))];
     for (index, last) in (0_u16..).zip(&mut last) {
@@ -113,6 +115,7 @@ pub(crate) async fn last_written(
                 if source.stage == stage
                     && source.stream == input.stream.name()
                     && source.partition == u32::from(input.index)
+                    && source.offset < position.0
                 {
                     *last = source.sequence.max(*last);
                 }

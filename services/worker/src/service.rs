@@ -11,6 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::{future::FutureExt as _, sync::CancellationToken};
+use tracing::warn;
 
 use crate::{
     Runner, Served, Views, WorkerConfig, WorkerError, WorkerMetrics, crew::Crew, lag::tell_of_lag,
@@ -20,8 +21,18 @@ use crate::{
 /// Threads for what waits: states to be loaded and saved, offsets to be asked for.
 const WAITING: usize = 16;
 
+/// What is needed to run the stages.
+#[derive(Clone)]
+struct Means {
+    config: Arc<WorkerConfig>,
+    detect: Arc<DetectConfig>,
+    journal: Arc<dyn Journal>,
+    metrics: Arc<WorkerMetrics>,
+    views: Arc<Views<Detect>>,
+}
+
 /// Runs all stages over the partitions that are ours until `shutdown`, then commits and saves what there is. While
-/// another process of our name serves, its states are followed.
+/// another process of our name serves, its states are followed; so they are again when it has taken our place.
 ///
 /// Returns an error when one partition can't go on; the others have been stopped in order by then. Dropping the
 /// future stops everything where it stands, as a crash would.
@@ -34,22 +45,38 @@ pub async fn run(
     views: Arc<Views<Detect>>,
 ) -> Result<(), WorkerError> {
     let threads = Threads::start(config.threads())?;
-    let grace = config.shutdown_grace();
+    let stands_by = config.standby;
+    let means = Means { config: Arc::new(config), detect, journal, metrics, views };
+    loop {
+        let ended = serve_once(means.clone(), &threads, &shutdown).await;
+        match ended {
+            Err(error) if stands_by && error.is_replaced() && !shutdown.is_cancelled() => {
+                warn!("{error}; it stands by from now on");
+                means.metrics.forget_all();
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// From waiting for our turn to its end.
+async fn serve_once(
+    means: Means,
+    threads: &Threads,
+    shutdown: &CancellationToken,
+) -> Result<(), WorkerError> {
+    let grace = means.config.shutdown_grace();
     let mut stages = Stages {
-        config: Arc::new(config),
-        detect,
-        journal,
-        metrics,
-        views,
+        means,
         stop: shutdown.child_token(),
         abandon: CancellationToken::new(),
         our_turn: CancellationToken::new(),
-        threads,
+        threads: threads.handle().clone(),
         tasks: JoinSet::new(),
     };
     stages.muster();
 
-    let journal = Arc::clone(&stages.journal);
+    let journal = Arc::clone(&stages.means.journal);
     // Given back when everything has ended.
     let mut turn: Option<Turn> = None;
     let mut waiting = journal.turn();
@@ -102,17 +129,13 @@ async fn lost(turn: &mut Option<Turn>) {
 
 /// What the stages' tasks share.
 struct Stages {
-    config: Arc<WorkerConfig>,
-    detect: Arc<DetectConfig>,
-    journal: Arc<dyn Journal>,
-    metrics: Arc<WorkerMetrics>,
-    views: Arc<Views<Detect>>,
+    means: Means,
     stop: CancellationToken,
     abandon: CancellationToken,
     /// Cancelled when it is our turn to serve.
     our_turn: CancellationToken,
     tasks: JoinSet<Result<(), WorkerError>>,
-    threads: Threads,
+    threads: runtime::Handle,
 }
 
 /// How a stage is served: the messages it puts out, the stage before it and what that reads, and how it is made.
@@ -127,8 +150,8 @@ struct Plan<S, N> {
 impl Stages {
     /// Starts the crews of the stages, the ticker, and the watch over lag.
     fn muster(&mut self) {
-        let partitions = self.journal.partitions(Stream::Summaries);
-        let telemetry = Arc::clone(&self.journal);
+        let partitions = self.means.journal.partitions(Stream::Summaries);
+        let telemetry = Arc::clone(&self.means.journal);
         self.stage(Plan {
             inputs: &Stream::TELEMETRY,
             output: Stream::Summaries,
@@ -148,7 +171,7 @@ impl Stages {
             new: move |config, input, sources, outputs| {
                 Detect::new(config, input, sources, outputs).one_of(partitions)
             },
-            views: Some(Arc::clone(&self.views)),
+            views: Some(Arc::clone(&self.means.views)),
         });
         self.stage(Plan {
             inputs: &[Stream::Findings],
@@ -158,27 +181,28 @@ impl Stages {
             views: None,
         });
 
-        let (detect, journal) = (Arc::clone(&self.detect), Arc::clone(&self.journal));
-        let (metrics, stop, our_turn) = (Arc::clone(&self.metrics), self.stop.clone(), self.our_turn.clone());
+        let (detect, journal) = (Arc::clone(&self.means.detect), Arc::clone(&self.means.journal));
+        let (metrics, stop, our_turn) =
+            (Arc::clone(&self.means.metrics), self.stop.clone(), self.our_turn.clone());
         let ticker = async move {
             if our_turn.cancelled().with_cancellation_token(&stop).await.is_some() {
                 tick_quiet_partitions(detect, journal, metrics, stop).await;
             }
             Ok(())
         };
-        self.tasks.spawn_on(ticker, self.threads.handle());
+        self.tasks.spawn_on(ticker, &self.threads);
         // On the event clock the past is read at any speed: how old it is says nothing.
-        if self.detect.clock == Clock::Live {
-            let (config, journal) = (Arc::clone(&self.config), Arc::clone(&self.journal));
+        if self.means.detect.clock == Clock::Live {
+            let (config, journal) = (Arc::clone(&self.means.config), Arc::clone(&self.means.journal));
             let (metrics, stop, our_turn) =
-                (Arc::clone(&self.metrics), self.stop.clone(), self.our_turn.clone());
+                (Arc::clone(&self.means.metrics), self.stop.clone(), self.our_turn.clone());
             let lag_watch = async move {
                 if our_turn.cancelled().with_cancellation_token(&stop).await.is_some() {
                     tell_of_lag(config, journal, metrics, stop).await;
                 }
                 Ok(())
             };
-            self.tasks.spawn_on(lag_watch, self.threads.handle());
+            self.tasks.spawn_on(lag_watch, &self.threads);
         }
     }
 
@@ -190,15 +214,15 @@ impl Stages {
         let crew = Crew {
             stage: S::NAME,
             inputs: plan.inputs,
-            journal: Arc::clone(&self.journal),
-            metrics: Arc::clone(&self.metrics),
-            threads: self.threads.handle().clone(),
+            journal: Arc::clone(&self.means.journal),
+            metrics: Arc::clone(&self.means.metrics),
+            threads: self.threads.clone(),
             stop: self.stop.clone(),
             abandon: self.abandon.clone(),
             our_turn: self.our_turn.clone(),
         };
-        let (config, detect) = (Arc::clone(&self.config), Arc::clone(&self.detect));
-        let (journal, metrics) = (Arc::clone(&self.journal), Arc::clone(&self.metrics));
+        let (config, detect) = (Arc::clone(&self.means.config), Arc::clone(&self.means.detect));
+        let (journal, metrics) = (Arc::clone(&self.means.journal), Arc::clone(&self.means.metrics));
         let new = move |input: Partition| {
             let id = InputId { stream: input.stream.name().to_owned(), partition: input.index };
             // As many as there are by now: a stream of telemetry may have grown.
@@ -222,7 +246,7 @@ impl Stages {
             }
             runner
         };
-        self.tasks.spawn_on(crew.work(new), self.threads.handle());
+        self.tasks.spawn_on(crew.work(new), &self.threads);
     }
 }
 

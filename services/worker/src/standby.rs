@@ -75,7 +75,12 @@ async fn catch_up<S: Served>(
 ) -> Result<(), WorkerError> {
     let mut tasks = JoinSet::new();
     for (partition, committed) in served {
-        let mut runner = followed.remove(partition).unwrap_or_else(|| new(*partition));
+        let mut runner = followed.remove(partition).unwrap_or_else(|| {
+            let runner = new(*partition);
+            // Its figures are shown once it serves.
+            crew.metrics.forget(crew.stage, *partition);
+            runner
+        });
         let (committed, stop) = (*committed, crew.stop.clone());
         tasks.spawn_on(
             async move {

@@ -22,6 +22,9 @@ use crate::{
 /// What makes a worker a static member of its groups.
 pub(super) const INSTANCE: &str = "FORESHOCK_JOURNAL__KAFKA__INSTANCE";
 
+/// Two workers of one instance stand by for one another.
+pub(super) const STANDBY: &str = "FORESHOCK_WORKER__STANDBY";
+
 /// A process and how it is started.
 pub(super) struct Post {
     pub(super) name: String,

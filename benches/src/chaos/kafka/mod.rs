@@ -38,7 +38,7 @@ use tokio::{
 
 use self::{
     disturb::Stage,
-    fleet::{Fleet, INSTANCE, Post},
+    fleet::{Fleet, INSTANCE, Post, STANDBY},
 };
 use super::{
     outcome::{Examined, Outcome},
@@ -61,7 +61,9 @@ const BROKERS: u64 = 3;
 const LISTENER: &str = "SERVICES";
 const PREFIX: &str = "chaos-";
 const INGESTS: usize = 2;
-const WORKERS: usize = 3;
+/// Two by themselves, and two that stand by for one another.
+const WORKERS: usize = 4;
+const BY_THEMSELVES: usize = 2;
 const NOTIFIES: usize = 2;
 const TELEMETRY_PARTITIONS: usize = 4;
 const STAGE_PARTITIONS: usize = 4;
@@ -387,7 +389,7 @@ impl Setup {
         }
     }
 
-    /// The processes, not started yet. The last worker is a static member of its groups, as in a StatefulSet.
+    /// The processes, not started yet. The last two workers are one static member of their groups between them.
     fn fleet(&self) -> anyhow::Result<Fleet> {
         let mut ports = self.ports[INGESTS..].iter();
         let mut post = |service: &'static str, nth: usize, mut environment: Vec<(&'static str, String)>| {
@@ -406,8 +408,9 @@ impl Setup {
         let workers: anyhow::Result<Vec<Post>> = (0..WORKERS)
             .map(|nth| {
                 let mut environment = Vec::new();
-                if nth + 1 == WORKERS {
-                    environment.push((INSTANCE, format!("worker-{nth}")));
+                if nth >= BY_THEMSELVES {
+                    environment.push((INSTANCE, "worker-pair".into()));
+                    environment.push((STANDBY, "true".into()));
                 }
                 post("worker", nth, environment)
             })

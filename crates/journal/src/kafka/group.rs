@@ -64,6 +64,8 @@ pub(super) struct Group {
     member: Mutex<Option<Arc<BaseConsumer<MemberContext>>>>,
     owned: Arc<Owned>,
     stop: AtomicBool,
+    /// Another process of our name has our place for good.
+    replaced: AtomicBool,
     changes: mpsc::Sender<Result<Change, JournalError>>,
     committer: Committer,
 }
@@ -283,6 +285,7 @@ impl Group {
             member: Mutex::default(),
             owned: Arc::default(),
             stop: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
             changes,
             committer: Committer::default(),
         });
@@ -323,6 +326,11 @@ impl Group {
         self.stop.load(SeqCst)
     }
 
+    /// Whether another process of our name has our place for good.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.replaced.load(SeqCst)
+    }
+
     pub(super) fn names(&self) -> &Names {
         &self.names
     }
@@ -348,14 +356,16 @@ impl Group {
             match held {
                 Ok(()) => {}
                 // The brokers also say so to a member that has not heard their answer and asked again.
-                Err(JournalError::Unusable(reason)) => {
+                Err(error @ JournalError::Replaced { .. }) => {
                     fenced += 1;
-                    if fenced >= MOST_FENCED {
+                    // Who stands by for us has the place now: it is not taken back.
+                    if fenced >= MOST_FENCED || self.options.standby {
+                        self.replaced.store(true, SeqCst);
                         // Nobody listens where the service has ended.
-                        let _ = self.changes.blocking_send(Err(JournalError::Unusable(reason)));
+                        let _ = self.changes.blocking_send(Err(error));
                         return;
                     }
-                    warn!(consumer = self.consumer_name, "the place in the group is taken again: {reason}");
+                    warn!(consumer = self.consumer_name, "the place in the group is taken again: {error}");
                     thread::sleep(Duration::from_secs(1));
                 }
                 Err(error) => {
@@ -424,10 +434,7 @@ impl Group {
             match member.poll(EVERY) {
                 None | Some(Ok(_)) => {}
                 Some(Err(KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId))) => {
-                    return Err(JournalError::Unusable(format!(
-                        "another process has joined as {:?}; give each its own journal.kafka.instance",
-                        self.options.instance
-                    )));
+                    return Err(JournalError::Replaced { instance: self.options.instance.clone() });
                 }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
                     return Err(failure("holding a place in a group", &error));

@@ -42,6 +42,8 @@ use crate::{Appended, Batch, Consumed, JournalError, Offset, Pending};
 const MOST_BYTES: usize = 32 << 20;
 /// How long a call that takes back a transaction may wait for what is on its way.
 const UNDO_STEP: Duration = Duration::from_millis(200);
+/// A member that has lost its place hears of it within about this.
+const HEARD_WITHIN: Duration = Duration::from_millis(500);
 /// After this the call that puts offsets into a transaction is taken for one that does not return.
 const OFFSETS_WITHIN: Duration = Duration::from_secs(15);
 /// Producers that may be left behind in such a call, each with its threads; then one is waited for.
@@ -269,6 +271,10 @@ impl Committer {
                     Attempt::Unknown(error) => {
                         info!(id, "transactions begin anew: {error}");
                         drop(producer);
+                        if options.standby {
+                            // Time to hear that another has our place.
+                            thread::sleep(2 * HEARD_WITHIN);
+                        }
                         match connect(group, options, common, id) {
                             Some(another) => producer = another,
                             None => {
@@ -309,6 +315,11 @@ fn wait_a_little(group: &Group) {
 fn connect(group: &Group, options: &KafkaOptions, common: &Common, id: &str) -> Option<Transactions> {
     let mut tries = 0_u32;
     while !group.stops() {
+        if group.is_replaced() {
+            // The name is another's now: to take it would fence that one.
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        }
         let made =
             options.transactions(id).create_with_context::<_, BaseProducer<Outputs>>(Outputs::new(common));
         let made = made.and_then(|producer| producer.init_transactions(PATIENCE).map(|()| producer));

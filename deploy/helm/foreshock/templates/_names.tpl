@@ -24,6 +24,11 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
+{{/* What a component's pods run: those that stand by for the workers are workers. */}}
+{{- define "foreshock.role" -}}
+{{- trimSuffix "-standby" . -}}
+{{- end -}}
+
 {{/* The labels of an object: (list $ "worker"). */}}
 {{- define "foreshock.labels" -}}
 {{- $root := index . 0 -}}

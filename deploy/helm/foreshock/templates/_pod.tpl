@@ -12,7 +12,7 @@ notify: 5 s for requests under way. console: 5 s of preStop, 3 s for its streams
 {{- $ingest := add $notice (mul 2 (include "foreshock.seconds" $set.ingest.drain_timeout | int64)) -}}
 {{- $worker := add $set.worker.shutdown_seconds 10 -}}
 {{- $seconds := dict "ingest" $ingest "worker" $worker "notify" 5 "console" 8 "standalone" (add $ingest $worker 8) -}}
-{{- add (get $seconds (index . 1)) 10 -}}
+{{- add (get $seconds (include "foreshock.role" (index . 1))) 10 -}}
 {{- end -}}
 
 {{- define "foreshock.arguments" -}}
@@ -36,14 +36,23 @@ notify: 5 s for requests under way. console: 5 s of preStop, 3 s for its streams
 
 {{- define "foreshock.environment" -}}
 {{- $root := index . 0 -}}
-{{- $component := index . 1 -}}
+{{- $role := include "foreshock.role" (index . 1) -}}
 {{- $own := index . 2 -}}
 - { name: FORESHOCK_LOG, value: {{ $root.Values.logLevel | quote }} }
-{{- if eq $component "worker" }}
+{{- if eq $role "worker" }}
 # Static membership: a pod that is back within journal.kafka.session_timeout_ms moves no partition.
+{{- if $root.Values.worker.standby }}
+- name: POD_INDEX
+  valueFrom:
+    fieldRef: { fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']" }
+# Worker and stand-by of one number are one name: one serves, the other follows.
+- { name: FORESHOCK_JOURNAL__KAFKA__INSTANCE, value: "{{ include "foreshock.fullname" $root }}-worker-$(POD_INDEX)" }
+- { name: FORESHOCK_WORKER__STANDBY, value: "true" }
+{{- else }}
 - name: FORESHOCK_JOURNAL__KAFKA__INSTANCE
   valueFrom:
     fieldRef: { fieldPath: metadata.name }
+{{- end }}
 {{- end }}
 {{- if eq $root.Values.mode "distributed" }}
 {{- with $root.Values.kafka.security.sasl }}
@@ -86,7 +95,7 @@ mounts:
   {{- end }}
 volumes:
   - name: config
-    configMap: { name: {{ include "foreshock.fullname" $root }}-{{ $component }} }
+    configMap: { name: {{ include "foreshock.fullname" $root }}-{{ include "foreshock.role" $component }} }
   {{- if $kafka }}
   - name: kafka
     projected:
@@ -137,6 +146,7 @@ volumes:
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
 {{- $own := index . 2 -}}
+{{- $role := include "foreshock.role" $component -}}
 {{- $job := eq $component "topics" -}}
 {{- $storage := include "foreshock.storage" . | fromYaml -}}
 metadata:
@@ -147,7 +157,7 @@ metadata:
     {{- end }}
   annotations:
     # A configuration that changed is a new pod.
-    checksum/config: {{ include "foreshock.toml" . | sha256sum }}
+    checksum/config: {{ include "foreshock.toml" (list $root $role) | sha256sum }}
     {{- with $own.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -183,11 +193,11 @@ spec:
     {{- end }}
     seccompProfile: { type: RuntimeDefault }
   containers:
-    - name: {{ $component }}
+    - name: {{ $role }}
       image: {{ include "foreshock.image" $root | quote }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       args:
-        {{- include "foreshock.arguments" $component | nindent 8 }}
+        {{- include "foreshock.arguments" $role | nindent 8 }}
       env:
         {{- include "foreshock.environment" . | nindent 8 }}
       {{- with $own.envFrom }}
@@ -196,7 +206,7 @@ spec:
       {{- end }}
       {{- if not $job }}
       ports:
-        {{- include "foreshock.ports" $component | trim | nindent 8 }}
+        {{- include "foreshock.ports" $role | trim | nindent 8 }}
       # /livez answers as soon as the process is up, /readyz once its journal can be used, however long that takes.
       startupProbe:
         httpGet: { path: /livez, port: admin }

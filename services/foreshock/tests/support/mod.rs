@@ -1,6 +1,8 @@
 //! What the tests of the command share: a Foreshock that runs, and ways to ask it.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod alone;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},

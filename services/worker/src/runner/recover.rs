@@ -30,13 +30,8 @@ impl<S: Served> Runner<S> {
         let Some(replayed) = self.replay_to(committed, &mut trouble, shutdown).await? else {
             return Ok(None);
         };
-        if self.rebuilt {
-            self.figures.rebuilt();
-            let written = sequence::last_written(&self.journal, S::NAME, self.input, self.output).await?;
-            self.sequences.go_on(&written, &self.counted);
-            if self.sequences.is_shifted() {
-                warn!(stage = S::NAME, input = %self.input, "messages are numbered on from what is on the journal");
-            }
+        if self.number_on(&mut trouble, shutdown).await?.is_none() {
+            return Ok(None);
         }
         self.figures.starts_from(self.durable);
         self.figures.recovered(began.elapsed(), replayed);
@@ -64,7 +59,38 @@ impl<S: Served> Runner<S> {
         if !self.loaded && self.take_up(&mut trouble, shutdown).await?.is_none() {
             return Ok(None);
         }
-        self.replay_to(committed, &mut trouble, shutdown).await
+        let Some(replayed) = self.replay_to(committed, &mut trouble, shutdown).await? else {
+            return Ok(None);
+        };
+        Ok(self.number_on(&mut trouble, shutdown).await?.map(|()| replayed))
+    }
+
+    /// Where the state was begun anew: lets its messages be numbered on from those that are on the journal. `None`:
+    /// shut down meanwhile.
+    async fn number_on(
+        &mut self,
+        trouble: &mut Backoff,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<()>, JournalError> {
+        while self.rebuilt {
+            if shutdown.is_cancelled() {
+                return Ok(None);
+            }
+            let asked =
+                sequence::last_written(&self.journal, S::NAME, self.input, self.output, self.position);
+            match asked.await {
+                Ok(written) => {
+                    self.rebuilt = false;
+                    self.figures.rebuilt();
+                    self.sequences.go_on(&written, &self.counted);
+                    if self.sequences.is_shifted() {
+                        warn!(stage = S::NAME, input = %self.input, "messages are numbered on from what is on the journal");
+                    }
+                }
+                Err(error) => self.wait_after(error, trouble, shutdown).await?,
+            }
+        }
+        Ok(Some(()))
     }
 
     /// Loads the snapshot, once, and asks how far everything is committed.
