@@ -39,7 +39,7 @@ impl Kafka {
             .map(|number| {
                 let folder = folder.join(format!("node-{number}"));
                 fs::create_dir(&folder).map_err(io("a folder for a broker"))?;
-                Node::reserve(number, folder, options.listeners.len(), options.jvm.clone())
+                Node::reserve(number, folder, &options)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let listeners = options

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Error, Port, io, scripts, scripts::script};
+use crate::{Error, Options, Port, io, scripts, scripts::script};
 
 /// How long a broker may take until it answers, on a machine that is busy with other things.
 const PATIENCE_SECONDS: u32 = 120;
@@ -42,24 +42,21 @@ pub(crate) struct Node {
     /// In the order of the options' listeners.
     pub(crate) listeners: Vec<Port>,
     pub(crate) jvm: Option<String>,
+    scram_users: String,
     life: Life,
 }
 
 impl Node {
     /// A node that does not run yet.
-    pub(crate) fn reserve(
-        number: usize,
-        folder: PathBuf,
-        listeners: usize,
-        jvm: Option<String>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn reserve(number: usize, folder: PathBuf, options: &Options) -> Result<Self, Error> {
         Ok(Self {
             number,
             folder,
             plain: Port::reserve()?,
             controller: Port::reserve()?,
-            listeners: (0..listeners).map(|_| Port::reserve()).collect::<Result<_, _>>()?,
-            jvm,
+            listeners: options.listeners.iter().map(|_| Port::reserve()).collect::<Result<_, _>>()?,
+            jvm: options.jvm.clone(),
+            scram_users: options.users(),
             life: Life::Ended,
         })
     }
@@ -84,6 +81,7 @@ impl Node {
             command.env("KAFKA_JVM", jvm);
         }
         let child = command
+            .env("KAFKA_SCRAM_USERS", &self.scram_users)
             .arg(&self.folder)
             .stdout(log.try_clone().map_err(io("a broker's log"))?)
             .stderr(log)

@@ -11,13 +11,15 @@ pub struct Options {
     pub properties: Vec<(String, String)>,
     /// Listeners besides the plain one.
     pub listeners: Vec<Listener>,
+    /// Users of SASL/SCRAM-SHA-512, by name and password; made with the cluster.
+    pub scram_users: Vec<(String, String)>,
     /// The JVM's flags in place of the default ones, which are for short lives: `-Xmx1g` where speed is measured.
     pub jvm: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { brokers: 1, properties: Vec::new(), listeners: Vec::new(), jvm: None }
+        Self { brokers: 1, properties: Vec::new(), listeners: Vec::new(), scram_users: Vec::new(), jvm: None }
     }
 }
 
@@ -62,7 +64,21 @@ impl Options {
                 return Err(Error::Options(format!("two listeners named {name}")));
             }
         }
+        let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if let Some((name, _)) =
+            self.scram_users.iter().find(|(name, password)| !is_plain(name) || !is_plain(password))
+        {
+            return Err(Error::Options(format!(
+                "the user {name:?}; take letters and digits for name and password"
+            )));
+        }
         Ok(())
+    }
+
+    /// The users as deploy/kafka/node takes them.
+    pub(crate) fn users(&self) -> String {
+        let users = self.scram_users.iter().map(|(name, password)| format!("{name}:{password}"));
+        users.collect::<Vec<_>>().join(" ")
     }
 
     /// The properties as the lines of a Java properties file.
@@ -100,6 +116,21 @@ mod tests {
         for name in ["", "workers", "A B", "PLAINTEXT", "CONTROLLER"] {
             let refusal = format!("a listener named {name:?}; choose another, in capitals");
             assert_eq!(with(&[name]), Err(refusal));
+        }
+    }
+
+    #[test]
+    fn users_that_a_line_of_settings_would_cut_are_refused() {
+        let with = |name: &str, password: &str| {
+            let scram_users = vec![("one".into(), "two".into()), (name.into(), password.into())];
+            let options = Options { scram_users, ..Options::default() };
+            options.check().map(|()| options.users()).map_err(|error| error.to_string())
+        };
+        assert_eq!(with("shock", "fore2"), Ok("one:two shock:fore2".into()));
+        for (name, password) in [("", "a"), ("a", ""), ("a b", "c"), ("a", "b,c"), ("a:b", "c"), ("a", "b]")]
+        {
+            let refusal = format!("the user {name:?}; take letters and digits for name and password");
+            assert_eq!(with(name, password), Err(refusal));
         }
     }
 }

@@ -13,7 +13,18 @@ pub(crate) fn script(name: &'static str) -> Command {
 
 /// Keeps the variables of `make kafka-up` out of its way.
 pub(crate) fn on_its_own(command: &mut Command) {
-    for variable in ["DIR", "PROPERTIES", "LISTENERS", "JVM", "WIPE", "BROKERS", "PORT", "CONTROLLER_PORT"] {
+    const VARIABLES: [&str; 9] = [
+        "DIR",
+        "PROPERTIES",
+        "LISTENERS",
+        "SCRAM_USERS",
+        "JVM",
+        "WIPE",
+        "BROKERS",
+        "PORT",
+        "CONTROLLER_PORT",
+    ];
+    for variable in VARIABLES {
         command.env_remove(format!("KAFKA_{variable}"));
     }
     command.stdin(Stdio::null());

@@ -2,7 +2,6 @@
 
 use std::{
     error::Error,
-    fs,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -20,11 +19,17 @@ use rdkafka::{
 };
 use tracing::{debug, error, warn};
 
+use super::{failure::in_our_keys, token};
+
 /// What is known of the connection to the brokers, by all clients together.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     down: AtomicBool,
     said: Mutex<String>,
+    /// Why the last broker that failed did.
+    last: Mutex<String>,
+    /// Why a broker will not have us, or we will not have it.
+    refused: Mutex<Option<String>>,
 }
 
 impl Connection {
@@ -40,6 +45,27 @@ impl Connection {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         reason.clone_into(&mut said);
         self.down.store(true, Relaxed);
+    }
+
+    /// One broker does not answer; why.
+    fn lost(&self, reason: String) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    /// It will be the same the next time: what is wrong is in our keys or on the cluster.
+    fn refuses(&self, reason: String) {
+        self.lost(reason.clone());
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    /// Why we don't come in, as long as trying again is no use.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the last broker that failed did; empty: none has.
+    pub(super) fn last(&self) -> String {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why nothing gets through at present.
@@ -74,13 +100,28 @@ impl ClientContext for Common {
             // Told by the reader's poll as well, where it belongs.
             Some(RDKafkaErrorCode::PartitionEOF) => {}
             Some(RDKafkaErrorCode::AllBrokersDown) => {
+                // It only counts them. What the last of them said comes first.
+                let last = self.connection.last();
+                let reason = if last.is_empty() { reason } else { &last };
                 if self.connection.trouble().is_none() {
                     warn!("no broker of Kafka answers: {reason}");
                 }
                 self.connection.fails(reason);
             }
-            Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve) => {
+            Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve)
+                if !dislikes_our_certificate(reason) =>
+            {
                 debug!("a broker of Kafka does not answer: {reason}");
+                self.connection.lost(in_our_keys(reason));
+            }
+            Some(
+                RDKafkaErrorCode::SSL
+                | RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::BrokerTransportFailure,
+            ) => {
+                let reason = self.refusal(&error, reason);
+                warn!("Kafka can't be entered: {reason}");
+                self.connection.refuses(reason);
             }
             _ => warn!("Kafka's client: {error}: {reason}"),
         }
@@ -89,12 +130,35 @@ impl ClientContext for Common {
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
         let file =
             self.token_file.as_ref().ok_or("set journal.kafka.sasl_token_file to a file with the token")?;
-        let token = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let token = token.trim().to_owned();
-        // Read again in a minute, whatever it says of itself: who renews the file needs not tell us.
-        let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() + 75_000;
-        Ok(OAuthToken { token, principal_name: "foreshock".into(), lifetime_ms: i64::try_from(soon)? })
+        token::read(file)
     }
+}
+
+impl Common {
+    /// What a broker that we don't get along with says, and where to look.
+    fn refusal(&self, error: &KafkaError, reason: &str) -> String {
+        let reason = in_our_keys(reason);
+        match (error.rdkafka_error_code(), &self.token_file) {
+            (Some(RDKafkaErrorCode::Authentication), Some(file)) => {
+                format!("{reason}; the token is that of {} (journal.kafka.sasl_token_file)", file.display())
+            }
+            (Some(RDKafkaErrorCode::Authentication), None) if !reason.contains("sasl_token_file") => {
+                format!("{reason}; see journal.kafka.sasl_mechanism, sasl_username and sasl_password")
+            }
+            _ if dislikes_our_certificate(&reason) => {
+                format!(
+                    "{reason}; see journal.kafka.certificate_file and key_file, and whom the cluster trusts"
+                )
+            }
+            _ => reason,
+        }
+    }
+}
+
+/// Whether a broker said so in TLS. From 1.3 on it does after it has let us connect, by an alert in place of the first
+/// answer: the library takes that for a connection that broke.
+fn dislikes_our_certificate(reason: &str) -> bool {
+    reason.contains("SSL alert number") && (reason.contains("certificate") || reason.contains("unknown ca"))
 }
 
 impl ConsumerContext for Common {}

@@ -9,6 +9,26 @@ pub(super) fn failure(doing: &'static str, error: &KafkaError) -> JournalError {
     JournalError::Kafka { doing, reason: reason(error) }
 }
 
+/// Properties of the library that have a key of ours.
+const KEYS: [(&str, &str); 5] = [
+    ("ssl.ca.location", "journal.kafka.ca_file"),
+    ("ssl.certificate.location", "journal.kafka.certificate_file"),
+    ("ssl.key.location", "journal.kafka.key_file"),
+    ("security.protocol", "journal.kafka.security_protocol"),
+    ("sasl.mechanism", "journal.kafka.sasl_mechanism"),
+];
+
+/// The words of the library, with our names of what is set.
+pub(super) fn in_our_keys(said: &str) -> String {
+    KEYS.iter().fold(said.to_owned(), |said, (theirs, ours)| said.replace(theirs, ours))
+}
+
+/// A client that can't be made: something is set wrong.
+pub(super) fn unmade(error: &KafkaError) -> JournalError {
+    let said = in_our_keys(&error.to_string());
+    JournalError::Unusable(format!("its client can't be made: {said}; see journal.kafka"))
+}
+
 /// The words of the library, without the name of its call.
 pub(super) fn reason(error: &KafkaError) -> String {
     match error.rdkafka_error_code() {

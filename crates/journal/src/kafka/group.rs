@@ -23,7 +23,7 @@ use rdkafka::{
     Offset as KafkaOffset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaErrorCode},
-    producer::{BaseProducer, Producer},
+    producer::BaseProducer,
     types::RDKafkaRespErr,
 };
 use tokio::sync::mpsc;
@@ -31,6 +31,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     KafkaOptions,
+    asked::{Asked, begin},
     context::{Common, common_context},
     failure::{failure, reason},
     names::Names,
@@ -425,10 +426,7 @@ impl Group {
     }
 
     fn look_after(&self, member: &Arc<BaseConsumer<MemberContext>>) -> Result<(), JournalError> {
-        let lookup: BaseConsumer<Common> = self
-            .options
-            .lookup(&self.consumer_name)
-            .create_with_context(self.common.clone())
+        let lookup = Asked::new(&self.options.lookup(&self.consumer_name), self.common.clone())
             .map_err(|error| failure("asking for a group's offsets", &error))?;
         while !self.stops() {
             match member.poll(EVERY) {
@@ -459,7 +457,7 @@ impl Group {
     fn take_over(
         &self,
         member: &BaseConsumer<MemberContext>,
-        lookup: &BaseConsumer<Common>,
+        lookup: &Asked<Common>,
         coming: &[Partition],
     ) -> Result<(), JournalError> {
         let began = Instant::now();
@@ -516,7 +514,7 @@ impl Group {
             .options
             .transactions(owner)
             .create_with_context::<_, BaseProducer<Common>>(self.common.clone())
-            .and_then(|producer| producer.init_transactions(PATIENCE));
+            .and_then(|producer| begin(&producer));
         match ended {
             Ok(()) => {
                 debug!(consumer = self.consumer_name, owner, "ended what the owner before may have left open")

@@ -14,16 +14,18 @@ use std::{
 use rdkafka::{
     TopicPartitionList,
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
-    consumer::{BaseConsumer, Consumer},
+    consumer::Consumer,
+    error::KafkaResult,
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     KafkaOptions,
     append::Appender,
+    asked::{Asked, unanswered},
     context::{Common, Connection},
     counters::Counters,
-    failure::failure,
+    failure::{failure, unmade},
     group::Group,
     names::Names,
     reader::KafkaReader,
@@ -55,6 +57,7 @@ pub struct KafkaJournal {
     taps: Arc<Taps>,
     snapshots: Snapshots,
     groups: Mutex<HashMap<String, Arc<Group>>>,
+    lookups: Mutex<HashMap<String, Arc<Asked<Common>>>>,
     counters: Arc<Counters>,
 }
 
@@ -84,10 +87,12 @@ impl KafkaJournal {
             partitions: Default::default(),
             max_entry_bytes: AtomicUsize::new(USUAL_LIMIT - AROUND_A_MESSAGE),
         });
-        let looking = Arc::clone(&shared);
-        let snapshots = tokio::task::spawn_blocking(move || looking.first_look())
+        let (looking, waits) = (Arc::clone(&shared), Arc::new(()));
+        let still_waits = Arc::downgrade(&waits);
+        let snapshots = tokio::task::spawn_blocking(move || looking.first_look(&still_waits))
             .await
             .map_err(|error| JournalError::Unusable(error.to_string()))??;
+        drop(waits);
         shared.ask_for_limits().await;
         let counters = Arc::new(Counters::default());
         let taps = Arc::new(Taps::new(options.clone(), common.clone()));
@@ -96,6 +101,7 @@ impl KafkaJournal {
             snapshots: Snapshots::new(&options, names, common, Arc::clone(&taps), snapshots)?,
             taps,
             groups: Mutex::default(),
+            lookups: Mutex::default(),
             counters,
             shared: Arc::clone(&shared),
         });
@@ -121,7 +127,7 @@ impl KafkaJournal {
     }
 
     /// Looks whether topics have grown. Who appends and reads hears of it before the number is told.
-    fn look_for_growth(&self, client: &BaseConsumer<Common>) {
+    fn look_for_growth(&self, client: &Asked<Common>) {
         let connection = &self.shared.common.connection;
         let metadata = match client.fetch_metadata(None, PATIENCE) {
             Ok(metadata) => metadata,
@@ -145,21 +151,20 @@ impl Shared {
         Stream::ALL.iter().position(|known| *known == stream).expect("every stream is one of all")
     }
 
-    fn admin(&self) -> Result<BaseConsumer<Common>, JournalError> {
-        self.options.admin().create_with_context(self.common.clone()).map_err(|error| {
-            JournalError::Unusable(format!("its client can't be made: {error}; see journal.kafka"))
-        })
+    fn admin(&self) -> Result<Asked<Common>, JournalError> {
+        Asked::new(&self.options.admin(), self.common.clone()).map_err(|error| unmade(&error))
     }
 
     /// Waits for the cluster, then for topics that were made just now, and counts partitions. Returns those of the
-    /// topic of snapshots.
-    fn first_look(&self) -> Result<i32, JournalError> {
+    /// topic of snapshots. Fails where waiting is no use: a broker will not have us, or we don't know it for ours.
+    fn first_look(&self, still_waits: &Weak<()>) -> Result<i32, JournalError> {
         let client = self.admin()?;
         let mut tries = 0_u32;
         let mut answered = None;
-        loop {
-            match client.fetch_metadata(None, PATIENCE) {
+        while still_waits.strong_count() > 0 {
+            match client.look(tries) {
                 Ok(metadata) => {
+                    self.common.connection.works();
                     let counts: HashMap<&str, usize> = metadata
                         .topics()
                         .iter()
@@ -181,16 +186,23 @@ impl Shared {
                     )));
                 }
                 Err(error) => {
+                    let connection = &self.common.connection;
+                    if let Some(refused) = connection.refused() {
+                        return Err(JournalError::Unusable(refused));
+                    }
                     tries += 1;
                     if tries.is_power_of_two() {
                         warn!(
                             brokers = self.options.brokers,
-                            tries, "Kafka does not answer, it is tried again: {error}"
+                            tries,
+                            "Kafka does not answer, it is tried again: {}",
+                            unanswered(&error, connection)
                         );
                     }
                 }
             }
         }
+        Err(JournalError::Closed)
     }
 
     /// Takes note of the number of partitions. Returns topics that are not there.
@@ -214,6 +226,9 @@ impl Shared {
 
     /// Learns how large a message of telemetry may be.
     async fn ask_for_limits(&self) {
+        if self.options.takes_token() {
+            return debug!("the topics' limits can't be asked for with a token, Kafka's default is taken");
+        }
         let admin: AdminClient<Common> = match self.options.admin().create_with_context(self.common.clone()) {
             Ok(admin) => admin,
             Err(error) => return warn!("the topics' limits can't be asked for: {error}"),
@@ -444,18 +459,25 @@ impl KafkaJournal {
         format!("{}-{me}", options.group_id(consumer))
     }
 
+    /// The client that is asked for a group's offsets, made once.
+    fn lookup(&self, consumer: &str) -> KafkaResult<Arc<Asked<Common>>> {
+        let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lookup) = lookups.get(consumer) {
+            return Ok(Arc::clone(lookup));
+        }
+        let config = self.shared.options.lookup(consumer);
+        let lookup = Arc::new(Asked::new(&config, self.shared.common.clone())?);
+        lookups.insert(consumer.to_owned(), Arc::clone(&lookup));
+        Ok(lookup)
+    }
+
     fn committed_offsets(
         &self,
         consumer: &str,
         asked: TopicPartitionList,
     ) -> Result<HashMap<Partition, CommittedOffset>, JournalError> {
         let asking = |error| failure("asking for a group's offsets", &error);
-        let lookup: BaseConsumer<Common> = self
-            .shared
-            .options
-            .lookup(consumer)
-            .create_with_context(self.shared.common.clone())
-            .map_err(asking)?;
+        let lookup = self.lookup(consumer).map_err(asking)?;
         let found =
             until_answered(&lookup, || lookup.committed_offsets(asked.clone(), PATIENCE)).map_err(asking)?;
         let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {

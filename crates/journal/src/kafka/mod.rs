@@ -8,10 +8,12 @@
 //! tap.rs reader.rs partitions read at given offsets, committed records alone
 //! snapshot.rs      states on a compacted topic
 //! topics.rs        what `foreshock topics` makes
+//! asked.rs         clients that are only asked, polled all the while; token.rs: what lets them in
 //! ```
 //! Why so: docs/decisions/0008-exactly-once-on-kafka.md.
 
 mod append;
+mod asked;
 mod context;
 mod counters;
 mod failure;
@@ -23,6 +25,7 @@ mod options;
 mod reader;
 mod snapshot;
 mod tap;
+mod token;
 pub mod topics;
 mod transaction;
 mod turn;

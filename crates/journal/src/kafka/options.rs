@@ -57,6 +57,13 @@ impl KafkaOptions {
         format!("{}foreshock-{consumer}", self.prefix)
     }
 
+    /// Whether it comes in by SASL/OAUTHBEARER.
+    pub(super) fn takes_token(&self) -> bool {
+        let mechanism =
+            ["sasl.mechanism", "sasl.mechanisms"].iter().find_map(|key| self.properties.get(*key));
+        mechanism.is_some_and(|mechanism| mechanism == "OAUTHBEARER")
+    }
+
     fn client(&self, what: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);

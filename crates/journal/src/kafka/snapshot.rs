@@ -16,7 +16,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use rdkafka::{
     Message, Offset as KafkaOffset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer},
+    consumer::{CommitMode, Consumer},
     message::DeliveryResult,
     producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
     util::Timeout,
@@ -25,6 +25,7 @@ use tracing::warn;
 
 use super::{
     KafkaOptions,
+    asked::Asked,
     context::{Common, common_context},
     failure::failure,
     group::put,
@@ -111,7 +112,7 @@ pub(super) struct Snapshots {
     partitions: i32,
     producer: ThreadedProducer<Pieces>,
     /// By consumer: who commits and finds its pointers.
-    pointers: Mutex<HashMap<String, Arc<BaseConsumer<Common>>>>,
+    pointers: Mutex<HashMap<String, Arc<Asked<Common>>>>,
 }
 
 impl Snapshots {
@@ -252,15 +253,13 @@ impl Snapshots {
         Ok(Pointer::parse(element.metadata()).map(|pointer| (covers, pointer)))
     }
 
-    fn client(&self, consumer: &str) -> Result<Arc<BaseConsumer<Common>>, JournalError> {
+    fn client(&self, consumer: &str) -> Result<Arc<Asked<Common>>, JournalError> {
         let mut clients = self.pointers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(consumer) {
             return Ok(Arc::clone(client));
         }
-        let client = self
-            .options
-            .lookup(&format!("snapshots-{consumer}"))
-            .create_with_context(self.common.clone())
+        let config = self.options.lookup(&format!("snapshots-{consumer}"));
+        let client = Asked::new(&config, self.common.clone())
             .map_err(|error| failure("asking where a state lies", &error))?;
         let client = Arc::new(client);
         clients.insert(consumer.to_owned(), Arc::clone(&client));

@@ -24,6 +24,7 @@ use tracing::debug;
 
 use super::{
     KafkaOptions,
+    asked::Asked,
     context::{Common, common_context},
     failure::failure,
 };
@@ -82,7 +83,7 @@ pub(super) struct Taps {
     common: Common,
     clients: Mutex<Vec<Arc<Client>>>,
     /// Asks where partitions begin and end. A client that reads would answer only after what it waits for has come.
-    asking: OnceLock<BaseConsumer<ReadContext>>,
+    asking: OnceLock<Asked<ReadContext>>,
     /// Where committed records end, as of a second ago, of the partitions that are read.
     ends: Arc<Mutex<BTreeMap<Place, i64>>>,
     /// The offset up to which a partition was read, while there is nothing more of it.
@@ -182,18 +183,20 @@ impl Taps {
         }
     }
 
-    fn asking(&self) -> Result<&BaseConsumer<ReadContext>, JournalError> {
+    fn asking(&self) -> Result<&Asked<ReadContext>, JournalError> {
         if self.asking.get().is_none() {
+            let mut config = self.options.reading();
+            // Those of the clients that read are enough.
+            config.set("statistics.interval.ms", "0");
+            let made = Asked::new(&config, self.context());
             // Where two come at once one of theirs is dropped.
-            let _ = self.asking.set(self.client()?);
+            let _ = self.asking.set(made.map_err(|error| failure("making a reader", &error))?);
         }
         Ok(self.asking.get().expect("set above"))
     }
 
-    fn client(&self) -> Result<BaseConsumer<ReadContext>, JournalError> {
-        let context = ReadContext { common: self.common.clone(), ends: Arc::clone(&self.ends) };
-        let made = self.options.reading().create_with_context(context);
-        made.map_err(|error| failure("making a reader", &error))
+    fn context(&self) -> ReadContext {
+        ReadContext { common: self.common.clone(), ends: Arc::clone(&self.ends) }
     }
 
     /// A client that does not hold the place, which it holds from now on.
@@ -211,7 +214,9 @@ impl Taps {
     }
 
     fn connect(&self) -> Result<Arc<Client>, JournalError> {
-        let consumer = Arc::new(self.client()?);
+        let made = self.options.reading().create_with_context(self.context());
+        let consumer: Arc<BaseConsumer<ReadContext>> =
+            Arc::new(made.map_err(|error| failure("making a reader", &error))?);
         let stop = Arc::new(AtomicBool::new(false));
         let (looked_after, stopped) = (Arc::clone(&consumer), Arc::clone(&stop));
         thread::Builder::new()

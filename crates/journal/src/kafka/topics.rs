@@ -14,8 +14,9 @@ use rdkafka::{
 
 use super::{
     KafkaOptions, OWN_MESSAGE_BYTES,
+    asked::Asked,
     context::{Common, Connection},
-    failure::failure,
+    failure::{failure, unmade},
     names::Names,
     tap::PATIENCE,
 };
@@ -210,19 +211,28 @@ fn compare(wanted: &[Topic], replication: u16, present: &BTreeMap<String, Presen
 
 /// Kafka's side of the topics.
 pub struct Topics {
-    admin: AdminClient<Common>,
+    looking: Asked<Common>,
+    /// It is never polled by the library that we have it from, and so has no token.
+    admin: Option<AdminClient<Common>>,
+    connection: Arc<Connection>,
     names: Names,
 }
 
 impl Topics {
     /// Reaches the cluster when it is first asked.
     pub fn new(options: &KafkaOptions) -> Result<Self, JournalError> {
-        let common =
-            Common { connection: Arc::new(Connection::default()), token_file: options.token_file.clone() };
-        let admin = options.admin().create_with_context(common).map_err(|error| {
-            JournalError::Unusable(format!("its client can't be made: {error}; see journal.kafka"))
-        })?;
-        Ok(Self { admin, names: Names::new(&options.prefix) })
+        let connection = Arc::<Connection>::default();
+        let common = Common { connection: Arc::clone(&connection), token_file: options.token_file.clone() };
+        let looking = Asked::new(&options.admin(), common.clone()).map_err(|error| unmade(&error))?;
+        let admin = (!options.takes_token()).then(|| options.admin().create_with_context(common));
+        let admin = admin.transpose().map_err(|error| unmade(&error))?;
+        Ok(Self { looking, admin, connection, names: Names::new(&options.prefix) })
+    }
+
+    fn admin(&self, doing: &'static str) -> Result<&AdminClient<Common>, JournalError> {
+        let reason = "with OAUTHBEARER topics can be neither changed nor their settings looked at; let another user do it, by \
+                      certificate, SCRAM or PLAIN, or Kafka's own tools as `foreshock topics plan` shows";
+        self.admin.as_ref().ok_or_else(|| JournalError::Kafka { doing, reason: reason.to_owned() })
     }
 
     /// What lies between what is there and what is wanted.
@@ -232,9 +242,9 @@ impl Topics {
     }
 
     async fn present(&self, topics: &[Topic]) -> Result<BTreeMap<String, Present>, JournalError> {
-        let looking = |error| failure("looking at the topics", &error);
-        let metadata = tokio::task::block_in_place(|| self.admin.inner().fetch_metadata(None, PATIENCE))
-            .map_err(looking)?;
+        const LOOKING: &str = "looking at the topics";
+        let looked = tokio::task::block_in_place(|| self.looking.look_patiently(&self.connection));
+        let metadata = looked.map_err(|reason| JournalError::Kafka { doing: LOOKING, reason })?;
         let mut present: BTreeMap<String, Present> = BTreeMap::new();
         for topic in metadata.topics() {
             if topics.iter().any(|wanted| wanted.name == topic.name()) {
@@ -248,7 +258,8 @@ impl Topics {
         if asked.is_empty() {
             return Ok(present);
         }
-        let answers = self.admin.describe_configs(&asked, &patient()).await.map_err(looking)?;
+        let answers = self.admin(LOOKING)?.describe_configs(&asked, &patient()).await;
+        let answers = answers.map_err(|error| failure(LOOKING, &error))?;
         for (topic, answer) in asked.iter().zip(answers) {
             let ResourceSpecifier::Topic(name) = topic else { continue };
             let resource = answer.map_err(|code| refused("looking at the settings of", name, code))?;
@@ -273,12 +284,12 @@ impl Topics {
                 for (key, value) in settings {
                     new = new.set(key, value);
                 }
-                let answers = self.admin.create_topics([&new], &patient()).await;
+                let answers = self.admin("making topics")?.create_topics([&new], &patient()).await;
                 done("making", topic, answers.map_err(|error| failure("making topics", &error))?)
             }
             Step::Grow { topic, to, .. } => {
                 let new = NewPartitions::new(topic, (*to).into());
-                let answers = self.admin.create_partitions([&new], &patient()).await;
+                let answers = self.admin("growing topics")?.create_partitions([&new], &patient()).await;
                 done("growing", topic, answers.map_err(|error| failure("growing topics", &error))?)
             }
             Step::Set { topic, changes, kept } => {
@@ -290,7 +301,7 @@ impl Topics {
                 for (key, _, value) in changes {
                     all = all.set(key, value);
                 }
-                let answers = self.admin.alter_configs([&all], &patient()).await;
+                let answers = self.admin("setting topics")?.alter_configs([&all], &patient()).await;
                 for answer in answers.map_err(|error| failure("setting topics", &error))? {
                     answer.map_err(|(_, code)| refused("setting", topic, code))?;
                 }

@@ -19,7 +19,7 @@ use std::{
 
 use rdkafka::{
     Message, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata},
+    consumer::{Consumer, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
@@ -29,6 +29,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     KafkaOptions,
+    asked::{Asked, begin},
     context::{Common, common_context},
     failure::{failure, reason},
     group::{Group, put},
@@ -50,6 +51,8 @@ const OFFSETS_WITHIN: Duration = Duration::from_secs(15);
 const MOST_STUCK: usize = 32;
 /// Of this process.
 static STUCK: AtomicUsize = AtomicUsize::new(0);
+/// How often a producer is polled that nothing is handed to: it takes a new token only then.
+const POLLED_EVERY: Duration = Duration::from_secs(1);
 /// Batches that may wait; a runner has one on its way, so there are no more than partitions.
 const MOST_WAITING: usize = 4096;
 
@@ -214,11 +217,18 @@ impl Committer {
         (state.transactions, state.took)
     }
 
-    /// What waits and fits one transaction; nothing: closed.
-    fn take(&self) -> Vec<Waiting> {
+    /// What waits and fits one transaction; nothing: closed. As long as nothing comes, the producer is looked after.
+    fn take(&self, producer: &Transactions) -> Vec<Waiting> {
         let mut state = self.locked();
         while state.waiting.is_empty() && !state.closed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait_timeout(state, POLLED_EVERY);
+            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if timeout.timed_out() {
+                drop(state);
+                producer.poll(Duration::ZERO);
+                state = self.locked();
+            }
         }
         let mut bytes = 0;
         let fits = state.waiting.iter().take_while(|waiting| {
@@ -247,7 +257,7 @@ impl Committer {
         self.changed.notify_all();
         loop {
             let began = Instant::now();
-            let mut batches = self.take();
+            let mut batches = self.take(&producer);
             if batches.is_empty() {
                 return;
             }
@@ -322,7 +332,7 @@ fn connect(group: &Group, options: &KafkaOptions, common: &Common, id: &str) -> 
         }
         let made =
             options.transactions(id).create_with_context::<_, BaseProducer<Outputs>>(Outputs::new(common));
-        let made = made.and_then(|producer| producer.init_transactions(PATIENCE).map(|()| producer));
+        let made = made.and_then(|producer| begin(&producer).map(|()| producer));
         match made {
             Ok(producer) => return Some(Arc::new(producer)),
             Err(error) => {
@@ -506,9 +516,7 @@ fn is_there(
         let consumer =
             batches.first().map(|waiting| waiting.consumed().consumer.as_str()).unwrap_or_default();
         // Our own name was taken anew, so nothing of ours is open: what is there is final.
-        let found = options
-            .lookup(consumer)
-            .create_with_context::<_, BaseConsumer<Common>>(common.clone())
+        let found = Asked::new(&options.lookup(consumer), common.clone())
             .and_then(|lookup| lookup.committed_offsets(asked.clone(), PATIENCE));
         match found {
             Ok(found) => {

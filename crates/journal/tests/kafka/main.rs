@@ -3,6 +3,7 @@
 
 mod cluster;
 mod entries;
+mod secured;
 mod shares;
 mod snapshots;
 mod topics;

@@ -1,6 +1,6 @@
 //! The section `[journal.kafka]`.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fs::File, path::PathBuf, time::Duration};
 
 use foreshock_journal::{KafkaOptions, kafka::topics::Wanted};
 use foreshock_notify::SecretRef;
@@ -96,8 +96,26 @@ const OURS: [&str; 8] = [
 ];
 
 impl KafkaConfig {
-    /// As the journal takes it. Fails where a secret can't be read.
+    /// Files that are read by the library, or later.
+    fn check_files(&self) -> Result<(), String> {
+        let files = [
+            ("ca_file", &self.ca_file),
+            ("certificate_file", &self.certificate_file),
+            ("key_file", &self.key_file),
+            ("sasl_token_file", &self.sasl_token_file),
+        ];
+        let unreadable =
+            files.iter().filter(|(_, file)| !file.as_os_str().is_empty()).filter_map(|(key, file)| {
+                let error = File::open(file).err()?;
+                Some(format!("journal.kafka.{key}: {} can't be read: {error}", file.display()))
+            });
+        let unreadable: Vec<String> = unreadable.collect();
+        if unreadable.is_empty() { Ok(()) } else { Err(unreadable.join("; ")) }
+    }
+
+    /// As the journal takes it. Fails where a secret, a certificate or a key can't be read.
     pub(crate) fn options(&self, queue_bytes: u64) -> Result<KafkaOptions, String> {
+        self.check_files()?;
         let mut options = KafkaOptions::new(&self.brokers);
         options.prefix.clone_from(&self.topic_prefix);
         options.instance.clone_from(&self.instance);
@@ -202,5 +220,30 @@ impl KafkaConfig {
             ));
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_not_there_are_told_at_the_start_all_at_once_by_their_keys() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (there, nowhere) = (folder.path().join("there"), folder.path().join("nowhere"));
+        std::fs::write(&there, "").expect("written");
+        let good = KafkaConfig { ca_file: there.clone(), sasl_token_file: there, ..KafkaConfig::default() };
+        assert!(good.options(1).is_ok());
+        let wrong = KafkaConfig {
+            ca_file: nowhere.clone(),
+            certificate_file: nowhere.clone(),
+            key_file: nowhere.clone(),
+            sasl_token_file: nowhere.clone(),
+            ..good
+        };
+        let told = wrong.options(1).expect_err("nothing is there");
+        let why = format!("{} can't be read: No such file or directory (os error 2)", nowhere.display());
+        let expected = ["ca_file", "certificate_file", "key_file", "sasl_token_file"];
+        assert_eq!(told, expected.map(|key| format!("journal.kafka.{key}: {why}")).join("; "));
     }
 }
