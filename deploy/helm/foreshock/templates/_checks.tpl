@@ -22,9 +22,6 @@
 {{- $faults = append $faults (printf "config.journal.%s is the embedded journal's: take config.journal.kafka.%s" . .) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.worker.standby (semverCompare "<1.28-0" .Capabilities.KubeVersion.Version) -}}
-{{- $faults = append $faults (printf "worker.standby: Kubernetes %s does not number a StatefulSet's pods, 1.28 and later do" .Capabilities.KubeVersion.Version) -}}
-{{- end -}}
 {{- $tls := has $security.protocol (list "ssl" "sasl_ssl") -}}
 {{- $sasl := hasPrefix "sasl_" $security.protocol -}}
 {{- if and (not $tls) (or $security.ca.secret $security.client.secret) -}}
