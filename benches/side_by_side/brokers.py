@@ -65,7 +65,7 @@ def kafka(directory, brokers=1, properties=""):
 class Distributed:
     """Foreshock's topics on a Kafka, and its services as processes of their own."""
 
-    def __init__(self, settings, directory, cluster, extra="", partitions=PARTITIONS, properties=None):
+    def __init__(self, settings, directory, cluster, extra="", partitions=PARTITIONS, properties=None, instance=""):
         self.program, self.directory, self.cluster = settings.bin / "foreshock", pathlib.Path(directory), cluster
         self.grpc, self.http = free_port(), free_port()
         copies = 3 if cluster.count >= 3 else 1
@@ -80,6 +80,7 @@ stage_partitions = {partitions}
 replication = {copies}
 min_insync_replicas = {2 if copies == 3 else 1}
 session_timeout_ms = 6000
+instance = "{instance}"
 [journal.kafka.properties]
 {lines}
 [ingest]

@@ -42,25 +42,36 @@ def worker_ends(settings, what, how, asked):
 
 
 def with_state(settings):
-    """The same with the state of many series, which whoever takes over has to load."""
+    """The same with the state of many series: whoever takes over has to load it, or has followed it."""
     for series in settings.series:
-        what = f"worker killed, {series // 1000} k series"
         # Each series once a round; two of them make a baseline.
         more = ("--signal", "metrics", "--series", series, "--rate", series / settings.round_seconds)
-        with scratch(settings) as directory, kafka(directory) as cluster:
-            foreshock = Distributed(settings, directory, cluster)
-            with foreshock.service("ingest") as ingest, foreshock.service("worker") as goes, foreshock.service("worker") as stays:
-                with background(settings, foreshock, ingest, 10, 100, *more):
-                    shared_out(goes, stays)
-                    known = lambda: sum(worker.total("foreshock_stage_series") for worker in (goes, stays))
-                    until(lambda: known() >= series, 10 * settings.round_seconds)
-                    time.sleep(settings.round_seconds)
-                    seconds = ends(goes, signal.SIGKILL, stays)
-                    # The gauge follows once a second.
-                    until(lambda: stays.total("foreshock_stage_series") >= series, 30)
-                    memory = resident_mib(stays.pid)
-        settings.table.add(what, "s until its partitions are served", seconds, None, "< 10 s")
-        settings.table.add(what, "MiB of the other afterwards", memory)
+        for paired in (False, True):
+            what = f"worker killed, {series // 1000} k series" + (", another stood by" if paired else "")
+            with scratch(settings) as directory, kafka(directory) as cluster:
+                pair = {"extra": "[worker]\nstandby = true\n", "instance": "pair"} if paired else {}
+                foreshock = Distributed(settings, directory, cluster, **pair)
+                with foreshock.service("ingest") as ingest, foreshock.service("worker") as goes:
+                    until(lambda: len(entries(goes)) == STAGES * PARTITIONS, 60)
+                    with foreshock.service("worker") as stays, background(settings, foreshock, ingest, 10, 100, *more):
+                        seconds, memory = taken_over(settings, series, goes, stays, paired)
+            settings.table.add(what, "s until its partitions are served", seconds, None, "< 10 s")
+            settings.table.add(what, "MiB of the other afterwards", memory)
+
+
+def taken_over(settings, series, goes, stays, paired):
+    if paired:
+        follows = lambda: stays.total("foreshock_worker_followed_partitions") == STAGES * PARTITIONS
+        until(follows, 60)
+    else:
+        shared_out(goes, stays)
+    known = lambda: goes.total("foreshock_stage_series") + stays.total("foreshock_stage_series")
+    until(lambda: known() >= series, 10 * settings.round_seconds)
+    time.sleep(settings.round_seconds)
+    seconds = ends(goes, signal.SIGKILL, stays)
+    # The gauge follows once a second.
+    until(lambda: stays.total("foreshock_stage_series") >= series, 60)
+    return seconds, resident_mib(stays.pid)
 
 
 def shared_out(*workers):
