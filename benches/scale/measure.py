@@ -9,7 +9,7 @@ from load import cpu_a_million, load
 from machine import cpu_seconds
 from model import Figures
 from servers import scratch
-from stages import filled
+from stages import SUMMED_UP, filled
 
 PARTITIONS = [1, 2, 4]
 # From the rows `memory` of benches/side_by_side, in docs/benchmarks.md: 773 MiB with 1 M series, 154 MiB with 100 k.
@@ -27,7 +27,7 @@ def measure(settings, repeats):
         worker_cpu=middle(most, "CPU-s/M"),
         broker_consume_cpu=middle(most, "broker's CPU-s/M"),
         record_bytes=middle(produced, "bytes a record"),
-        summary_bytes=middle(most, "summaries, bytes a record"),
+        window_bytes=middle(most, SUMMED_UP),
         stages={partitions: middle(runs, "records/s") for partitions, runs in by_partitions.items()},
         cores=os.cpu_count(),
         worker_base_bytes=middle(most, "memory MiB") * 2**20,

@@ -7,6 +7,10 @@ import dataclasses
 import math
 
 
+# What reduce sums an instance's lines up in.
+WINDOW_SECONDS = 10
+
+
 @dataclasses.dataclass(frozen=True)
 class Figures:
     """Measured on one machine, by `python3 benches/scale --measure`."""
@@ -16,9 +20,9 @@ class Figures:
     broker_produce_cpu: float
     worker_cpu: float
     broker_consume_cpu: float
-    # Bytes a record: on the wire, and of the summaries that follow from it.
+    # Bytes of a record on the wire, and of the summary of one instance's window.
     record_bytes: float
-    summary_bytes: float
+    window_bytes: float
     # Records a second through the stages by partitions, and the cores they had, the broker's use among them.
     stages: dict[int, float]
     cores: int
@@ -111,7 +115,7 @@ def plan(figures, assumed, records_a_second):
     instances = records_a_second / assumed.lines_an_instance
     memory = figures.worker_base_bytes + instances * assumed.series_an_instance * figures.series_bytes / workers
     return Plan(records_a_second, ingest_pods, partitions, workers, memory / 2**30, whole(needs[limit]), limit, network, disk, transactions,
-                records_a_second * figures.summary_bytes / 1e6)
+                instances * figures.window_bytes / WINDOW_SECONDS / 1e6)
 
 
 def check(figures, tolerance=0.25):

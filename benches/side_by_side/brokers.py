@@ -65,22 +65,28 @@ def kafka(directory, brokers=1, properties=""):
 class Distributed:
     """Foreshock's topics on a Kafka, and its services as processes of their own."""
 
-    def __init__(self, settings, directory, cluster, extra="", partitions=PARTITIONS, properties=None, instance=""):
+    def __init__(self, settings, directory, cluster, extra="", partitions=PARTITIONS, instance=""):
         self.program, self.directory, self.cluster = settings.bin / "foreshock", pathlib.Path(directory), cluster
         self.grpc, self.http = free_port(), free_port()
-        copies = 3 if cluster.count >= 3 else 1
         self.config = self.directory / "foreshock.toml"
-        lines = "".join(f'"{key}" = "{value}"\n' for key, value in (properties or {}).items())
+        self.extra, self.partitions, self.instance = extra, partitions, instance
+        self.configure({})
+        subprocess.run([self.program, "topics", "apply", "--config", self.config], check=True, stdout=subprocess.DEVNULL)
+
+    def configure(self, properties):
+        """For services that start from now on: properties of librdkafka besides."""
+        copies = 3 if self.cluster.count >= 3 else 1
+        lines = "".join(f'"{key}" = "{value}"\n' for key, value in properties.items())
         self.config.write_text(f"""[journal]
 kind = "kafka"
 [journal.kafka]
-brokers = "{cluster.brokers}"
-telemetry_partitions = {partitions}
-stage_partitions = {partitions}
+brokers = "{self.cluster.brokers}"
+telemetry_partitions = {self.partitions}
+stage_partitions = {self.partitions}
 replication = {copies}
 min_insync_replicas = {2 if copies == 3 else 1}
 session_timeout_ms = 6000
-instance = "{instance}"
+instance = "{self.instance}"
 [journal.kafka.properties]
 {lines}
 [ingest]
@@ -88,8 +94,7 @@ grpc_address = "127.0.0.1:{self.grpc}"
 http_address = "127.0.0.1:{self.http}"
 [admin]
 address = "127.0.0.1:0"
-{extra}""")
-        subprocess.run([self.program, "topics", "apply", "--config", self.config], check=True, stdout=subprocess.DEVNULL)
+{self.extra}""")
 
     @contextlib.contextmanager
     def service(self, name):

@@ -1,4 +1,5 @@
 """The stages alone, over topics that were filled before: the worker is all that runs beside the broker."""
+import math
 import time
 
 from brokers import Distributed, kafka, until
@@ -8,6 +9,11 @@ from servers import scratch
 
 # Our own messages' compression, beside what is the default.
 CODECS = ["lz4", "zstd", "none"]
+# What reduce sums an instance's lines up in.
+WINDOW_SECONDS = 10
+
+
+SUMMED_UP = "summaries, bytes an instance and window"
 
 
 def stages(settings):
@@ -22,17 +28,21 @@ def stages(settings):
 def codecs(settings):
     for codec in CODECS:
         figures = filled(settings, properties={"compression.type": codec})
-        for unit in ("summaries, bytes a record", "CPU-s/M", "broker's CPU-s/M"):
+        for unit in (SUMMED_UP, "CPU-s/M", "broker's CPU-s/M"):
             settings.table.add(f"stages alone, our messages as {codec}", unit, figures[unit])
 
 
 def filled(settings, properties=None, partitions=4, seconds=None):
     """Fills the topics, then takes the time of a worker that begins with nothing."""
     with scratch(settings) as directory, kafka(directory) as cluster:
-        foreshock = Distributed(settings, directory, cluster, properties=properties, partitions=partitions)
+        seconds_filled = seconds or settings.fill_seconds
+        foreshock = Distributed(settings, directory, cluster, partitions=partitions)
         with foreshock.service("ingest") as service:
-            report = load(settings, foreshock.grpc, service.pid, 1, 1000, seconds or settings.fill_seconds)
+            report = load(settings, foreshock.grpc, service.pid, 1, 1000, seconds_filled)
         records = report["acknowledged_records"]
+        windows = math.ceil(seconds_filled / WINDOW_SECONDS)
+        # Not of the telemetry: that stays as it came.
+        foreshock.configure(properties or {})
         with foreshock.service("worker") as worker:
             taken = lambda: worker.total("foreshock_stage_records_total", 'stage="reduce"')
             until(lambda: taken() > 0, 60)
@@ -48,6 +58,6 @@ def filled(settings, properties=None, partitions=4, seconds=None):
                 "broker's CPU-s/M": (cluster.cpu_seconds() - broker) / millions,
                 "memory MiB": resident_mib(worker.pid),
                 "transactions/s": (worker.total("foreshock_stage_commits_total") - commits) / seconds,
-                "summaries, bytes a record": cluster.bytes_of("foreshock_summaries") / max(1, records),
+                SUMMED_UP: cluster.bytes_of("foreshock_summaries") / max(1, windows * worker.total("foreshock_stage_instances")),
                 "records": records,
             }

@@ -116,6 +116,10 @@ async fn serve_once(
                 if deadline.is_some() && !stages.abandon.is_cancelled() => stages.abandon.cancel(),
         }
     }
+    // Leaving waits for the brokers.
+    if tokio::task::spawn_blocking(move || drop(turn)).await.is_err() {
+        warn!("our turn could not be given back in order");
+    }
     first_failure.map_or(Ok(()), Err)
 }
 
