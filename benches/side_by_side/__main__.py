@@ -19,13 +19,13 @@ from receiving import durable, gzip, receive
 from settings import Settings
 from stages import codecs, stages
 from table import Table
-from whole import whole
+from whole import whole, whole_on_kafka
 
 # In this order: `latency` takes half of the rate that `whole` found.
 BENCHES = {"receive": receive, "gzip": gzip, "durable": durable, "whole": whole, "latency": latency, "memory": memory}
 # The same on a real Kafka (Java and Maven are needed), asked for by --only or --kafka.
-KAFKA = {"kafka-ingest": ingest, "kafka-stages": stages, "kafka-latency": latency_on_kafka, "kafka-failover": failover,
-         "kafka-failover-state": with_state, "kafka-codecs": codecs}
+KAFKA = {"kafka-ingest": ingest, "kafka-stages": stages, "kafka-whole": whole_on_kafka, "kafka-latency": latency_on_kafka,
+         "kafka-failover": failover, "kafka-failover-state": with_state, "kafka-codecs": codecs}
 
 
 def arguments():
@@ -40,7 +40,7 @@ def arguments():
     parser.add_argument("--probes", type=int, default=200, help="new patterns that `latency` sends")
     parser.add_argument("--series", type=int, nargs="+", default=[100_000, 1_000_000], help="for `memory`")
     parser.add_argument("--round-seconds", type=float, default=30, help="in which `memory` sends each series once")
-    parser.add_argument("--kafka-half-rate", type=float, default=100_000, help="records/s for `kafka-latency`")
+    parser.add_argument("--kafka-half-rate", type=float, default=200_000, help="records/s for `kafka-latency` without `kafka-whole` before it")
     parser.add_argument("--kafka-seconds", type=float, default=20, help="of the rows that receive on Kafka")
     parser.add_argument("--fill-seconds", type=float, default=20, help="in which topics are filled for the stages")
     parser.add_argument("--kafka", action="store_true", help="the benches on Kafka alone")

@@ -15,7 +15,7 @@ import urllib.request
 from brokers import Distributed, kafka
 from load import command
 from servers import Foreshock, scratch
-from whole import sustainable
+from whole import ON_KAFKA, sustainable
 
 WARM_UP_ROUNDS = 24
 ROUND_SECONDS = 5
@@ -67,7 +67,8 @@ def latency(settings):
 
 def latency_on_kafka(settings):
     """The same, each service a process of its own, at half of what goes through all of them on this machine."""
-    rate = settings.kafka_half_rate
+    measured = settings.table.median(ON_KAFKA, "records/s")
+    rate = measured / 2 if measured else settings.kafka_half_rate
     arrived = {}
     with webhook(arrived) as url, scratch(settings) as directory, kafka(directory) as cluster:
         foreshock = Distributed(settings, directory, cluster, route_to(url))

@@ -196,6 +196,22 @@ pub(crate) fn given_up(source: &InputId, times: u64, window: Window) -> Finding 
     degraded.finish(false)
 }
 
+/// Instances of a service come on several partitions of a stream.
+pub(crate) fn scattered(tenant: &Tenant, service: &ServiceName, instances: u64, window: Window) -> Finding {
+    let degraded = Degraded {
+        tenant: tenant.clone(),
+        service: service.clone(),
+        series: "foreshock.scattered".to_owned(),
+        window,
+        observed: instances as f64,
+        severity: Severity::Warning,
+        title: format!(
+            "Foreshock can't tell the order within {instances} instances of {service}, and counts increases of their metrics twice: they come on several partitions of a stream; let whoever writes them use the key of docs/partitioning.md (the Collector's Kafka exporter: partition_logs_by_resource_attributes and its like)"
+        ),
+    };
+    degraded.finish(false)
+}
+
 /// A stage is behind: the final finding of the window that `now` lies in, and the provisional one that stands for the
 /// whole episode of lag.
 pub(crate) fn lagging(lagging: &proto::Lagging, now: Timestamp) -> (Finding, Finding) {

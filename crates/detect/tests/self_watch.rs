@@ -95,6 +95,31 @@ fn what_goes_over_a_limit_is_told_of_the_service_it_belongs_to() {
 }
 
 #[test]
+fn instances_that_come_on_several_partitions_are_told_after_a_minute_and_one_that_moves_is_not() {
+    let partition_of = |move_every: u64| move |second: u64| (second / move_every % 2) as u16;
+    let told = |partition_of: &dyn Fn(u64) -> u16| {
+        let partitions = Partitions { telemetry: 2, ..Partitions::default() };
+        let mut pipeline = Pipeline::new(config(Limits::default()), partitions);
+        for second in 0..150 {
+            let payload = logs("cart", "a", line(second, "INFO ready"));
+            let entry = Entry {
+                tenant: &Tenant::default(),
+                received: Timestamp::default(),
+                kind: InputKind::Data,
+                payload: &payload,
+            };
+            pipeline.feed(LOGS, partition_of(second), entry);
+            pipeline.tick_idle(Timestamp(at(second)));
+        }
+        degraded(&pipeline.take().findings)
+    };
+    let scattered = told(&partition_of(1));
+    assert!(scattered.len() >= 2, "{scattered:?}");
+    assert!(scattered.iter().all(|told| *told == said("cart", "foreshock.scattered", 1.0)), "{scattered:?}");
+    assert_eq!(told(&|second| u16::from(second >= 73)), []);
+}
+
+#[test]
 fn a_lasting_fold_is_one_incident_that_does_not_page() {
     let limits = Limits { services: 1, ..Limits::default() };
     let mut pipeline = Pipeline::new(config(limits), Partitions::default());

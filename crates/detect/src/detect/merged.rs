@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use foreshock_model::{Timestamp, proto};
+use foreshock_model::{Timestamp, fingerprint64, proto};
 use serde::{Deserialize, Serialize};
 
 use crate::{Folds, InputId, degraded::Unread};
@@ -58,6 +58,9 @@ pub(super) struct MergedInstance {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     pub(super) version: String,
+    /// Partitions it came on, by hash of stream and identity: one each, where order within it is kept.
+    on: Vec<(u64, u16)>,
+    pub(super) is_scattered: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,7 +81,7 @@ pub(super) struct MergedSpans {
 
 impl Merged {
     /// Adds what one input partition saw.
-    pub(super) fn add(&mut self, summary: proto::WindowSummary) {
+    pub(super) fn add(&mut self, summary: proto::WindowSummary, source: &InputId) {
         if let Some(logs) = summary.logs {
             self.lines += logs.lines;
             self.errors += logs.errors;
@@ -88,8 +91,9 @@ impl Merged {
         for shape in summary.shapes {
             self.shapes.entry(shape.shape).or_default().add(shape);
         }
+        let stream = fingerprint64(source.stream.as_bytes());
         for instance in summary.instances {
-            self.add_instance(instance);
+            self.add_instance(instance, stream, source.partition);
         }
         self.new_series.extend(summary.new_series.into_iter().map(|info| NewSeries {
             id: info.id,
@@ -124,6 +128,11 @@ impl Merged {
         }
     }
 
+    /// Instances that came on several partitions of a stream.
+    pub(super) fn scattered(&self) -> u64 {
+        self.instances.values().filter(|instance| instance.is_scattered).count() as u64
+    }
+
     /// Whether nothing of the service itself was seen: what there is, is said of Foreshock.
     pub(super) fn is_of_foreshock_alone(&self) -> bool {
         self.shapes.is_empty()
@@ -134,7 +143,7 @@ impl Merged {
             && self.calls.is_empty()
     }
 
-    fn add_instance(&mut self, instance: proto::InstanceWindow) {
+    fn add_instance(&mut self, instance: proto::InstanceWindow, stream: u64, partition: u16) {
         let first = Timestamp(instance.first);
         let merged = self
             .instances
@@ -145,6 +154,13 @@ impl Merged {
         merged.last = merged.last.max(Timestamp(instance.last));
         if instance.version > merged.version {
             merged.version = instance.version;
+        }
+        if instance.identity != 0 {
+            let key = stream ^ instance.identity;
+            match merged.on.iter().find(|(of, _)| *of == key) {
+                Some((_, on)) => merged.is_scattered |= *on != partition,
+                None => merged.on.push((key, partition)),
+            }
         }
     }
 }

@@ -145,7 +145,7 @@ impl Detect {
         let read = self.state.upstream.read::<proto::Summaries>(input.payload)?;
         let Some((source, message)) = read else { return Ok(()) };
         for summary in message.windows {
-            self.merge(summary)?;
+            self.merge(summary, &source)?;
         }
         if !message.urgent.is_empty() {
             let mut report = Report::default();
@@ -158,12 +158,12 @@ impl Detect {
         Ok(())
     }
 
-    fn merge(&mut self, summary: proto::WindowSummary) -> Result<(), String> {
+    fn merge(&mut self, summary: proto::WindowSummary, source: &InputId) -> Result<(), String> {
         let tenant = Tenant::new(&summary.tenant).map_err(|error| error.to_string())?;
         let key = (tenant, ServiceName::from(summary.service.as_str()));
         // A window that was closed without this source: what it saw counts with the oldest window that is open.
         let start = Timestamp(summary.window_start).max(self.state.closed);
-        self.state.pending.entry(start).or_default().entry(key).or_default().add(summary);
+        self.state.pending.entry(start).or_default().entry(key).or_default().add(summary, source);
         Ok(())
     }
 
@@ -250,7 +250,7 @@ impl Detect {
 
 impl Stage for Detect {
     const NAME: &'static str = "detect";
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
     type Output = proto::Findings;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Findings>) {

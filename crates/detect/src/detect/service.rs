@@ -18,7 +18,7 @@ use super::{
     report::Report,
     silence::Sources,
 };
-use crate::{Folds, Limits};
+use crate::{Folds, Limits, degraded};
 
 /// OTLP severity numbers from here on are errors.
 const ERROR_LEVEL: u32 = 17;
@@ -26,6 +26,8 @@ const ERROR_LEVEL: u32 = 17;
 const WARN_LEVEL: u32 = 13;
 /// New patterns less surprising than this are put out neither at once nor at the window's close, but for [`is_told`].
 const NEW_PATTERN_SURPRISE: f64 = 2.0;
+/// Base windows in a row in which instances come on several partitions before that is told: a minute.
+const SCATTERED_WINDOWS: u32 = 6;
 /// New patterns of one window that become findings of their own.
 const NEW_PATTERNS: usize = 10;
 
@@ -51,6 +53,8 @@ pub(super) struct ServiceState {
     operations: Operations,
     sources: Sources,
     versions: BTreeMap<String, Timestamp>,
+    /// Windows in a row in which instances came on several partitions of a stream.
+    scattered: u32,
 }
 
 impl ServiceState {
@@ -66,6 +70,7 @@ impl ServiceState {
             operations: Operations::default(),
             sources: Sources::default(),
             versions: BTreeMap::new(),
+            scattered: 0,
         }
     }
 
@@ -125,10 +130,20 @@ impl ServiceState {
         self.lines.add(merged.lines, merged.errors, merged.shapes.values());
         self.note_versions(key, &merged, report);
         self.sources.take(&merged, window);
+        self.tell_scattered(key, merged.scattered(), window, report);
         let edges = merged.calls.keys().map(|callee| (key.0.clone(), key.1.clone(), callee.clone()));
         report.edges.extend(edges);
         let operations = self.operations.take(merged.operations, merged.calls, window.start, limits);
         Folds { patterns, operations, ..Folds::default() }
+    }
+
+    /// Tells that the order within instances is lost. One that moves as its stream grows is no news, nor is one whose lines
+    /// are late.
+    fn tell_scattered(&mut self, key: &ServiceKey, instances: u64, window: Window, report: &mut Report) {
+        self.scattered = if instances == 0 { 0 } else { self.scattered.saturating_add(1) };
+        if self.scattered >= SCATTERED_WINDOWS {
+            report.findings.push(degraded::scattered(&key.0, &key.1, instances, window));
+        }
     }
 
     /// Learns the templates of shapes met for the first time, in the order of their first lines, and counts all.

@@ -34,6 +34,7 @@ impl Source {
             first: first.nanos(),
             last: last.nanos(),
             version: self.version.to_string(),
+            identity: if &*self.instance == OTHER { 0 } else { self.identity },
         }
     }
 }
