@@ -147,8 +147,9 @@ impl KafkaOptions {
         config.set("fetch.wait.max.ms", "100");
         config.set("fetch.queue.backoff.ms", "5");
         config.set("fetch.error.backoff.ms", "100");
-        // Read ahead, for each partition.
-        config.set("queued.max.messages.kbytes", "4096");
+        // Read ahead, for each partition that is read. One partition alone gave 261 k records/s with 4 MiB, 438 k with 8,
+        // 680 k with 16 and larger fetches: memory of a worker that catches up on all of them is the price.
+        config.set("queued.max.messages.kbytes", "8192");
         config.set("statistics.interval.ms", "1000");
         self.with_properties(config)
     }
