@@ -29,6 +29,7 @@ def measure(settings, repeats):
         record_bytes=middle(produced, "bytes a record"),
         window_bytes=middle(most, SUMMED_UP),
         stages={partitions: middle(runs, "records/s") for partitions, runs in by_partitions.items()},
+        shares={partitions: middle(runs, "largest share") for partitions, runs in by_partitions.items()},
         cores=os.cpu_count(),
         worker_base_bytes=middle(most, "memory MiB") * 2**20,
         series_bytes=SERIES_BYTES,
@@ -53,5 +54,6 @@ def write(figures, file):
 
 def read(file):
     figures = json.loads(file.read_text())
-    figures["stages"] = {int(partitions): rate for partitions, rate in figures["stages"].items()}
+    for by_partitions in ("stages", "shares"):
+        figures[by_partitions] = {int(partitions): value for partitions, value in figures[by_partitions].items()}
     return Figures(**figures)

@@ -23,8 +23,10 @@ class Figures:
     # Bytes of a record on the wire, and of the summary of one instance's window.
     record_bytes: float
     window_bytes: float
-    # Records a second through the stages by partitions, and the cores they had, the broker's use among them.
+    # Records a second through the stages by partitions, the largest partition's share of them, and the cores they had,
+    # the broker's use among them.
     stages: dict[int, float]
+    shares: dict[int, float]
     cores: int
     # Bytes a worker takes under load with a few instances, and for each metric series or pattern more.
     worker_base_bytes: float
@@ -83,9 +85,10 @@ def partition_rate(figures):
 
 
 def stages_rate(figures, partitions):
-    """Records a second through the stages: each partition is one thread's work, and all of them share the cores with the broker."""
+    """Records a second through the stages: each partition is one thread's work, the fullest is done last, and all of them share
+    the cores with the broker."""
     cores = figures.cores * 1e6 / (figures.worker_cpu + figures.broker_consume_cpu)
-    return min(partitions * partition_rate(figures), cores)
+    return min(partition_rate(figures) / figures.shares[partitions], cores)
 
 
 def plan(figures, assumed, records_a_second):
