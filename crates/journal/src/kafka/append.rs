@@ -30,7 +30,7 @@ use super::{
     KafkaOptions,
     context::{Common, common_context},
     counters::Counters,
-    failure::{failure, reason},
+    failure::{failure, reason, spawn},
     message,
     names::Names,
     options::APPEND_TIMEOUT,
@@ -189,10 +189,7 @@ impl Appender {
             .map_err(|error| failure("making a producer", &error))?;
         let waiting = Arc::<Waiting>::default();
         let (watched, told) = (Arc::downgrade(&waiting), Arc::clone(&counters));
-        thread::Builder::new()
-            .name("kafka-late".into())
-            .spawn(move || refuse_late(&watched, &told))
-            .map_err(|error| JournalError::Kafka { doing: "starting a thread", reason: error.to_string() })?;
+        spawn("late", move || refuse_late(&watched, &told))?;
         Ok(Self { producer, names, counters, queued, limit_bytes: options.queue_bytes, waiting })
     }
 

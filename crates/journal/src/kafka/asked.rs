@@ -4,9 +4,10 @@
 //! One that is asked and not polled never comes in where a token is wanted, and keeps what it has to tell for ever.
 
 use std::{
+    collections::HashMap,
     ops::Deref,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
@@ -22,7 +23,11 @@ use rdkafka::{
 };
 use tracing::debug;
 
-use super::{context::Connection, tap::PATIENCE};
+use super::{
+    KafkaOptions,
+    context::{Common, Connection},
+    tap::PATIENCE,
+};
 
 /// How often a client is polled.
 const EVERY: Duration = Duration::from_millis(200);
@@ -36,7 +41,8 @@ pub(super) struct Asked<C: ConsumerContext + 'static> {
 }
 
 impl<C: ConsumerContext + 'static> Asked<C> {
-    /// Makes the client. It is not to be subscribed or assigned to anything.
+    /// Makes the client. It is not to be subscribed to anything, and what is assigned to it is read through queues that
+    /// are split off before: what comes to the client itself is looked at and dropped.
     pub(super) fn new(config: &ClientConfig, context: C) -> KafkaResult<Self> {
         let client: Arc<BaseConsumer<C>> = Arc::new(config.create_with_context(context)?);
         let stop = Arc::new(AtomicBool::new(false));
@@ -76,6 +82,30 @@ impl<C: ConsumerContext + 'static> Asked<C> {
     }
 }
 
+/// Clients that are asked for the offsets of groups, each made once.
+pub(super) struct Lookups {
+    options: KafkaOptions,
+    common: Common,
+    clients: Mutex<HashMap<String, Arc<Asked<Common>>>>,
+}
+
+impl Lookups {
+    pub(super) fn new(options: &KafkaOptions, common: &Common) -> Self {
+        Self { options: options.clone(), common: common.clone(), clients: Mutex::default() }
+    }
+
+    /// The client for the group of `consumer`. It is no member of it.
+    pub(super) fn of(&self, consumer: &str) -> KafkaResult<Arc<Asked<Common>>> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(consumer) {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(Asked::new(&self.options.lookup(consumer), self.common.clone())?);
+        clients.insert(consumer.to_owned(), Arc::clone(&client));
+        Ok(client)
+    }
+}
+
 /// That there was no answer, and what was heard meanwhile.
 pub(super) fn unanswered(error: &KafkaError, connection: &Connection) -> String {
     match connection.last() {
@@ -85,9 +115,9 @@ pub(super) fn unanswered(error: &KafkaError, connection: &Connection) -> String 
 }
 
 impl<C: ConsumerContext + 'static> Deref for Asked<C> {
-    type Target = BaseConsumer<C>;
+    type Target = Arc<BaseConsumer<C>>;
 
-    fn deref(&self) -> &BaseConsumer<C> {
+    fn deref(&self) -> &Arc<BaseConsumer<C>> {
         &self.client
     }
 }

@@ -1,5 +1,7 @@
 //! What Kafka's client says, in our words.
 
+use std::thread;
+
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::JournalError;
@@ -7,6 +9,15 @@ use crate::JournalError;
 /// A failure while `doing` something.
 pub(super) fn failure(doing: &'static str, error: &KafkaError) -> JournalError {
     JournalError::Kafka { doing, reason: reason(error) }
+}
+
+/// Starts a thread of ours.
+pub(super) fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, JournalError> {
+    let started = thread::Builder::new().name(format!("kafka-{name}")).spawn(work);
+    started.map_err(|error| JournalError::Kafka { doing: "starting a thread", reason: error.to_string() })
 }
 
 /// Properties of the library that have a key of ours.

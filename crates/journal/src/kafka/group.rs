@@ -33,7 +33,7 @@ use super::{
     KafkaOptions,
     asked::{Asked, begin},
     context::{Common, common_context},
-    failure::{failure, reason},
+    failure::{failure, reason, spawn},
     names::Names,
     tap::PATIENCE,
     transaction::{Committer, Stamp},
@@ -126,6 +126,13 @@ impl Owned {
         })
     }
 
+    /// Word that these are lost. They are not taken over before whoever served them is gone.
+    fn lost(&self, partitions: Vec<Partition>) -> Change {
+        let (handover, ended) = Handover::new();
+        self.locked(|state| state.served_still.push((partitions.clone(), ended)));
+        Change::Lost(partitions, handover)
+    }
+
     fn forget(&self, gone: &[Partition]) {
         self.locked(|state| state.ours.retain(|partition, _| !gone.contains(partition)));
     }
@@ -192,9 +199,7 @@ impl MemberContext {
         if lost {
             self.owned.forget(&gone);
             if !told.is_empty() {
-                let (handover, ended) = Handover::new();
-                self.owned.locked(|state| state.served_still.push((told.clone(), ended)));
-                self.tell(Change::Lost(told, handover));
+                self.tell(self.owned.lost(told));
             }
         } else if !told.is_empty() && !self.leaving.load(SeqCst) {
             let (handover, ended) = Handover::new();
@@ -232,7 +237,7 @@ impl MemberContext {
         partitions
             .elements()
             .iter()
-            .filter_map(|element| place(&self.names, element.topic(), element.partition()))
+            .filter_map(|element| self.names.partition(element.topic(), element.partition()))
             .collect()
     }
 
@@ -242,11 +247,6 @@ impl MemberContext {
             debug!("nobody listens to the group's changes any more");
         }
     }
-}
-
-/// A partition of one of our streams.
-fn place(names: &Names, topic: &str, partition: i32) -> Option<Partition> {
-    Some(Partition::new(names.stream(topic)?, u16::try_from(partition).ok()?))
 }
 
 /// Adds an offset with its metadata to a list.
@@ -293,17 +293,11 @@ impl Group {
         let ended = Arc::new((Mutex::new(2_u8), Condvar::new()));
         for (name, work) in [("group", Self::hold as fn(&Self)), ("commit", Self::commit_all)] {
             let (group, ended) = (Arc::clone(&group), Arc::clone(&ended));
-            thread::Builder::new()
-                .name(format!("kafka-{name}"))
-                .spawn(move || {
-                    work(&group);
-                    *ended.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-                    ended.1.notify_all();
-                })
-                .map_err(|error| JournalError::Kafka {
-                    doing: "starting a thread",
-                    reason: error.to_string(),
-                })?;
+            spawn(name, move || {
+                work(&group);
+                *ended.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+                ended.1.notify_all();
+            })?;
         }
         let member = Member { group: Arc::clone(&group), heard, ended };
         Ok((group, member))
@@ -419,10 +413,8 @@ impl Group {
         if rest.is_empty() || self.stops() {
             return;
         }
-        let (handover, ended) = Handover::new();
-        self.owned.locked(|state| state.served_still.push((rest.clone(), ended)));
         // Nobody listens where the service has ended.
-        let _ = self.changes.blocking_send(Ok(Change::Lost(rest, handover)));
+        let _ = self.changes.blocking_send(Ok(self.owned.lost(rest)));
     }
 
     fn look_after(&self, member: &Arc<BaseConsumer<MemberContext>>) -> Result<(), JournalError> {
@@ -483,7 +475,9 @@ impl Group {
         let mut claim = TopicPartitionList::new();
         let mut found = Vec::new();
         for element in committed.elements() {
-            let Some(partition) = place(&self.names, element.topic(), element.partition()) else { continue };
+            let Some(partition) = self.names.partition(element.topic(), element.partition()) else {
+                continue;
+            };
             let offset = match element.offset() {
                 KafkaOffset::Offset(offset) => Some(Offset(u64::try_from(offset).unwrap_or(0))),
                 _ => None,

@@ -15,17 +15,17 @@ use rdkafka::{
     TopicPartitionList,
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
     consumer::Consumer,
-    error::KafkaResult,
+    metadata::Metadata,
 };
 use tracing::{debug, info, warn};
 
 use super::{
     KafkaOptions,
     append::Appender,
-    asked::{Asked, unanswered},
+    asked::{Asked, Lookups, unanswered},
     context::{Common, Connection},
     counters::Counters,
-    failure::{failure, unmade},
+    failure::{failure, spawn, unmade},
     group::Group,
     names::Names,
     reader::KafkaReader,
@@ -57,7 +57,7 @@ pub struct KafkaJournal {
     taps: Arc<Taps>,
     snapshots: Snapshots,
     groups: Mutex<HashMap<String, Arc<Group>>>,
-    lookups: Mutex<HashMap<String, Arc<Asked<Common>>>>,
+    lookups: Lookups,
     counters: Arc<Counters>,
 }
 
@@ -96,20 +96,18 @@ impl KafkaJournal {
         shared.ask_for_limits().await;
         let counters = Arc::new(Counters::default());
         let taps = Arc::new(Taps::new(options.clone(), common.clone()));
+        let lookups = Lookups::new(&options, &common);
         let journal = Arc::new(Self {
             appender: Appender::new(&options, Arc::clone(&names), common.clone(), Arc::clone(&counters))?,
             snapshots: Snapshots::new(&options, names, common, Arc::clone(&taps), snapshots)?,
             taps,
             groups: Mutex::default(),
-            lookups: Mutex::default(),
+            lookups,
             counters,
             shared: Arc::clone(&shared),
         });
         let watched = Arc::downgrade(&journal);
-        thread::Builder::new()
-            .name("kafka-growth".into())
-            .spawn(move || watch_growth(&watched))
-            .map_err(|error| JournalError::Kafka { doing: "starting a thread", reason: error.to_string() })?;
+        spawn("growth", move || watch_growth(&watched))?;
         Ok(journal)
     }
 
@@ -134,8 +132,7 @@ impl KafkaJournal {
             Err(error) => return connection.fails(&error.to_string()),
         };
         connection.works();
-        let counts: HashMap<&str, usize> =
-            metadata.topics().iter().map(|topic| (topic.name(), topic.partitions().len())).collect();
+        let counts = counts(&metadata);
         if self.shared.names.all().any(|(stream, topic)| {
             counts.get(topic).is_some_and(|count| *count > usize::from(self.partitions(stream)))
         }) {
@@ -165,11 +162,7 @@ impl Shared {
             match client.look(tries) {
                 Ok(metadata) => {
                     self.common.connection.works();
-                    let counts: HashMap<&str, usize> = metadata
-                        .topics()
-                        .iter()
-                        .map(|topic| (topic.name(), topic.partitions().len()))
-                        .collect();
+                    let counts = counts(&metadata);
                     let missing = self.take_counts(&counts);
                     let snapshots = counts.get(self.names.snapshots.as_str()).copied().unwrap_or(0);
                     if missing.is_empty() && snapshots > 0 {
@@ -252,6 +245,11 @@ impl Shared {
     }
 }
 
+/// Partitions of each topic.
+fn counts(metadata: &Metadata) -> HashMap<&str, usize> {
+    metadata.topics().iter().map(|topic| (topic.name(), topic.partitions().len())).collect()
+}
+
 /// Looks now and then whether topics have grown, as long as the journal is there.
 fn watch_growth(journal: &Weak<KafkaJournal>) {
     let mut client = None;
@@ -311,17 +309,11 @@ impl Journal for KafkaJournal {
         streams: &[Stream],
     ) -> Result<Vec<(Partition, Offset)>, JournalError> {
         let us = self.transactional_id(consumer);
-        let mut asked = TopicPartitionList::new();
-        for stream in streams {
-            (0..self.partitions(*stream)).for_each(|index| {
-                asked.add_partition(self.shared.names.topic(*stream), index.into());
-            });
-        }
         let is_ours = |stamp: Stamp| stamp.owner == us;
-        let ours =
-            self.committed_offsets(consumer, asked)?.into_iter().filter_map(|(partition, committed)| {
-                Stamp::parse(&committed.metadata).is_some_and(is_ours).then_some((partition, committed.next))
-            });
+        let all = self.all_of(streams);
+        let ours = self.committed_offsets(consumer, all)?.into_iter().filter_map(|(partition, committed)| {
+            Stamp::parse(&committed.metadata).is_some_and(is_ours).then_some((partition, committed.next))
+        });
         Ok(ours.collect())
     }
 
@@ -372,12 +364,7 @@ impl Journal for KafkaJournal {
     }
 
     fn stat(&self) -> Result<Vec<PartitionStat>, JournalError> {
-        let mut asked = TopicPartitionList::new();
-        for (stream, topic) in self.shared.names.all() {
-            for index in 0..self.partitions(stream) {
-                asked.add_partition(topic, index.into());
-            }
-        }
+        let asked = self.all_of(&Stream::ALL);
         let bounds = self.taps.all_bounds(&asked)?;
         let mut consumers: HashMap<Partition, Vec<(String, Offset)>> = HashMap::new();
         for consumer in CONSUMERS {
@@ -459,16 +446,15 @@ impl KafkaJournal {
         format!("{}-{me}", options.group_id(consumer))
     }
 
-    /// The client that is asked for a group's offsets, made once.
-    fn lookup(&self, consumer: &str) -> KafkaResult<Arc<Asked<Common>>> {
-        let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lookup) = lookups.get(consumer) {
-            return Ok(Arc::clone(lookup));
+    /// All partitions of these streams.
+    fn all_of(&self, streams: &[Stream]) -> TopicPartitionList {
+        let mut all = TopicPartitionList::new();
+        for stream in streams {
+            for index in 0..self.partitions(*stream) {
+                all.add_partition(self.shared.names.topic(*stream), index.into());
+            }
         }
-        let config = self.shared.options.lookup(consumer);
-        let lookup = Arc::new(Asked::new(&config, self.shared.common.clone())?);
-        lookups.insert(consumer.to_owned(), Arc::clone(&lookup));
-        Ok(lookup)
+        all
     }
 
     fn committed_offsets(
@@ -477,13 +463,12 @@ impl KafkaJournal {
         asked: TopicPartitionList,
     ) -> Result<HashMap<Partition, CommittedOffset>, JournalError> {
         let asking = |error| failure("asking for a group's offsets", &error);
-        let lookup = self.lookup(consumer).map_err(asking)?;
+        let lookup = self.lookups.of(consumer).map_err(asking)?;
         let found =
             until_answered(&lookup, || lookup.committed_offsets(asked.clone(), PATIENCE)).map_err(asking)?;
         let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
             let rdkafka::Offset::Offset(offset) = element.offset() else { return None };
-            let stream = self.shared.names.stream(element.topic())?;
-            let partition = Partition::new(stream, u16::try_from(element.partition()).ok()?);
+            let partition = self.shared.names.partition(element.topic(), element.partition())?;
             let next = Offset(u64::try_from(offset).ok()?);
             Some((partition, CommittedOffset { next, metadata: element.metadata().to_owned() }))
         };

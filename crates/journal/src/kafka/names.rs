@@ -1,6 +1,6 @@
 //! Topics by stream.
 
-use crate::Stream;
+use crate::{Partition, Stream};
 
 /// The topics' names, each behind the configured prefix.
 #[derive(Clone, Debug)]
@@ -22,8 +22,13 @@ impl Names {
     }
 
     /// The stream of a topic.
-    pub(super) fn stream(&self, topic: &str) -> Option<Stream> {
+    fn stream(&self, topic: &str) -> Option<Stream> {
         self.topics.iter().find(|(_, name)| name == topic).map(|(stream, _)| *stream)
+    }
+
+    /// The partition that is one of a topic of ours.
+    pub(super) fn partition(&self, topic: &str, index: i32) -> Option<Partition> {
+        Some(Partition::new(self.stream(topic)?, u16::try_from(index).ok()?))
     }
 
     /// Every stream with its topic.

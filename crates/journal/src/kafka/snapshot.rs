@@ -6,7 +6,7 @@
 //! pieces of the old one are taken back afterwards, and compaction removes them.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt,
     io::{self, Read, Write},
     sync::{Arc, Mutex, PoisonError},
@@ -25,7 +25,7 @@ use tracing::warn;
 
 use super::{
     KafkaOptions,
-    asked::Asked,
+    asked::{Asked, Lookups},
     context::{Common, common_context},
     failure::failure,
     group::put,
@@ -105,14 +105,12 @@ impl ProducerContext for Pieces {
 
 /// Saves and loads snapshots.
 pub(super) struct Snapshots {
-    options: KafkaOptions,
     names: Arc<Names>,
-    common: Common,
     taps: Arc<Taps>,
     partitions: i32,
     producer: ThreadedProducer<Pieces>,
-    /// By consumer: who commits and finds its pointers.
-    pointers: Mutex<HashMap<String, Arc<Asked<Common>>>>,
+    /// Who commits and finds the pointers of each consumer.
+    pointers: Lookups,
 }
 
 impl Snapshots {
@@ -127,11 +125,11 @@ impl Snapshots {
         // A piece twice does no harm, a save that never ends does.
         config.set("message.timeout.ms", APPEND_TIMEOUT.as_millis().to_string());
         config.set("compression.type", "zstd");
+        let pointers = Lookups::new(options, &common);
         let producer = config
-            .create_with_context(Pieces { common: common.clone() })
+            .create_with_context(Pieces { common })
             .map_err(|error| failure("making a producer", &error))?;
-        let options = options.clone();
-        Ok(Self { options, names, common, taps, partitions, producer, pointers: Mutex::default() })
+        Ok(Self { names, taps, partitions, producer, pointers })
     }
 
     /// Writes the pieces, then the pointer. Blocks.
@@ -254,16 +252,8 @@ impl Snapshots {
     }
 
     fn client(&self, consumer: &str) -> Result<Arc<Asked<Common>>, JournalError> {
-        let mut clients = self.pointers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(consumer) {
-            return Ok(Arc::clone(client));
-        }
-        let config = self.options.lookup(&format!("snapshots-{consumer}"));
-        let client = Asked::new(&config, self.common.clone())
-            .map_err(|error| failure("asking where a state lies", &error))?;
-        let client = Arc::new(client);
-        clients.insert(consumer.to_owned(), Arc::clone(&client));
-        Ok(client)
+        let client = self.pointers.of(&format!("snapshots-{consumer}"));
+        client.map_err(|error| failure("asking where a state lies", &error))
     }
 
     /// Pieces of a snapshot that has been replaced go with the next compaction.

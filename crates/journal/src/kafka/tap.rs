@@ -7,14 +7,14 @@ use std::{
     collections::{BTreeMap, HashSet},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    Offset as KafkaOffset, Statistics, TopicPartitionList,
+    ClientConfig, Offset as KafkaOffset, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Message},
@@ -34,9 +34,6 @@ use crate::JournalError;
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long after an answer that was none.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-/// How often a client's own events are looked after.
-const EVERY: Duration = Duration::from_millis(200);
-
 type Place = (String, i32);
 
 /// In place of the offset where a tap found the end: it has not.
@@ -66,15 +63,8 @@ impl ConsumerContext for ReadContext {}
 
 /// One client and the partitions it holds.
 struct Client {
-    consumer: Arc<BaseConsumer<ReadContext>>,
+    consumer: Asked<ReadContext>,
     open: Mutex<HashSet<Place>>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-    }
 }
 
 /// All clients that read.
@@ -188,15 +178,15 @@ impl Taps {
             let mut config = self.options.reading();
             // Those of the clients that read are enough.
             config.set("statistics.interval.ms", "0");
-            let made = Asked::new(&config, self.context());
             // Where two come at once one of theirs is dropped.
-            let _ = self.asking.set(made.map_err(|error| failure("making a reader", &error))?);
+            let _ = self.asking.set(self.client(&config)?);
         }
         Ok(self.asking.get().expect("set above"))
     }
 
-    fn context(&self) -> ReadContext {
-        ReadContext { common: self.common.clone(), ends: Arc::clone(&self.ends) }
+    fn client(&self, config: &ClientConfig) -> Result<Asked<ReadContext>, JournalError> {
+        let context = ReadContext { common: self.common.clone(), ends: Arc::clone(&self.ends) };
+        Asked::new(config, context).map_err(|error| failure("making a reader", &error))
     }
 
     /// A client that does not hold the place, which it holds from now on.
@@ -214,22 +204,8 @@ impl Taps {
     }
 
     fn connect(&self) -> Result<Arc<Client>, JournalError> {
-        let made = self.options.reading().create_with_context(self.context());
-        let consumer: Arc<BaseConsumer<ReadContext>> =
-            Arc::new(made.map_err(|error| failure("making a reader", &error))?);
-        let stop = Arc::new(AtomicBool::new(false));
-        let (looked_after, stopped) = (Arc::clone(&consumer), Arc::clone(&stop));
-        thread::Builder::new()
-            .name("kafka-read".into())
-            .spawn(move || {
-                while !stopped.load(Relaxed) {
-                    if let Some(Err(error)) = looked_after.poll(EVERY) {
-                        debug!("a reading client says: {error}");
-                    }
-                }
-            })
-            .map_err(|error| JournalError::Kafka { doing: "starting a thread", reason: error.to_string() })?;
-        Ok(Arc::new(Client { consumer, open: Mutex::default(), stop }))
+        let consumer = self.client(&self.options.reading())?;
+        Ok(Arc::new(Client { consumer, open: Mutex::default() }))
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ use tracing::{debug, warn};
 use super::{
     KafkaOptions,
     context::{Common, common_context},
-    failure::{failure, reason},
+    failure::{failure, reason, spawn},
 };
 use crate::{JournalError, Turn};
 
@@ -83,17 +83,13 @@ pub(super) async fn wait(options: &KafkaOptions, common: &Common, token: &str) -
     consumer.subscribe(&[token]).map_err(waiting)?;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    let watch = move || {
+    let thread = spawn("turn", move || {
         while !stopped.load(SeqCst) {
             if let Some(Err(error)) = consumer.poll(EVERY) {
                 debug!("waiting for our turn: {error}");
             }
         }
-    };
-    let thread = thread::Builder::new()
-        .name("kafka-turn".into())
-        .spawn(watch)
-        .map_err(|error| JournalError::Kafka { doing: "starting a thread", reason: error.to_string() })?;
+    })?;
     let place = Place { stop, thread: Some(thread) };
     // It ends only with the thread, which ends only with the place.
     let _ = is_ours.wait_for(|ours| *ours).await;
