@@ -8,6 +8,7 @@
 //! This crate knows nothing of what the stages compute, and never tells them the time: what moves a stage is a record
 //! on its partition. The ticks, skips and markers that do so are appended here.
 
+mod ask;
 mod backoff;
 mod commit;
 mod config;

@@ -49,7 +49,12 @@ impl WorkerMetrics {
     /// The figures of a stage's partition, made where they are not there yet.
     pub fn partition(&self, stage: &'static str, partition: Partition) -> Arc<PartitionMetrics> {
         let mut all = self.partitions.write().unwrap_or_else(PoisonError::into_inner);
-        all.entry((stage, partition)).or_insert_with(|| Arc::new(PartitionMetrics::new(self.started))).clone()
+        all.entry((stage, partition)).or_insert_with(|| self.unshown()).clone()
+    }
+
+    /// Figures that nobody sees: of a partition that is not served.
+    pub(crate) fn unshown(&self) -> Arc<PartitionMetrics> {
+        Arc::new(PartitionMetrics::new(self.started))
     }
 
     /// Forgets a partition that is served no more.

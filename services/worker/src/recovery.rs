@@ -5,7 +5,7 @@ use std::sync::Arc;
 use foreshock_journal::{Journal, JournalError, LoadedSnapshot, Offset, Partition, SnapshotKey};
 use tracing::{info, warn};
 
-use crate::{Served, sequence::Sequences, snapshot};
+use crate::{Served, ask::ask, sequence::Sequences, snapshot};
 
 /// Where to go on.
 pub(crate) struct Start {
@@ -27,33 +27,19 @@ pub(crate) struct Found {
     snapshot: Option<LoadedSnapshot>,
 }
 
-/// Looks it up, on a thread that may wait for the journal.
+/// Looks it up.
 pub(crate) async fn find(
-    journal: Arc<dyn Journal>,
+    journal: &Arc<dyn Journal>,
     consumer: &'static str,
     input: Partition,
 ) -> Result<Found, JournalError> {
-    let find = move || {
+    ask(journal, move |journal| {
         let committed = journal.committed(consumer, input)?;
         let (first, next) = journal.bounds(input)?;
         let key = SnapshotKey { consumer: consumer.to_owned(), partition: input };
         Ok(Found { committed, first, next, snapshot: journal.load_snapshot(&key)? })
-    };
-    match tokio::task::spawn_blocking(find).await {
-        Ok(found) => found,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(JournalError::Closed),
-    }
-}
-
-/// How far everything is committed, asked on a thread that may wait for the journal.
-pub(crate) async fn committed(
-    journal: Arc<dyn Journal>,
-    consumer: &'static str,
-    input: Partition,
-) -> Result<Option<Offset>, JournalError> {
-    let asked = tokio::task::spawn_blocking(move || journal.committed(consumer, input)).await;
-    asked.unwrap_or(Err(JournalError::Closed))
+    })
+    .await
 }
 
 /// Loads the newest snapshot into the stage.

@@ -13,6 +13,8 @@ use foreshock_journal::{EntryKind, Journal, JournalError, Offset, Partition, Str
 use foreshock_model::proto;
 use prost::Message;
 
+use crate::ask::ask;
+
 const READ_BYTES: usize = 4 << 20;
 
 /// The beginning that all messages of stages share.
@@ -98,8 +100,11 @@ pub(crate) async fn last_written(
     let mut last = vec![0; usize::from(journal.partitions(output))];
     for (index, last) in (0_u16..).zip(&mut last) {
         let partition = Partition::new(output, index);
-        let (first, next) = journal.bounds(partition)?;
-        let mut reader = journal.reader(partition, first)?;
+        let (next, mut reader) = ask(journal, move |journal| {
+            let (first, next) = journal.bounds(partition)?;
+            Ok((next, journal.reader(partition, first)?))
+        })
+        .await?;
         while reader.position() < next {
             let fetched = reader.read_now(READ_BYTES).await?;
             if fetched.is_empty() {

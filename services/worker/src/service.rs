@@ -1,6 +1,10 @@
 //! All stages on a bounded number of threads, each over the partitions that are ours.
 
-use std::{future, sync::Arc, time::Duration};
+use std::{
+    future::{self, Future},
+    sync::Arc,
+    time::Duration,
+};
 
 use foreshock_detect::{
     Clock, DetectConfig, InputId, Stage, correlate::Correlate, detect::Detect, reduce::Reduce,
@@ -185,29 +189,25 @@ impl Stages {
             views: None,
         });
 
-        let (detect, journal) = (Arc::clone(&self.means.detect), Arc::clone(&self.means.journal));
-        let (metrics, stop, our_turn) =
-            (Arc::clone(&self.means.metrics), self.stop.clone(), self.our_turn.clone());
-        let ticker = async move {
+        let Means { config, detect, journal, metrics, .. } = self.means.clone();
+        let stop = self.stop.clone();
+        // On the event clock the past is read at any speed: how old it is says nothing.
+        if detect.clock == Clock::Live {
+            self.beside(tell_of_lag(config, Arc::clone(&journal), Arc::clone(&metrics), stop.clone()));
+        }
+        self.beside(tick_quiet_partitions(detect, journal, metrics, stop));
+    }
+
+    /// Runs beside the crews, once it is our turn.
+    fn beside(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        let (stop, our_turn) = (self.stop.clone(), self.our_turn.clone());
+        let in_turn = async move {
             if our_turn.cancelled().with_cancellation_token(&stop).await.is_some() {
-                tick_quiet_partitions(detect, journal, metrics, stop).await;
+                work.await;
             }
             Ok(())
         };
-        self.tasks.spawn_on(ticker, &self.threads);
-        // On the event clock the past is read at any speed: how old it is says nothing.
-        if self.means.detect.clock == Clock::Live {
-            let (config, journal) = (Arc::clone(&self.means.config), Arc::clone(&self.means.journal));
-            let (metrics, stop, our_turn) =
-                (Arc::clone(&self.means.metrics), self.stop.clone(), self.our_turn.clone());
-            let lag_watch = async move {
-                if our_turn.cancelled().with_cancellation_token(&stop).await.is_some() {
-                    tell_of_lag(config, journal, metrics, stop).await;
-                }
-                Ok(())
-            };
-            self.tasks.spawn_on(lag_watch, &self.threads);
-        }
+        self.tasks.spawn_on(in_turn, &self.threads);
     }
 
     /// The crew of one stage.

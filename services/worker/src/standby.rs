@@ -2,13 +2,13 @@
 //!
 //! Only what is committed is followed, in silence, so that a state which is taken over is the one that its owner had.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use foreshock_journal::{JournalError, Offset, Partition};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::{Runner, Served, WorkerError, backoff::Backoff, crew::Crew};
+use crate::{Runner, Served, WorkerError, ask::ask, backoff::Backoff, crew::Crew};
 
 /// How often it is asked how far the other has come.
 const EVERY: Duration = Duration::from_secs(1);
@@ -61,9 +61,8 @@ pub(crate) async fn follow<S: Served>(
 }
 
 async fn served(crew: &Crew) -> Result<Vec<(Partition, Offset)>, JournalError> {
-    let (journal, stage, inputs) = (Arc::clone(&crew.journal), crew.stage, crew.inputs);
-    let asked = tokio::task::spawn_blocking(move || journal.served_as_us(stage, inputs)).await;
-    asked.unwrap_or(Err(JournalError::Closed))
+    let (stage, inputs) = (crew.stage, crew.inputs);
+    ask(&crew.journal, move |journal| journal.served_as_us(stage, inputs)).await
 }
 
 /// Brings all of them up to what is committed; one that can't be followed is begun anew the next time.
@@ -75,12 +74,7 @@ async fn catch_up<S: Served>(
 ) -> Result<(), WorkerError> {
     let mut tasks = JoinSet::new();
     for (partition, committed) in served {
-        let mut runner = followed.remove(partition).unwrap_or_else(|| {
-            let runner = new(*partition);
-            // Its figures are shown once it serves.
-            crew.metrics.forget(crew.stage, *partition);
-            runner
-        });
+        let mut runner = followed.remove(partition).unwrap_or_else(|| new(*partition));
         let (committed, stop) = (*committed, crew.stop.clone());
         tasks.spawn_on(
             async move {
@@ -91,7 +85,8 @@ async fn catch_up<S: Served>(
         );
     }
     while let Some(ended) = tasks.join_next().await {
-        match ended.map_err(|error| broken(crew.stage, error))? {
+        let broken = |error| WorkerError::broken(format!("following stage {}", crew.stage), error);
+        match ended.map_err(broken)? {
             (runner, Ok(_)) => drop(followed.insert(runner.input(), runner)),
             (runner, Err(error)) => {
                 warn!(stage = crew.stage, input = %runner.input(), "can't be followed, it is begun anew: {error}");
@@ -99,8 +94,4 @@ async fn catch_up<S: Served>(
         }
     }
     Ok(())
-}
-
-fn broken(stage: &str, error: JoinError) -> WorkerError {
-    WorkerError::broken(format!("following stage {stage}"), error)
 }

@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     Served, WorkerConfig, WorkerError, WorkerMetrics,
+    ask::ask,
     backoff::Backoff,
     commit::{Committed, Outgoing, until_durable},
     metrics::PartitionMetrics,
@@ -85,7 +86,7 @@ impl<S: Served> Runner<S> {
             stage,
             input,
             output,
-            figures: metrics.partition(S::NAME, input),
+            figures: metrics.unshown(),
             metrics,
             sources: None,
             sequences: Sequences::new(outputs),
@@ -264,9 +265,8 @@ impl<S: Served> Runner<S> {
         shutdown: &CancellationToken,
     ) -> Result<Option<Box<dyn Reader>>, JournalError> {
         while !shutdown.is_cancelled() {
-            let (journal, input, from) = (Arc::clone(&self.journal), self.input, self.position);
-            let opened = tokio::task::spawn_blocking(move || journal.reader(input, from)).await;
-            match opened.unwrap_or(Err(JournalError::Closed)) {
+            let (input, from) = (self.input, self.position);
+            match ask(&self.journal, move |journal| journal.reader(input, from)).await {
                 Ok(reader) => return Ok(Some(reader)),
                 Err(JournalError::OutOfRange { first, .. }) if first > self.position => self.pass_over(first),
                 Err(error) => self.wait_after(error, trouble, shutdown).await?,

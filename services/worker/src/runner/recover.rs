@@ -1,16 +1,13 @@
 //! The start of a partition: state taken up, what was committed after it replayed in silence.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use foreshock_journal::{Fetched, JournalError, Offset, Reader};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::Runner;
-use crate::{Served, backoff::Backoff, recovery, sequence};
+use crate::{Served, ask::ask, backoff::Backoff, recovery, sequence};
 
 /// How often an end before the committed offset is not believed where the journal says that it goes on.
 const SEEMING_ENDS: u32 = 100;
@@ -101,9 +98,9 @@ impl<S: Served> Runner<S> {
     ) -> Result<Option<Offset>, JournalError> {
         let outputs = self.journal.partitions(self.output);
         while !shutdown.is_cancelled() {
-            let journal = Arc::clone(&self.journal);
+            let input = self.input;
             let error = if self.loaded {
-                match recovery::committed(journal, S::NAME, self.input).await {
+                match ask(&self.journal, move |journal| journal.committed(S::NAME, input)).await {
                     // The state can't go back.
                     Ok(committed) if committed < Some(self.position) => {
                         return Err(JournalError::Invalid(format!(
@@ -117,9 +114,9 @@ impl<S: Served> Runner<S> {
                     Err(error) => error,
                 }
             } else {
-                match recovery::find(journal, S::NAME, self.input).await {
+                match recovery::find(&self.journal, S::NAME, input).await {
                     Ok(found) => {
-                        let start = recovery::load(&mut self.stage, found, self.input, outputs);
+                        let start = recovery::load(&mut self.stage, found, input, outputs);
                         self.position = start.from;
                         self.sequences = start.sequences;
                         self.rebuilt = start.rebuilt;
@@ -202,13 +199,11 @@ impl<S: Served> Runner<S> {
 
     /// Whether the journal has entries up to here, by its own account.
     async fn goes_on_until(&mut self, committed: Offset) -> Result<bool, JournalError> {
-        let (journal, input) = (Arc::clone(&self.journal), self.input);
-        let asked = tokio::task::spawn_blocking(move || journal.bounds(input)).await;
-        match asked {
-            Ok(Ok((_, next))) => Ok(next >= committed),
-            Ok(Err(error)) if error.is_passing() => Ok(true),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(JournalError::Closed),
+        let input = self.input;
+        match ask(&self.journal, move |journal| journal.bounds(input)).await {
+            Ok((_, next)) => Ok(next >= committed),
+            Err(error) if error.is_passing() => Ok(true),
+            Err(error) => Err(error),
         }
     }
 }
