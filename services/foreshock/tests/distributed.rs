@@ -5,7 +5,6 @@
 mod support;
 
 use std::{
-    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
@@ -16,7 +15,7 @@ use std::{
 
 use foreshock_kafka_testing::{Kafka, Port};
 use support::{
-    alone::{Process, Service, get, until},
+    alone::{Process, Service, get, incidents_due, output, until},
     foreshock, text,
 };
 
@@ -120,8 +119,7 @@ alertmanager.url = "http://{alerts_at}"
     let early = foreshock().arg("worker").arg("--config").arg(&config).output().unwrap();
     assert_eq!(early.status.code(), Some(1));
     assert!(text(&early.stderr).contains("foreshock topics apply"), "{}", text(&early.stderr));
-    let applied = foreshock().args(["topics", "apply", "--config"]).arg(&config).output().unwrap();
-    assert!(applied.status.success(), "{}", text(&applied.stderr));
+    output(foreshock().args(["topics", "apply"]), &config);
 
     let ingest = Service::start("ingest", &config);
     let _others = ["worker", "worker", "notify"].map(|name| Service::start(name, &config));
@@ -131,16 +129,7 @@ alertmanager.url = "http://{alerts_at}"
     let played = foreshock().args(shop).output().unwrap();
     assert!(played.status.success(), "{}", text(&played.stderr));
 
-    // Which incidents there are depends on the hour at which the shop begins. What lies on the topics says it.
-    let replayed = foreshock().args(["replay", "--incidents", "--config"]).arg(&config).output().unwrap();
-    assert!(replayed.status.success(), "{}", text(&replayed.stderr));
-    let replayed = text(&replayed.stdout);
-    let id = |line: &str| {
-        line.split(r#""id":""#).nth(1).and_then(|rest| rest.split('"').next().map(str::to_owned))
-    };
-    let due: BTreeSet<String> = replayed.lines().filter_map(id).collect();
-    assert!(!due.is_empty());
-
+    let due = incidents_due(&config);
     until("every incident at the webhook", || {
         let told = told.lock().unwrap();
         due.iter().all(|id| told.iter().any(|body| body.contains(id)))
@@ -161,6 +150,6 @@ alertmanager.url = "http://{alerts_at}"
             .is_ok_and(|answer| due.iter().all(|id| answer.contains(id)))
     });
 
-    let stat = foreshock().args(["journal", "stat", "--config"]).arg(&config).output().unwrap();
-    assert_eq!(text(&stat.stdout).lines().count(), 1 + 3 * 4 + 3 * 4 + 3, "{}", text(&stat.stdout));
+    let stat = output(foreshock().args(["journal", "stat"]), &config);
+    assert_eq!(stat.lines().count(), 1 + 3 * 4 + 3 * 4 + 3, "{stat}");
 }

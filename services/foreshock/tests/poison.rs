@@ -4,22 +4,18 @@
 
 mod support;
 
-use std::{
-    collections::BTreeSet,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, path::Path};
 
 use foreshock_kafka_testing::Kafka;
 use rdkafka::{
     ClientConfig,
     producer::{BaseProducer, BaseRecord, Producer},
 };
-use support::{DEADLINE, foreshock, text};
+use support::{
+    DEADLINE,
+    alone::{Service, output, until_within},
+    foreshock, text,
+};
 
 /// Each topic, and the consumer that reads it.
 const TOPICS: [(&str, &str); 6] = [
@@ -71,47 +67,11 @@ fn deep() -> Vec<u8> {
     field(1, field(2, field(2, field(5, value))))
 }
 
-struct Process(Child, String);
-
-impl Process {
-    /// Starts a service and waits until it says where its metrics are.
-    fn start(service: &str, config: &Path) -> Self {
-        let mut child =
-            foreshock().arg(service).arg("--config").arg(config).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.map_while(Result::ok).find(|line| line.trim_start().starts_with("metrics")).unwrap();
-        let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Self(child, address)
-    }
-
-    /// The sum of a metric over those of its labels that hold this.
-    fn figure(&self, metric: &str, label: &str) -> u64 {
-        let request = format!("GET /metrics HTTP/1.0\r\nHost: {}\r\n\r\n", self.1);
-        let metrics = ask(&self.1, &request);
-        let rows = metrics.lines().filter(|line| line.starts_with(metric) && line.contains(label));
-        rows.map(|row| row.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
-    }
-}
-
-fn ask(address: &str, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn output(command: &mut Command, config: &Path) -> String {
-    let output = command.arg("--config").arg(config).output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    text(&output.stdout)
+/// The sum of a metric over those of its rows whose labels hold this.
+fn figure(service: &Service, metric: &str, label: &str) -> u64 {
+    let rows = service.metric_of(metric, label);
+    assert!(!rows.is_empty(), "{metric} is there");
+    rows.iter().sum::<f64>() as u64
 }
 
 /// The offset that a consumer goes on from; none while it is not known, as while the brokers have not yet chosen who
@@ -122,14 +82,6 @@ fn committed(config: &Path, topic: &str, consumer: &str) -> Option<u64> {
     let row = stat.lines().find(|line| line.starts_with(&format!("{topic}-{PARTITION} ")))?;
     let offset = row.split_whitespace().find_map(|word| word.strip_prefix(&format!("{consumer}=")))?;
     offset.parse().ok()
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "in time: {what}");
-        thread::sleep(Duration::from_millis(100));
-    }
 }
 
 #[test]
@@ -175,13 +127,13 @@ webhook.url = "http://127.0.0.1:9/"
     producer.send(record).map_err(|(error, _)| error).unwrap();
     producer.flush(DEADLINE).unwrap();
 
-    let worker = Process::start("worker", &config);
-    let notify = Process::start("notify", &config);
+    let worker = Service::start("worker", &config);
+    let notify = Service::start("notify", &config);
     let poisons = poison().len() as u64;
     for (topic, stage) in TOPICS {
         // What comes after them is taken as well: ticks on telemetry, words of the stage before on most others.
         let goes_on = if topic == "foreshock_incidents" { poisons } else { poisons + 2 };
-        until(&format!("{stage} goes on in {topic}"), || {
+        until_within(DEADLINE, &format!("{stage} goes on in {topic}"), || {
             committed(&config, topic, stage).is_some_and(|next| next >= goes_on)
         });
     }
@@ -204,9 +156,9 @@ webhook.url = "http://127.0.0.1:9/"
         .collect();
     assert_eq!(found.len(), expected.len(), "each once: {found:?}");
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
-    assert_eq!(worker.figure("foreshock_stage_poison_total", ""), 5 * poisons);
-    assert_eq!(worker.figure("foreshock_stage_panics_total", ""), 0);
-    assert_eq!(notify.figure("foreshock_notify_poison_total", ""), poisons);
+    assert_eq!(figure(&worker, "foreshock_stage_poison_total", ""), 5 * poisons);
+    assert_eq!(figure(&worker, "foreshock_stage_panics_total", ""), 0);
+    assert_eq!(figure(&notify, "foreshock_notify_poison_total", ""), poisons);
     // A value that lies too deep is no reason to lose the line it is in.
-    assert_eq!(worker.figure("foreshock_stage_records_total", r#"stage="reduce""#), 1);
+    assert_eq!(figure(&worker, "foreshock_stage_records_total", r#"stage="reduce""#), 1);
 }

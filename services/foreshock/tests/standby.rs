@@ -8,8 +8,8 @@ use std::{fs, process::Stdio};
 
 use foreshock_kafka_testing::Kafka;
 use support::{
-    alone::{Process, Service, until},
-    foreshock, text,
+    alone::{Process, Service, incidents_due, output, until},
+    foreshock,
 };
 
 const PARTITIONS: usize = 2;
@@ -51,8 +51,7 @@ clock = "event"
 "#
     );
     fs::write(&config, settings).unwrap();
-    let applied = foreshock().args(["topics", "apply", "--config"]).arg(&config).output().unwrap();
-    assert!(applied.status.success(), "{}", text(&applied.stderr));
+    output(foreshock().args(["topics", "apply"]), &config);
 
     let ingest = Service::start("ingest", &config);
     let first = Service::start("worker", &config);
@@ -82,19 +81,10 @@ clock = "event"
     assert!(played.0.wait().unwrap().success());
 
     // What all of them found together is what one would have found.
-    let replayed = foreshock().args(["replay", "--incidents", "--config"]).arg(&config).output().unwrap();
-    assert!(replayed.status.success(), "{}", text(&replayed.stderr));
-    let due = text(&replayed.stdout);
-    // Which there are depends on the hour at which the shop begins.
-    assert!(!due.is_empty(), "{}", text(&replayed.stderr));
+    let due = incidents_due(&config);
     until("every incident is there", || {
-        let read =
-            foreshock().args(["journal", "read", "incidents", "--config"]).arg(&config).output().unwrap();
-        let told = text(&read.stdout);
-        let id = |line: &str| {
-            line.split(r#""id":""#).nth(1).map(|rest| rest.split('"').next().unwrap().to_owned())
-        };
-        due.lines().filter_map(id).all(|id| told.contains(&id))
+        let told = output(foreshock().args(["journal", "read", "incidents"]), &config);
+        due.iter().all(|id| told.contains(id))
     });
     assert_eq!(second.metric("foreshock_stage_source_holes_total").iter().sum::<f64>(), 0.0);
     assert_eq!(second.metric("foreshock_stage_rebuilt_total").iter().sum::<f64>(), 0.0);

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
@@ -9,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DEADLINE, foreshock};
+use super::{DEADLINE, foreshock, text};
 
 /// One process. Ended by a signal when dropped.
 pub struct Process(pub Child);
@@ -48,9 +49,16 @@ impl Service {
 
     /// The values of a metric's rows, whatever their labels.
     pub fn metric(&self, name: &str) -> Vec<f64> {
+        self.metric_of(name, "")
+    }
+
+    /// The values of those of a metric's rows whose labels hold this.
+    pub fn metric_of(&self, name: &str, label: &str) -> Vec<f64> {
         let page = get(&self.address("metrics"), "/metrics").unwrap_or_default();
         let rows = page.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
-        rows.map(|row| row.rsplit_once("} ").unwrap().1.parse().unwrap()).collect()
+        let rows =
+            rows.map(|row| row.rsplit_once("} ").unwrap()).filter(|(labels, _)| labels.contains(label));
+        rows.map(|(_, value)| value.parse().unwrap()).collect()
     }
 
     /// Sends it a signal.
@@ -75,8 +83,28 @@ pub fn get(address: &str, path: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-pub fn until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + 2 * DEADLINE;
+/// What a command says that is given a configuration.
+pub fn output(command: &mut Command, config: &Path) -> String {
+    let output = command.arg("--config").arg(config).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The incidents that there are by what lies on the topics. Which they are depends on the hour at which the shop begins.
+pub fn incidents_due(config: &Path) -> BTreeSet<String> {
+    let replayed = output(foreshock().args(["replay", "--incidents"]), config);
+    let id = |line: &str| Some(line.split(r#""id":""#).nth(1)?.split('"').next()?.to_owned());
+    let due: BTreeSet<String> = replayed.lines().filter_map(id).collect();
+    assert!(!due.is_empty(), "no incident: {replayed}");
+    due
+}
+
+pub fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_within(2 * DEADLINE, what, holds);
+}
+
+pub fn until_within(time: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + time;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
         std::thread::sleep(Duration::from_millis(100));
