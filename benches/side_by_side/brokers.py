@@ -43,7 +43,6 @@ class Kafka:
 
 
 def is_free(port):
-    import socket
     with socket.socket() as listener:
         with contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", port))

@@ -1,7 +1,7 @@
 //! A Foreshock of our own, or one of its services: started, greeted, killed, held or asked to end.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -36,6 +36,23 @@ pub(crate) struct Start {
     pub(crate) environment: Vec<(&'static str, String)>,
     /// Where its stderr goes, one start after the other.
     pub(crate) log: PathBuf,
+}
+
+impl Start {
+    /// Of a whole system with a journal of its own: all of it, and its configuration in TOML, below `directory`.
+    pub(crate) fn system(program: &Path, directory: &Path, settings: &str) -> anyhow::Result<Self> {
+        let (data_dir, config) = (directory.join("data"), directory.join("foreshock.toml"));
+        fs::create_dir_all(&data_dir).context("the data directory")?;
+        fs::write(&config, settings).context("the server's configuration")?;
+        Ok(Self {
+            program: program.to_owned(),
+            service: "run",
+            config,
+            data_dir: Some(data_dir),
+            environment: Vec::new(),
+            log: directory.join("server.log"),
+        })
+    }
 }
 
 /// A running process. Killed when dropped.

@@ -5,6 +5,7 @@
 //! close of windows are those of `foreshock replay` over the telemetry, ticks and skips alone; every incident that is due reached the
 //! webhook, in order.
 
+mod clocks;
 pub mod kafka;
 mod notifications;
 mod outcome;
@@ -17,7 +18,7 @@ mod verdict;
 mod webhook;
 
 use std::{
-    fs,
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
@@ -41,6 +42,7 @@ use crate::{
     remains::Remains,
     server::{self, Server, Start},
 };
+pub use clocks::{Clocks, Judged};
 pub use verdict::Verdict;
 
 /// Longest life of the server between its being up and its being killed, at least.
@@ -182,19 +184,25 @@ fn budget(options: &ChaosOptions) -> u64 {
 
 /// The server's configuration, as TOML.
 fn prepare(options: &ChaosOptions, grpc_port: u16, webhook: &Webhook) -> anyhow::Result<Start> {
-    let data_dir = options.directory.join("data");
-    fs::create_dir_all(&data_dir).context("the data directory")?;
-    let config = options.directory.join("chaos.toml");
-    let clock = verdict::clock_name(options.clock);
-    let url = format!("http://{}/", webhook.address);
-    // The stages' part may not be less than two segments, nor the telemetry's.
-    let retention = options.journal_bytes.max(1 << 30);
     let text = format!(
         "ingest.grpc_address = \"127.0.0.1:{grpc_port}\"\n\
          ingest.http_address = \"127.0.0.1:0\"\n\
          console.listen = \"127.0.0.1:0\"\n\
          admin.address = \"127.0.0.1:0\"\n\
-         journal.retention_bytes = {retention}\n\
+         {}",
+        settings(options.clock, options.journal_bytes, webhook.address)
+    );
+    Start::system(&options.program, &options.directory, &text)
+}
+
+/// What every run sets, as TOML that tables may follow: nothing is removed, states are saved often, and one webhook is
+/// told of everything and soon again.
+fn settings(clock: Clock, bytes: u64, webhook: SocketAddr) -> String {
+    // The stages' part may not be less than two segments, nor the telemetry's.
+    let retention = bytes.max(1 << 30);
+    let clock = verdict::clock_name(clock);
+    format!(
+        "journal.retention_bytes = {retention}\n\
          detect.clock = \"{clock}\"\n\
          worker.snapshot_seconds = 3\n\
          worker.snapshot_input_mib = 32\n\
@@ -203,16 +211,6 @@ fn prepare(options: &ChaosOptions, grpc_port: u16, webhook: &Webhook) -> anyhow:
          notify.retry.longest = \"1s\"\n\
          [[notify.routes]]\n\
          name = \"chaos\"\n\
-         webhook.url = \"{url}\"\n"
-    );
-    fs::write(&config, text).context("the server's configuration")?;
-    let log = options.directory.join("server.log");
-    Ok(Start {
-        program: options.program.clone(),
-        service: "run",
-        config,
-        data_dir: Some(data_dir),
-        environment: Vec::new(),
-        log,
-    })
+         webhook.url = \"http://{webhook}/\"\n"
+    )
 }

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use foreshock_detect::Clock;
 
-use super::outcome::{Outcome, counted};
+use super::{
+    clocks::Judged,
+    outcome::{Outcome, counted},
+};
 
 /// What was found after the kills.
 #[derive(Clone, Debug)]
@@ -20,9 +23,8 @@ pub struct Verdict {
     pub(super) outcome: Outcome,
 }
 
-impl Verdict {
-    /// Everything that is off, one sentence each; empty: nothing is.
-    pub fn faults(&self) -> Vec<String> {
+impl Judged for Verdict {
+    fn faults(&self) -> Vec<String> {
         let mut faults = counted(&[
             (self.damaged_frames, "frames of the journal are damaged"),
             (
@@ -37,8 +39,7 @@ impl Verdict {
         faults
     }
 
-    /// Incidents that had to be told.
-    pub fn incidents_due(&self) -> u64 {
+    fn incidents_due(&self) -> u64 {
         self.outcome.notifications.due
     }
 }

@@ -9,7 +9,7 @@ mod memory;
 mod records;
 mod verdict;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use foreshock_shipper::{ClientOptions, Signal};
@@ -130,9 +130,6 @@ fn prepare(
     retention: u64,
     limit: &MemoryLimit,
 ) -> anyhow::Result<Start> {
-    let data_dir = options.directory.join("data");
-    fs::create_dir_all(&data_dir).context("the data directory")?;
-    let config = options.directory.join("overload.toml");
     // What is written stays below the retention: nothing may be removed.
     let text = format!(
         "ingest.grpc_address = \"127.0.0.1:{grpc_port}\"\n\
@@ -144,16 +141,7 @@ fn prepare(
          {}",
         limit.configuration()
     );
-    fs::write(&config, text).context("the server's configuration")?;
-    let log = options.directory.join("server.log");
-    Ok(Start {
-        program: options.program.clone(),
-        service: "run",
-        config,
-        data_dir: Some(data_dir),
-        environment: Vec::new(),
-        log,
-    })
+    Start::system(&options.program, &options.directory, &text)
 }
 
 /// Sends one load after the other, each request of all of them with a number of its own.

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use foreshock_benches::chaos::{self, ChaosOptions};
+use foreshock_benches::chaos::{self, ChaosOptions, Judged as _};
 use foreshock_detect::Clock;
 
 /// Bytes of journal a test may take.

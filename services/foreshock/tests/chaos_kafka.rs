@@ -5,7 +5,10 @@
 
 use std::path::PathBuf;
 
-use foreshock_benches::chaos::kafka::{self, Disturbance, KafkaChaosOptions};
+use foreshock_benches::chaos::{
+    Judged as _,
+    kafka::{self, Disturbance, KafkaChaosOptions},
+};
 use foreshock_detect::Clock;
 
 #[tokio::test(flavor = "multi_thread")]

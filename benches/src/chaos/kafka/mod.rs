@@ -43,8 +43,8 @@ use self::{
 use super::{
     outcome::{Examined, Outcome},
     pressure::{Pressure, Promise},
+    settings,
     shop::Opening,
-    verdict::clock_name,
     webhook::Webhook,
 };
 use crate::{
@@ -330,22 +330,10 @@ impl Setup {
         }
         let ingests = ports[..INGESTS].iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
         let config = directory.join("chaos.toml");
-        // Nothing may be removed.
-        let retention = options.topic_bytes.max(1 << 30);
-        let clock = clock_name(options.clock);
         let text = format!(
             "ingest.http_address = \"127.0.0.1:0\"\n\
              journal.kind = \"kafka\"\n\
-             journal.retention_bytes = {retention}\n\
-             detect.clock = \"{clock}\"\n\
-             worker.snapshot_seconds = 3\n\
-             worker.snapshot_input_mib = 32\n\
-             worker.snapshot_percent = 20\n\
-             notify.retry.first = \"50ms\"\n\
-             notify.retry.longest = \"1s\"\n\
-             [[notify.routes]]\n\
-             name = \"chaos\"\n\
-             webhook.url = \"http://{webhook}/\"\n\
+             {}\
              [journal.kafka]\n\
              brokers = \"{brokers}\"\n\
              topic_prefix = \"{PREFIX}\"\n\
@@ -355,7 +343,8 @@ impl Setup {
              min_insync_replicas = 2\n\
              session_timeout_ms = {SESSION_MS}\n\
              [journal.kafka.properties]\n\
-             \"max.poll.interval.ms\" = \"{MAX_POLL_MS}\"\n"
+             \"max.poll.interval.ms\" = \"{MAX_POLL_MS}\"\n",
+            settings(options.clock, options.topic_bytes, webhook)
         );
         fs::write(&config, text).context("the configuration")?;
         Ok(Self { program: options.program.clone(), other, config, directory, ingests, ports })

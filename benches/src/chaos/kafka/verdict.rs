@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use foreshock_detect::Clock;
 
 use super::{
-    super::{outcome::Outcome, verdict::clock_name},
+    super::{clocks::Judged, outcome::Outcome, verdict::clock_name},
     disturbance::Disturbance,
     failover::{Cause, FailOver},
 };
@@ -30,9 +30,8 @@ pub struct KafkaVerdict {
     pub(super) outcome: Outcome,
 }
 
-impl KafkaVerdict {
-    /// Everything that is off, one sentence each; empty: nothing is.
-    pub fn faults(&self) -> Vec<String> {
+impl Judged for KafkaVerdict {
+    fn faults(&self) -> Vec<String> {
         let mut faults = self.deaths.clone();
         if self.topic_bytes > self.topic_limit {
             faults.push(format!("the topics took {} bytes of {}", self.topic_bytes, self.topic_limit));
@@ -47,11 +46,12 @@ impl KafkaVerdict {
         faults
     }
 
-    /// Incidents that had to be told.
-    pub fn incidents_due(&self) -> u64 {
+    fn incidents_due(&self) -> u64 {
         self.outcome.notifications.due
     }
+}
 
+impl KafkaVerdict {
     fn fail_over(&self, cause: Cause) -> String {
         let of = self.fail_overs.iter().filter(|fail_over| fail_over.cause == cause);
         let mut took: Vec<Duration> =
