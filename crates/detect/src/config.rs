@@ -32,6 +32,8 @@ pub struct DetectConfig {
     pub limits: Limits,
     /// How many pages are wanted.
     pub budget: Budget,
+    /// Which lines belong together as a session.
+    pub sessions: Sessions,
     /// What each tenant may have; one that is not named here may have what the limits give. Set with the tenants.
     #[serde(skip)]
     pub quotas: BTreeMap<Tenant, Quota>,
@@ -55,6 +57,7 @@ impl Default for DetectConfig {
             hold_up_seconds: 120,
             limits: Limits::default(),
             budget: Budget::default(),
+            sessions: Sessions::default(),
             quotas: BTreeMap::new(),
         }
     }
@@ -88,6 +91,8 @@ pub struct Limits {
     pub series: u32,
     /// Span operations an input partition tells apart.
     pub operations: u32,
+    /// Sessions a partition of detect remembers, and a hundredth of the steps that an input partition passes on a window.
+    pub sessions: u32,
     /// Base windows that may be open at once in an input partition.
     pub open_windows: u32,
     /// Incidents open at once in a tenant.
@@ -105,11 +110,27 @@ impl Default for Limits {
             patterns: 2_000,
             series: 1_000_000,
             operations: 20_000,
+            sessions: 100_000,
             open_windows: 64,
             open_incidents: 500,
             findings_an_incident: 40,
         }
     }
+}
+
+/// What a session is, and what becomes of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sessions {
+    /// Names the session of a line: an attribute, or a regular expression with one group; see [`crate::SessionKey`].
+    /// Empty: found by itself.
+    pub key: String,
+    /// So many sessions, the first of each service, teach, and no others.
+    #[serde(skip)]
+    pub learn: Option<u64>,
+    /// The verdict on every session is kept until it is asked for.
+    #[serde(skip)]
+    pub verdicts: bool,
 }
 
 /// The alert budget.

@@ -73,6 +73,8 @@ pub struct Folds {
     pub operations: u64,
     /// Windows of services that there was no room for.
     pub services: u64,
+    /// Steps of sessions that there was no room for.
+    pub steps: u64,
 }
 
 impl Folds {
@@ -83,24 +85,26 @@ impl Folds {
             series: folded.series,
             sources: folded.sources,
             operations: folded.operations,
+            steps: folded.steps,
             ..Self::default()
         }
     }
 
     /// Adds what else was folded.
     pub(crate) fn add(&mut self, other: &Self) {
-        let Self { shapes, patterns, series, sources, operations, services } = other;
+        let Self { shapes, patterns, series, sources, operations, services, steps } = other;
         self.shapes += shapes;
         self.patterns += patterns;
         self.series += series;
         self.sources += sources;
         self.operations += operations;
         self.services += services;
+        self.steps += steps;
     }
 
     /// Each kind by its name.
-    pub fn by_kind(&self) -> [(&'static str, u64); 6] {
-        let Self { shapes, patterns, series, sources, operations, services } = *self;
+    pub fn by_kind(&self) -> [(&'static str, u64); 7] {
+        let Self { shapes, patterns, series, sources, operations, services, steps } = *self;
         [
             ("shapes", shapes),
             ("patterns", patterns),
@@ -108,6 +112,7 @@ impl Folds {
             ("sources", sources),
             ("operations", operations),
             ("services", services),
+            ("steps", steps),
         ]
     }
 
@@ -126,6 +131,7 @@ impl Folds {
                 }
                 "sources" => ("times telemetry was counted for one other source", "detect.limits.sources"),
                 "operations" => ("spans are counted as one other operation", "detect.limits.operations"),
+                "steps" => ("steps of sessions are not watched", "detect.limits.sessions"),
                 _ => ("services are not watched at all", "detect.limits.services"),
             };
             let degraded = Degraded {

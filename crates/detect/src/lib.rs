@@ -17,13 +17,15 @@ pub mod detect;
 mod origin;
 pub mod pipeline;
 pub mod reduce;
+mod session_key;
 mod stage;
 mod upstream;
 mod watermark;
 
-pub use config::{Budget, Clock, DetectConfig, Limits, Quota};
+pub use config::{Budget, Clock, DetectConfig, Limits, Quota, Sessions};
 pub use degraded::{Folds, OWN_SERVICE};
 pub use origin::{Holes, InputId, Origin, partition_of_tenant};
+pub use session_key::SessionKey;
 pub use stage::{Input, InputKind, Outputs, RestoreError, Stage, Taken, words_of_panic};
 pub use watermark::Watermark;
 

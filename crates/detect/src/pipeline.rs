@@ -9,7 +9,9 @@ use foreshock_model::{Finding, Incident, Tenant, Timestamp, proto};
 use prost::Message;
 
 use crate::{
-    DetectConfig, Input, InputId, InputKind, Outputs, Stage, correlate::Correlate, detect::Detect,
+    DetectConfig, Input, InputId, InputKind, Outputs, Stage,
+    correlate::Correlate,
+    detect::{Detect, SessionVerdict},
     reduce::Reduce,
 };
 
@@ -184,6 +186,11 @@ impl Pipeline {
     /// Takes what came out since this was last called.
     pub fn take(&mut self) -> Seen {
         std::mem::take(&mut self.seen)
+    }
+
+    /// The verdicts on sessions since this was last called; only where [`crate::Sessions::verdicts`] asks for them.
+    pub fn take_verdicts(&mut self) -> Vec<SessionVerdict> {
+        self.detect.iter_mut().flat_map(|member| member.stage.take_verdicts()).collect()
     }
 
     /// How far time has come in a telemetry partition. Where the order between partitions is free, who feeds the one

@@ -48,6 +48,8 @@ kinds! {
     ErrorShare => "error_share",
     /// Something regular stopped: a source, a heartbeat, a job.
     Silence => "silence",
+    /// A session whose steps are not those that such sessions have.
+    BrokenSequence => "broken_sequence",
     /// A metric far above what was expected.
     Spike => "spike",
     /// A metric far below what was expected.

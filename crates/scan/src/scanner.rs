@@ -1,6 +1,9 @@
 //! Feeds the stages from the sources, one after the other.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use foreshock_detect::{
     Clock, DetectConfig, InputKind as EntryKind,
@@ -47,6 +50,8 @@ pub struct Scanned {
     pub patterns: Vec<PatternView>,
     /// Metric series.
     pub series: usize,
+    /// The score of every session seen, where [`ScanOptions`] asks for them; of one that ended more than once the last.
+    pub sessions: BTreeMap<String, f64>,
     /// What could not be read, a sentence each.
     pub unreadable: Vec<String>,
 }
@@ -146,6 +151,8 @@ impl Scanner {
 
     fn flush(&mut self, tell: &mut dyn FnMut(Seen) -> std::io::Result<()>) -> Result<(), ScanError> {
         let seen = self.pipeline.take();
+        let verdicts = self.pipeline.take_verdicts().into_iter();
+        self.scanned.sessions.extend(verdicts.map(|verdict| (verdict.session, verdict.score)));
         let unreadable = seen.poison.iter().map(|(stage, _, reason)| format!("{stage}: {reason}"));
         self.scanned
             .unreadable

@@ -196,6 +196,11 @@ impl SessionModel {
         self.events.get(usize::from(event)).map_or(0, |counts| counts.with)
     }
 
+    /// Sessions that had an event about so often.
+    pub fn with_count(&self, event: Event, count: u32) -> u32 {
+        self.events.get(usize::from(event)).map_or(0, |counts| counts.of(bucket(count)))
+    }
+
     /// Whether an event that was just pushed could make the session odd before its end. Cheap: asked for each.
     pub fn could_be_odd(&self, session: &Session, before: Option<Event>) -> bool {
         let Some(event) = session.last else { return false };

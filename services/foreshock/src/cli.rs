@@ -124,6 +124,16 @@ pub(crate) struct Scan {
     /// Name of the service that wrote the files; by default each file's name up to its first dot.
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,
+    /// What names the session of a line: an attribute, or a regular expression with one group. By default identifiers
+    /// that come again from line to line are found.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) session_key: Option<String>,
+    /// Write `session,score` for each session seen; a session is broken from 0.5 on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) session_scores: Option<PathBuf>,
+    /// The first N sessions teach what sessions are like, the others teach nothing.
+    #[arg(long, value_name = "N")]
+    pub(crate) learn: Option<u64>,
     /// Logs, JSON lines, OTLP JSON lines or CSV metrics, plain, gzip or zstd, the oldest first; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,

@@ -57,6 +57,7 @@ fn alertname(kind: Kind) -> &'static str {
         Kind::Spike => "ForeshockSpike",
         Kind::Dip => "ForeshockDip",
         Kind::LevelShift => "ForeshockLevelShift",
+        Kind::BrokenSequence => "ForeshockBrokenSequence",
         Kind::FlatLine => "ForeshockFlatLine",
         Kind::WillRunOut => "ForeshockWillRunOut",
         Kind::Degraded => "ForeshockDegraded",

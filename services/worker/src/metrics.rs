@@ -186,6 +186,8 @@ figures! {
     folded_operations,
     /// Windows of services there was no room for.
     folded_services,
+    /// Steps of sessions there was no room for.
+    folded_steps,
     /// Snapshots written.
     snapshots,
     /// Snapshots that could not be written.
@@ -316,13 +318,14 @@ impl PartitionMetrics {
         self.counters.instances.store(sizes.instances, Relaxed);
         self.counters.patterns.store(sizes.patterns, Relaxed);
         self.counters.series.store(sizes.series, Relaxed);
-        let Folds { shapes, patterns, series, sources, operations, services } = sizes.folds;
+        let Folds { shapes, patterns, series, sources, operations, services, steps } = sizes.folds;
         self.counters.folded_shapes.store(shapes, Relaxed);
         self.counters.folded_patterns.store(patterns, Relaxed);
         self.counters.folded_series.store(series, Relaxed);
         self.counters.folded_sources.store(sources, Relaxed);
         self.counters.folded_operations.store(operations, Relaxed);
         self.counters.folded_services.store(services, Relaxed);
+        self.counters.folded_steps.store(steps, Relaxed);
     }
 
     pub(crate) fn refused(&self) {

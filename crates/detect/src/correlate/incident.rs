@@ -189,7 +189,7 @@ impl Standing {
 fn plainness(kind: Kind) -> u8 {
     match kind {
         Kind::ErrorShare | Kind::WillRunOut => 0,
-        Kind::Silence | Kind::NewPattern => 1,
+        Kind::Silence | Kind::NewPattern | Kind::BrokenSequence => 1,
         Kind::PatternRateUp => 2,
         Kind::LevelShift | Kind::Spike => 3,
         Kind::PatternRateDown | Kind::Dip | Kind::FlatLine | Kind::Degraded => 4,

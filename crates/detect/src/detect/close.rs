@@ -12,6 +12,7 @@ use super::{
     report::Report,
     series::SeriesTable,
     service::ServiceState,
+    sessions::Terms,
 };
 use crate::{DetectConfig, Folds, OWN_SERVICE};
 
@@ -28,6 +29,11 @@ pub(super) struct Closing<'a> {
     pub(super) window: Window,
 }
 
+/// How sessions are to be treated, `room` of them at most.
+pub(super) fn terms(config: &DetectConfig, room: usize) -> Terms {
+    Terms { room, learn: config.sessions.learn, verdicts: config.sessions.verdicts }
+}
+
 impl Closing<'_> {
     /// Takes what was seen and judges every roll-up that ends here.
     pub(super) fn run(&mut self, merged: BTreeMap<ServiceKey, Merged>) -> Report {
@@ -36,6 +42,9 @@ impl Closing<'_> {
             self.take(&key, merged, &mut report);
         }
         self.tell_unwatched(&mut report);
+        for (key, service) in self.services.iter_mut() {
+            service.close_sessions(key, self.window, terms(self.config, 0), &mut report);
+        }
         let end = self.window.end();
         if end == end.window(MINUTE).start {
             let minute = end.minus(MINUTE).window(MINUTE);
@@ -98,9 +107,13 @@ impl Closing<'_> {
             Some(room) => *room,
             None => self.quotas.room_for_patterns(&key.0, self.services),
         };
+        let others: usize = self.services.values().map(ServiceState::session_count).sum();
         let Some(service) = self.services.get_mut(key) else { return Folds::default() };
         let before = service.pattern_count();
-        let folds = service.take(key, merged, self.window, (&self.config.limits, room), report);
+        let limits = &self.config.limits;
+        let free = (limits.sessions as usize).saturating_sub(others);
+        let terms = terms(self.config, service.session_count() + free);
+        let folds = service.take(key, merged, self.window, (limits, room), terms, report);
         let grown = service.pattern_count().saturating_sub(before);
         self.rooms.insert(key.0.clone(), room.saturating_sub(grown));
         folds

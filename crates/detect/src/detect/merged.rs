@@ -3,7 +3,7 @@
 //! Merging is exact and does not depend on order: integers are added, times are compared, examples are the least
 //! of their kind. A metric series comes from one source, so its values are never merged.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use foreshock_model::{Timestamp, fingerprint64, proto};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,8 @@ pub(super) struct Merged {
     pub(super) operations: BTreeMap<String, MergedSpans>,
     /// Calls to other services, as this one saw them.
     pub(super) calls: BTreeMap<String, MergedSpans>,
+    /// Steps of sessions.
+    pub(super) steps: Steps,
     /// What reduce had no room for.
     pub(super) folds: Folds,
     /// Entries that reduce could not read, by where they lie.
@@ -79,6 +81,69 @@ pub(super) struct MergedSpans {
     pub(super) buckets: BTreeMap<u32, u64>,
 }
 
+/// The steps of sessions in a window.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Steps {
+    /// Name of each session, by the hash of its key, and the least instance that took part.
+    pub(super) names: BTreeMap<u64, String>,
+    pub(super) instances: BTreeMap<u64, String>,
+    /// Text, where a partition passed the event on for the first time, and highest level.
+    pub(super) events: BTreeMap<u64, (String, u32)>,
+    /// By session.
+    pub(super) lines: Vec<(u64, Example)>,
+    steps: Vec<Step>,
+}
+
+/// One step of a session.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Step {
+    pub(super) at: Timestamp,
+    /// Who wrote it: of steps at the same time those of one instance follow each other.
+    source: u64,
+    pub(super) session: u64,
+    pub(super) event: u64,
+}
+
+impl Steps {
+    /// By time; those of one instance at one time as it wrote them.
+    pub(super) fn in_order(&self) -> Vec<Step> {
+        let mut steps = self.steps.clone();
+        steps.sort_by_key(|step| (step.at, step.source));
+        steps
+    }
+
+    fn add(&mut self, start: Timestamp, window: proto::SessionWindow) {
+        for (session, name) in window.session.iter().zip(window.name) {
+            self.names.entry(*session).or_insert(name);
+            let instance = self.instances.entry(*session).or_insert_with(|| window.instance.clone());
+            if window.instance < *instance {
+                instance.clone_from(&window.instance);
+            }
+        }
+        let events: Vec<u64> = window.event.iter().map(|event| event.id).collect();
+        for event in window.event {
+            let known = self.events.entry(event.id).or_default();
+            known.1 = known.1.max(event.level);
+            if known.0.is_empty() || (!event.text.is_empty() && event.text < known.0) {
+                known.0 = event.text;
+            }
+        }
+        let columns = window.step_session.iter().zip(&window.step_event).zip(&window.step_ms);
+        let first = self.steps.len();
+        for ((session, event), ms) in columns {
+            let place = (window.session.get(*session as usize), events.get(*event as usize));
+            let (Some(session), Some(event)) = place else { continue };
+            let at = start.plus(Duration::from_millis((*ms).into()));
+            self.steps.push(Step { at, source: window.source, session: *session, event: *event });
+        }
+        for line in window.lines {
+            let Some(step) = self.steps.get(first + line.step as usize) else { continue };
+            let example = Example { time: step.at, line: line.line, instance: window.instance.clone() };
+            self.lines.push((step.session, example));
+        }
+    }
+}
+
 impl Merged {
     /// Adds what one input partition saw.
     pub(super) fn add(&mut self, summary: proto::WindowSummary, source: &InputId) {
@@ -117,6 +182,9 @@ impl Merged {
             for (bucket, count) in spans.bucket.into_iter().zip(spans.bucket_count) {
                 *merged.buckets.entry(bucket).or_default() += count;
             }
+        }
+        for sessions in summary.sessions {
+            self.steps.add(Timestamp(summary.window_start), sessions);
         }
         if let Some(folded) = summary.folded {
             self.folds.add(&Folds::of(&folded));

@@ -16,6 +16,7 @@ mod quotas;
 mod report;
 mod series;
 mod service;
+mod sessions;
 mod silence;
 
 use std::{
@@ -31,7 +32,7 @@ use self::{
     close::Closing, merged::Merged, quotas::Shares, report::Report, series::SeriesTable,
     service::ServiceState,
 };
-pub use self::{patterns::PatternView, series::SeriesView};
+pub use self::{patterns::PatternView, series::SeriesView, sessions::SessionVerdict};
 use crate::{
     DetectConfig, Folds, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage,
     stage::{restore_state, save_state},
@@ -121,6 +122,11 @@ impl Detect {
     /// Up to `limit` metric series of a tenant's services.
     pub fn series(&self, tenant: &Tenant, limit: usize) -> Vec<SeriesView> {
         self.state.series.views(tenant, limit)
+    }
+
+    /// The verdicts on sessions since this was last called; only where [`crate::Sessions::verdicts`] asks for them.
+    pub fn take_verdicts(&mut self) -> Vec<SessionVerdict> {
+        self.state.services.values_mut().flat_map(ServiceState::take_verdicts).collect()
     }
 
     /// Patterns of all tenants.
@@ -216,7 +222,10 @@ impl Detect {
         }
         if self.state.closed < due {
             let mut report = Report::default();
-            if due != Timestamp::MAX {
+            if due == Timestamp::MAX {
+                let terms = close::terms(&self.config, 0);
+                self.state.services.values_mut().for_each(|service| service.finish(terms));
+            } else {
                 self.tell_troubles(due.minus(BASE_WINDOW).window(BASE_WINDOW), &mut report);
             }
             self.state.closed = due;
@@ -250,7 +259,7 @@ impl Detect {
 
 impl Stage for Detect {
     const NAME: &'static str = "detect";
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
     type Output = proto::Findings;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Findings>) {

@@ -16,6 +16,7 @@ use super::{
     operations::Operations,
     patterns::{Pattern, PatternView, pattern_id, shown},
     report::Report,
+    sessions::{SessionVerdict, Sessions, Terms},
     silence::Sources,
 };
 use crate::{Folds, Limits, degraded};
@@ -52,6 +53,7 @@ pub(super) struct ServiceState {
     lines: ErrorWatch,
     operations: Operations,
     sources: Sources,
+    sessions: Sessions,
     versions: BTreeMap<String, Timestamp>,
     /// Windows in a row in which instances came on several partitions of a stream.
     scattered: u32,
@@ -69,9 +71,36 @@ impl ServiceState {
             lines: ErrorWatch::default(),
             operations: Operations::default(),
             sources: Sources::default(),
+            sessions: Sessions::default(),
             versions: BTreeMap::new(),
             scattered: 0,
         }
+    }
+
+    /// Sessions remembered.
+    pub(super) fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Verdicts on sessions since this was last called.
+    pub(super) fn take_verdicts(&mut self) -> Vec<SessionVerdict> {
+        self.sessions.take_verdicts()
+    }
+
+    /// The end of the input: every session ends.
+    pub(super) fn finish(&mut self, terms: Terms) {
+        self.sessions.finish(terms);
+    }
+
+    /// Ends the sessions that are over with the window.
+    pub(super) fn close_sessions(
+        &mut self,
+        key: &ServiceKey,
+        window: Window,
+        terms: Terms,
+        report: &mut Report,
+    ) {
+        self.sessions.close(key, window, terms, report);
     }
 
     /// Patterns told apart.
@@ -103,7 +132,7 @@ impl ServiceState {
         if known || !is_told(urgent.level, tail, self.novelty.is_quiet_so_far()) {
             return None;
         }
-        let template = first_id(&urgent.text);
+        let template = TemplateId::of_shape(&urgent.text);
         let example = Example {
             time: Timestamp(urgent.time),
             line: urgent.line.clone(),
@@ -120,9 +149,10 @@ impl ServiceState {
     pub(super) fn take(
         &mut self,
         key: &ServiceKey,
-        merged: Merged,
+        mut merged: Merged,
         window: Window,
         (limits, room): (&Limits, usize),
+        terms: Terms,
         report: &mut Report,
     ) -> Folds {
         let Learned { new, folded: patterns } = self.learn_shapes(&merged, limits, room);
@@ -133,8 +163,12 @@ impl ServiceState {
         self.tell_scattered(key, merged.scattered(), window, report);
         let edges = merged.calls.keys().map(|callee| (key.0.clone(), key.1.clone(), callee.clone()));
         report.edges.extend(edges);
-        let operations = self.operations.take(merged.operations, merged.calls, window.start, limits);
-        Folds { patterns, operations, ..Folds::default() }
+        let (operations, calls) = (std::mem::take(&mut merged.operations), std::mem::take(&mut merged.calls));
+        let operations = self.operations.take(operations, calls, window.start, limits);
+        let steps = std::mem::take(&mut merged.steps);
+        let mut folds = self.sessions.take(key, steps, window, terms, report);
+        folds.add(&Folds { patterns, operations, ..Folds::default() });
+        folds
     }
 
     /// Tells that the order within instances is lost. One that moves as its stream grows is no news, nor is one whose lines
@@ -303,11 +337,6 @@ impl ServiceState {
 /// young for anything to be surprising.
 fn is_told(level: u32, tail: Tail, quiet: bool) -> bool {
     tail.surprise() >= NEW_PATTERN_SURPRISE || (level >= ERROR_LEVEL && quiet)
-}
-
-/// The id of the template that a shape makes if it is the first of one.
-fn first_id(text: &str) -> TemplateId {
-    Miner::new(MinerLimits::default()).learn(text).template
 }
 
 /// The id of the provisional finding that a final new pattern takes the place of, if there was one.

@@ -11,14 +11,18 @@ use super::{
     Fold,
     bad::BadRecords,
     core::{Core, Timed},
+    key_finder::KeyFinder,
+    sessions::{Events, Step, WindowSteps},
     shapes::{Met, ShapeId, Shapes},
     sources::{ServiceId, SourceId},
     windows::{OpenWindows, Place},
 };
-use crate::{Clock, Input, Outputs};
+use crate::{Clock, DetectConfig, Input, Outputs, SessionKey, session_key::cut};
 
 /// Longest line kept as an example, in bytes.
 const EXAMPLE_BYTES: usize = 600;
+/// Steps of sessions that a window takes, for each session that may be remembered.
+const STEPS_A_SESSION: u64 = 10;
 
 /// The fold of the logs stream.
 #[derive(Default, Serialize, Deserialize)]
@@ -27,9 +31,19 @@ pub(super) struct LogFold {
     /// By source: what its lines taught.
     lines: Vec<SourceLines>,
     windows: OpenWindows<LogWindow>,
-    folded: BTreeMap<ServiceId, u64>,
+    folded: BTreeMap<ServiceId, Folded>,
+    events: Events,
+    #[serde(skip)]
+    key: SessionKey,
     #[serde(skip)]
     shaper: Shaper,
+}
+
+/// What a service's lines found no room for.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+struct Folded {
+    shapes: u64,
+    steps: u64,
 }
 
 /// What one source's lines taught.
@@ -38,6 +52,7 @@ struct SourceLines {
     format: SourceFormat,
     continuation: Continuation,
     trace: TraceFingerprint,
+    keys: KeyFinder,
     /// The shape that continuation lines belong to, and the window it was counted in.
     head: Option<(ShapeId, Timestamp)>,
     /// The time of the last line.
@@ -50,6 +65,7 @@ struct LogWindow {
     slots: Vec<u32>,
     counts: Vec<ShapeCount>,
     totals: BTreeMap<SourceId, SourceTotals>,
+    steps: WindowSteps,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -137,6 +153,12 @@ impl Fold for LogFold {
 }
 
 impl LogFold {
+    /// With what the configuration says: it is not part of the state.
+    pub(super) fn configure(&mut self, config: &DetectConfig) {
+        // Whoever takes a configuration from outside has refused a key that is none.
+        self.key = config.sessions.key.parse().unwrap_or_default();
+    }
+
     fn record(
         &mut self,
         core: &mut Core,
@@ -167,7 +189,8 @@ impl LogFold {
         if continues && lines.head.is_some() {
             self.count_continuation(&read);
         } else {
-            self.count_line(core, run, &read, parsed.content, out);
+            let shape = self.count_line(core, run, &read, parsed.content, out);
+            self.note_step(core, run, &read, record, parsed.content, shape);
         }
         if let Some(due) = core.record_passed(time) {
             self.close(core, due, input.offset, out);
@@ -198,7 +221,7 @@ impl LogFold {
         read: &Read<'_>,
         content: &str,
         out: &mut Outputs<proto::Summaries>,
-    ) {
+    ) -> ShapeId {
         let service = run.service;
         let hash = self.shaper.shape(content).hash.0 as u64;
         let met = self.shapes.meet(service, hash.max(1), core.config.limits.shapes, || {
@@ -210,7 +233,7 @@ impl LogFold {
         let id = match met {
             Met::Known(id) => id,
             Met::Folded(id) => {
-                *self.folded.entry(service).or_default() += 1;
+                self.folded.entry(service).or_default().shapes += 1;
                 id
             }
             Met::New(id) => {
@@ -227,6 +250,52 @@ impl LogFold {
         let lines = &mut self.lines[read.source as usize];
         lines.head = Some((id, read.place.window));
         lines.trace = TraceFingerprint::default();
+        id
+    }
+
+    /// Notes the line as a step of its session, if it has one.
+    fn note_step(
+        &mut self,
+        core: &Core,
+        run: &Run<'_>,
+        read: &Read<'_>,
+        record: &LogRecord<'_>,
+        content: &str,
+        shape: ShapeId,
+    ) {
+        if read.place.late {
+            return;
+        }
+        let mut hex = [0; 32];
+        let parameters = self.shaper.parameters();
+        self.events.meet(shape, content, parameters, || {
+            let mut text = String::new();
+            self.shaper.write_tokens(&mut text);
+            text
+        });
+        let key = match &self.key {
+            SessionKey::Found => match trace_id(record.trace_id, &mut hex) {
+                Some(trace) => Some(trace),
+                None => {
+                    let keys = &mut self.lines[read.source as usize].keys;
+                    keys.find(self.events.candidates(shape), content, parameters, shape)
+                }
+            },
+            configured => configured.read(record, read.line),
+        };
+        let Some(key) = key else { return };
+        let step = Step {
+            source: read.source,
+            key: cut(key),
+            shape,
+            time: read.timed.time,
+            level: read.level.map_or(0, severity_number),
+            line: example(read.line),
+        };
+        let limit = u64::from(core.config.limits.sessions) * STEPS_A_SESSION;
+        if !self.windows.at(read.place.window).steps.note(read.place.window, &step, limit) {
+            self.folded.entry(run.service).or_default().steps += 1;
+        }
     }
 
     fn new_shape(&self, core: &Core, id: ShapeId, read: &Read<'_>) -> proto::NewShape {
@@ -264,6 +333,16 @@ impl LogFold {
             logs.continuations += totals.continuations;
             summary.instances.push(source.seen(totals.lines, totals.first, totals.last));
         }
+        for (source, mut sessions) in window.steps.summarise(&mut self.events) {
+            let source = core.sources.source(source);
+            for window in &mut sessions {
+                window.source = source.identity;
+                window.instance = source.instance.to_string();
+            }
+            let summary =
+                summaries.entry(source.service).or_insert_with(|| core.summary(source.service, start));
+            summary.sessions.append(&mut sessions);
+        }
         for count in window.counts {
             let text = self.shapes.take_text(count.shape);
             let shape = self.shapes.get(count.shape);
@@ -285,7 +364,9 @@ impl LogFold {
         }
         for (service, folded) in std::mem::take(&mut self.folded) {
             let summary = summaries.entry(service).or_insert_with(|| core.summary(service, start));
-            summary.folded.get_or_insert_default().shapes += folded;
+            let sum = summary.folded.get_or_insert_default();
+            sum.shapes += folded.shapes;
+            sum.steps += folded.steps;
         }
         summaries
     }
@@ -364,6 +445,19 @@ impl SourceTotals {
 /// The start of a line, cut at a character's boundary.
 fn example(line: &str) -> &str {
     &line[..line.floor_char_boundary(EXAMPLE_BYTES)]
+}
+
+/// A trace id as text; `None` where there is none.
+fn trace_id<'a>(id: &[u8], hex: &'a mut [u8; 32]) -> Option<&'a str> {
+    if id.len() != 16 || id.iter().all(|byte| *byte == 0) {
+        return None;
+    }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in hex.chunks_exact_mut(2).zip(id) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    std::str::from_utf8(hex).ok()
 }
 
 /// A level as OTLP severity number.

@@ -7,9 +7,11 @@
 mod bad;
 mod core;
 mod distribution;
+mod key_finder;
 mod logs;
 mod metrics;
 mod series;
+mod sessions;
 mod shapes;
 mod sources;
 mod spans;
@@ -51,6 +53,14 @@ enum AnyFold {
     Spans(SpanFold),
 }
 
+impl AnyFold {
+    fn configure(&mut self, config: &DetectConfig) {
+        if let Self::Logs(fold) = self {
+            fold.configure(config);
+        }
+    }
+}
+
 /// Folds one signal's records into open windows and closes them.
 trait Fold {
     /// Folds an entry. An error says why it can't be read; what was folded before stays.
@@ -82,11 +92,12 @@ impl Reduce {
     /// Empty state over `input`, a partition of a telemetry stream; `outputs` partitions of the summaries stream.
     /// There is no stage before it, so `_sources` is empty.
     pub fn new(config: Arc<DetectConfig>, input: InputId, _sources: Vec<InputId>, outputs: u16) -> Self {
-        let fold = match input.stream.as_str() {
+        let mut fold = match input.stream.as_str() {
             "otlp_metrics" => AnyFold::Metrics(MetricFold::default()),
             "otlp_spans" => AnyFold::Spans(SpanFold::default()),
             _ => AnyFold::Logs(LogFold::default()),
         };
+        fold.configure(&config);
         let core = Core::new(config.clone(), Origin::new(Self::NAME, input, outputs));
         Self { state: State { core, fold }, config, partitions: 0 }
     }
@@ -118,7 +129,7 @@ impl Reduce {
 
 impl Stage for Reduce {
     const NAME: &'static str = "reduce";
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
     type Output = proto::Summaries;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Summaries>) {
@@ -155,6 +166,7 @@ impl Stage for Reduce {
     fn restore(&mut self, from: &mut dyn Read) -> Result<(), RestoreError> {
         let mut state: State = restore_state(Self::STATE_VERSION, from)?;
         state.core.config = self.config.clone();
+        state.fold.configure(&self.config);
         state.core.origin.one_of(self.partitions);
         self.state = state;
         Ok(())

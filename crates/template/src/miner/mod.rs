@@ -25,6 +25,18 @@ pub struct TemplateId(pub u64);
 impl TemplateId {
     /// What no template could be learned for, because the limit was reached.
     pub const OTHER: Self = Self(0);
+
+    /// The id of the template that a shape, given as its canonical text, makes if it is the first of one. Parameters of
+    /// all kinds are alike.
+    pub fn of_shape(shape_text: &str) -> Self {
+        let mut tokens = Tokens::default();
+        tokens.read(shape_text);
+        Self::of_tokens(&tokens)
+    }
+
+    fn of_tokens(tokens: &Tokens) -> Self {
+        Self(xxh3_64(tokens.text().as_bytes()).max(1))
+    }
 }
 
 /// What happened when a shape was learned.
@@ -143,7 +155,7 @@ impl Miner {
         if self.len() >= self.limits.templates {
             return Learned { template: TemplateId::OTHER, outcome: Outcome::Other };
         }
-        let id = TemplateId(xxh3_64(tokens.text().as_bytes()).max(1));
+        let id = TemplateId::of_tokens(tokens);
         // A shape that was a template's first and lives on in a wider one is found above; only an id that was
         // forgotten and comes back can stand in the way.
         self.merged.forget(id);

@@ -3,9 +3,11 @@
 use std::{
     collections::BTreeMap,
     io::{self, BufWriter, IsTerminal, Write, stderr, stdout},
+    path::Path,
 };
 
-use foreshock_detect::pipeline::Seen;
+use anyhow::Context;
+use foreshock_detect::{SessionKey, pipeline::Seen};
 use foreshock_model::{Id, Incident};
 use foreshock_scan::{Progress, ScanOptions, Scanned, Source, scan, write_summary};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,7 +20,7 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
     if sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
         return Err(Usage("standard input can be read once; name `-` once".into()).into());
     }
-    let options = ScanOptions { service: command.service.clone(), ..ScanOptions::default() };
+    let options = options(command)?;
     let mut out = BufWriter::new(stdout().lock());
     let mut incidents = BTreeMap::new();
     let bar = bar();
@@ -32,6 +34,9 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
     let scanned = follow(&sources, &options, told, &bar);
     bar.finish_and_clear();
     let scanned = scanned?;
+    if let Some(path) = &command.session_scores {
+        write_session_scores(path, &scanned)?;
+    }
 
     let mut incidents: Vec<Incident> = incidents.into_values().collect();
     incidents.sort_by_key(|incident| (incident.started_at, incident.id));
@@ -46,6 +51,30 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
     // The summary tells it too; here the output is for programs.
     scanned.unreadable.iter().for_each(|reason| eprintln!("foreshock: {reason}"));
     Ok(())
+}
+
+fn options(command: &Scan) -> anyhow::Result<ScanOptions> {
+    let mut options = ScanOptions { service: command.service.clone(), ..ScanOptions::default() };
+    let sessions = &mut options.detect.sessions;
+    if let Some(key) = &command.session_key {
+        key.parse::<SessionKey>().map_err(|error| Usage(format!("--session-key: {error}")))?;
+        sessions.key.clone_from(key);
+    }
+    sessions.learn = command.learn;
+    sessions.verdicts = command.session_scores.is_some();
+    Ok(options)
+}
+
+fn write_session_scores(path: &Path, scanned: &Scanned) -> anyhow::Result<()> {
+    let write = || -> anyhow::Result<()> {
+        let mut rows = csv::Writer::from_path(path)?;
+        rows.write_record(["session", "score"])?;
+        for (session, score) in &scanned.sessions {
+            rows.write_record([session.as_str(), &format!("{score:.6}")])?;
+        }
+        Ok(rows.flush()?)
+    };
+    write().with_context(|| format!("the scores of sessions can't be written to {}", path.display()))
 }
 
 fn follow(

@@ -270,6 +270,7 @@ fn folded(figures: &PartitionFigures) -> [(&'static str, u64); 6] {
         ("sources", figures.folded_sources),
         ("operations", figures.folded_operations),
         ("services", figures.folded_services),
+        ("steps", figures.folded_steps),
     ]
 }
 

@@ -1,0 +1,515 @@
+//! Sessions of a service: which steps they take, in which order, and which sessions do not.
+//!
+//! A session is open until it has been silent for longer than sessions of the service pause. Then it is judged, and
+//! teaches. It is remembered as long as there is room; if it goes on after all, what it taught is taken back and the
+//! pause is learned. What more steps can't mend is told at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use foreshock_model::{Finding, Kind, Severity, Timestamp, Window};
+use foreshock_stats::{
+    Session, SessionModel, Tail,
+    sessions::{Event, MAX_EVENTS, Oddity, What},
+    tail::binomial_upper,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ServiceKey,
+    draft::{Draft, evidence},
+    harm::speaks_of_harm,
+    merged::{Example, Steps},
+    patterns::shown,
+    report::Report,
+};
+use crate::{Folds, Table};
+
+/// OTLP severity numbers from here on are warnings.
+const WARN_LEVEL: u32 = 13;
+/// Sessions that must have taught before one is judged.
+const NEEDED: u32 = 50;
+/// A session as unlikely as this is broken.
+const BROKEN: f64 = 0.0015;
+/// So is one with something never seen, where such is as unlikely as this, ...
+const NEVER: f64 = 1.0 / 300.0;
+/// ... and it is told already where it is as unlikely as this, as a new pattern is.
+const NEVER_TOLD: f64 = 1.0 / 150.0;
+/// What harms by its nature (a rare step that is a warning or speaks of an error, a step that is missing) counts as so
+/// many times less likely than it is.
+const HARM: f64 = 10.0;
+/// Lines kept of a session, and sessions named in a finding.
+const LINES: usize = 3;
+const NAMED: usize = 10;
+/// The pause after which a session is over, before pauses are known.
+const FIRST_PAUSE: Duration = Duration::from_secs(600);
+const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
+/// Pauses that must be known.
+const PAUSES: u32 = 100;
+/// So many sessions broken in the same way in one window, and this share of those that were judged, page.
+const MANY: u64 = 10;
+const LARGE_SHARE: f64 = 0.1;
+
+/// The verdict on one session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionVerdict {
+    /// Its key.
+    pub session: String,
+    /// From 0 to 1, higher is odder; broken from 0.5 on.
+    pub score: f64,
+}
+
+/// The sessions of one service.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Sessions {
+    model: SessionModel,
+    events: Vec<EventInfo>,
+    by_id: Table<u64, Event>,
+    /// By the hash of the key.
+    sessions: BTreeMap<u64, Remembered>,
+    /// By the time of the last step: those that have not ended, and those that have.
+    open: BTreeSet<(Timestamp, u64)>,
+    ended: BTreeSet<(Timestamp, u64)>,
+    pauses: Pauses,
+    met: u64,
+    verdicts: Vec<SessionVerdict>,
+}
+
+/// What is known of an event.
+#[derive(Serialize, Deserialize)]
+struct EventInfo {
+    text: String,
+    harms: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    name: String,
+    instance: String,
+    /// How many sessions there were before it.
+    number: u64,
+    first: Timestamp,
+    last: Timestamp,
+    steps: Session,
+    lines: Vec<Example>,
+    /// A step of the present window may be one that nothing mends.
+    suspicious: bool,
+    told: bool,
+    ended: bool,
+    taught: bool,
+}
+
+/// How long sessions pause: counts by powers of two of a millisecond.
+#[derive(Default, Serialize, Deserialize)]
+struct Pauses {
+    counts: [u32; 32],
+    all: u32,
+}
+
+impl Pauses {
+    fn learn(&mut self, pause: Duration) {
+        let octave = (pause.as_millis().max(1) as u64).ilog2() as usize;
+        let octave = octave.min(self.counts.len() - 1);
+        self.counts[octave] = self.counts[octave].saturating_add(1);
+        self.all = self.all.saturating_add(1);
+        if self.all == u32::MAX {
+            self.counts.iter_mut().for_each(|count| *count /= 2);
+            self.all = self.counts.iter().sum();
+        }
+    }
+
+    /// Twice what all but one in a thousand stay below.
+    fn longest(&self) -> Duration {
+        if self.all < PAUSES {
+            return FIRST_PAUSE;
+        }
+        let mut above = 0;
+        for (octave, count) in self.counts.iter().enumerate().rev() {
+            above += count;
+            if above * 1_000 > self.all {
+                let longest = Duration::from_millis(4 << octave);
+                return longest.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+            }
+        }
+        SHORTEST_PAUSE
+    }
+}
+
+/// How sessions are to be treated.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// How many more may be remembered.
+    pub(super) room: usize,
+    /// So many teach, and no others.
+    pub(super) learn: Option<u64>,
+    /// Verdicts are kept.
+    pub(super) verdicts: bool,
+}
+
+/// Oddities of one kind in one window, by what they are.
+#[derive(Default)]
+struct Broken {
+    by_what: BTreeMap<What, Vec<(u64, Oddity)>>,
+    judged: u64,
+}
+
+impl Sessions {
+    /// Sessions remembered.
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Verdicts since this was last called.
+    pub(super) fn take_verdicts(&mut self) -> Vec<SessionVerdict> {
+        std::mem::take(&mut self.verdicts)
+    }
+
+    /// Takes the steps of a window. Returns what there was no room for.
+    pub(super) fn take(
+        &mut self,
+        key: &ServiceKey,
+        steps: Steps,
+        window: Window,
+        terms: Terms,
+        report: &mut Report,
+    ) -> Folds {
+        let mut folded = 0;
+        let mut touched = BTreeSet::new();
+        self.note_events(&steps);
+        for step in steps.in_order() {
+            let event = self.by_id.get(&step.event).copied().unwrap_or(MAX_EVENTS as Event);
+            if !self.sessions.contains_key(&step.session) && !self.begin(&steps, step.session, step.at, terms)
+            {
+                folded += 1;
+                continue;
+            }
+            self.step(step.session, event, step.at);
+            touched.insert(step.session);
+        }
+        for (session, line) in steps.lines {
+            if let Some(session) = self.sessions.get_mut(&session)
+                && session.lines.len() < LINES
+            {
+                session.lines.push(line);
+            }
+        }
+        let suspicious = |sessions: &BTreeMap<u64, Remembered>, hash: &u64| {
+            sessions.get(hash).is_some_and(|session| session.suspicious && !session.told)
+        };
+        let touched: Vec<u64> = touched.into_iter().filter(|hash| suspicious(&self.sessions, hash)).collect();
+        if self.model.sessions() >= NEEDED {
+            let mut broken = Broken { judged: touched.len() as u64, ..Broken::default() };
+            touched.into_iter().for_each(|hash| self.judge_open(hash, &mut broken));
+            self.tell(key, broken, window, report);
+        }
+        Folds { steps: folded, ..Folds::default() }
+    }
+
+    fn note_events(&mut self, steps: &Steps) {
+        for (id, (text, level)) in &steps.events {
+            if !self.by_id.contains_key(id) && self.events.len() < MAX_EVENTS {
+                self.by_id.insert(*id, self.events.len() as Event);
+                self.events.push(EventInfo { text: text.clone(), harms: speaks_of_harm(text) });
+            }
+            if let Some(event) = self.by_id.get(id) {
+                let info = &mut self.events[usize::from(*event)];
+                info.harms |= *level >= WARN_LEVEL;
+                if info.text.is_empty() && !text.is_empty() {
+                    info.text.clone_from(text);
+                    info.harms |= speaks_of_harm(text);
+                }
+            }
+        }
+    }
+
+    /// Begins a session; the one that ended longest ago makes room for it.
+    fn begin(&mut self, steps: &Steps, hash: u64, at: Timestamp, terms: Terms) -> bool {
+        if self.sessions.len() >= terms.room {
+            let Some((_, oldest)) = self.ended.pop_first() else { return false };
+            self.sessions.remove(&oldest);
+        }
+        let session = Remembered {
+            name: steps.names.get(&hash).cloned().unwrap_or_default(),
+            instance: steps.instances.get(&hash).cloned().unwrap_or_default(),
+            number: self.met,
+            first: at,
+            last: at,
+            steps: Session::default(),
+            lines: Vec::new(),
+            suspicious: false,
+            told: false,
+            ended: false,
+            taught: false,
+        };
+        self.met += 1;
+        self.open.insert((at, hash));
+        self.sessions.insert(hash, session);
+        true
+    }
+
+    fn step(&mut self, hash: u64, event: Event, at: Timestamp) {
+        let Some(session) = self.sessions.get_mut(&hash) else { return };
+        let order = (session.last, hash);
+        if session.ended {
+            // It had not.
+            self.ended.remove(&order);
+            session.ended = false;
+            if std::mem::take(&mut session.taught) {
+                self.model.unlearn(&session.steps);
+            }
+        } else {
+            self.open.remove(&order);
+        }
+        if !session.steps.is_empty() {
+            self.pauses.learn(at.since(session.last));
+        }
+        session.last = session.last.max(at);
+        self.open.insert((session.last, hash));
+        let before = session.steps.last();
+        session.steps.push(event);
+        session.suspicious |= self.model.could_be_odd(&session.steps, before);
+    }
+
+    fn judge_open(&mut self, hash: u64, broken: &mut Broken) {
+        let Some(session) = self.sessions.get_mut(&hash) else { return };
+        session.suspicious = false;
+        let oddities = self.model.judge(&session.steps, false);
+        if let Some(worst) = self.worst(&oddities).filter(|worst| is_told(worst, &self.events)) {
+            broken.by_what.entry(worst.what).or_default().push((hash, worst));
+            if let Some(session) = self.sessions.get_mut(&hash) {
+                session.told = true;
+            }
+        }
+    }
+
+    /// The oddity that counts most.
+    fn worst(&self, oddities: &[Oddity]) -> Option<Oddity> {
+        let weight = |oddity: &&Oddity| weighed(oddity, &self.events).surprise();
+        oddities.iter().min_by(|a, b| weight(b).total_cmp(&weight(a))).copied()
+    }
+
+    /// Ends the sessions that are over at the end of `window`, and tells of the broken ones.
+    pub(super) fn close(&mut self, key: &ServiceKey, window: Window, terms: Terms, report: &mut Report) {
+        let pause = self.pauses.longest();
+        let mut broken = Broken::default();
+        while let Some((last, hash)) = self.open.first().copied() {
+            if last.plus(pause) > window.end() {
+                break;
+            }
+            self.open.pop_first();
+            self.ended.insert((last, hash));
+            self.end(hash, terms, &mut broken);
+        }
+        report.tested(&key.0, Kind::BrokenSequence, 10, broken.judged);
+        self.tell(key, broken, window, report);
+    }
+
+    /// The end of the input: all sessions end, those that teach alone first. Nothing is told: the input may have been
+    /// cut anywhere.
+    pub(super) fn finish(&mut self, terms: Terms) {
+        let mut rest: Vec<(u64, u64)> =
+            self.open.iter().filter_map(|(_, hash)| Some((self.sessions.get(hash)?.number, *hash))).collect();
+        if terms.learn.is_some() {
+            rest.sort_unstable();
+        }
+        self.open.clear();
+        for (_, hash) in rest {
+            self.end(hash, terms, &mut Broken::default());
+        }
+    }
+
+    fn end(&mut self, hash: u64, terms: Terms, broken: &mut Broken) {
+        let Some(session) = self.sessions.get_mut(&hash) else { return };
+        session.ended = true;
+        let teaches = terms.learn.is_none_or(|learn| session.number < learn);
+        let judges = terms.learn.is_none() || !teaches;
+        let mut score = 0.0;
+        if judges && self.model.sessions() >= NEEDED {
+            let oddities = self.model.judge(&session.steps, true);
+            let told = session.told;
+            broken.judged += 1;
+            if let Some(worst) = self.worst(&oddities) {
+                score = self::score(&oddities, &self.events);
+                if !told && is_told(&worst, &self.events) {
+                    broken.by_what.entry(worst.what).or_default().push((hash, worst));
+                }
+            }
+        }
+        let Some(session) = self.sessions.get_mut(&hash) else { return };
+        session.told = false;
+        if teaches {
+            session.taught = true;
+            self.model.learn(&session.steps);
+        }
+        if terms.verdicts {
+            self.verdicts.push(SessionVerdict { session: session.name.clone(), score });
+        }
+    }
+
+    fn tell(&mut self, key: &ServiceKey, broken: Broken, window: Window, report: &mut Report) {
+        for (what, sessions) in broken.by_what {
+            let finding = self.finding(key, what, &sessions, broken.judged, window);
+            report.findings.extend(finding);
+        }
+    }
+
+    fn finding(
+        &self,
+        key: &ServiceKey,
+        what: What,
+        broken: &[(u64, Oddity)],
+        judged: u64,
+        window: Window,
+    ) -> Option<Finding> {
+        let (first, oddity) = broken.first()?;
+        let first = self.sessions.get(first)?;
+        let count = broken.len() as u64;
+        let tail = binomial_upper(count, judged.max(count), oddity.tail.p()).min(oddity.tail);
+        let Said { says, observed, expected, template } = self.say(what);
+        let who = match count {
+            1 => format!("session {}", shown(&first.name)),
+            more => format!("{more} sessions, {} among them,", shown(&first.name)),
+        };
+        let many = count >= MANY && count as f64 >= LARGE_SHARE * judged as f64;
+        let severity = match (many, harms(&what, &self.events)) {
+            (true, true) => Severity::Critical,
+            (false, false) => Severity::Info,
+            _ => Severity::Warning,
+        };
+        let title = format!(
+            "{}: {who} {says}; {} of {} earlier ones did",
+            key.1,
+            self.as_they_do(what),
+            self.model.sessions()
+        );
+        let series = format!("sessions/{}", self.series(what));
+        let effect = observed.max(0.5) / expected.max(0.5);
+        let expected = (expected, expected);
+        let draft = Draft {
+            key,
+            kind: Kind::BrokenSequence,
+            series: &series,
+            window,
+            tail,
+            effect,
+            observed,
+            expected,
+            severity,
+            title,
+        };
+        let mut finding = draft.finish();
+        finding.template = template.to_owned();
+        let named: Vec<&str> = broken
+            .iter()
+            .filter_map(|(hash, _)| Some(self.sessions.get(hash)?.name.as_str()))
+            .take(NAMED)
+            .collect();
+        finding.labels.insert("sessions".to_owned(), named.join(", "));
+        finding.labels.insert("broken".to_owned(), count.to_string());
+        finding.evidence.extend(first.lines.iter().map(|line| evidence(key, line)));
+        Some(finding)
+    }
+
+    /// How many earlier sessions did as this one.
+    fn as_they_do(&self, what: What) -> u32 {
+        match what {
+            What::Count { event, count, .. } => self.model.with_count(event, count),
+            What::Missing { event } => self.model.sessions() - self.model.with(event),
+            What::Order { .. } => 0,
+        }
+    }
+
+    fn text(&self, event: Option<Event>) -> &str {
+        event.and_then(|event| self.events.get(usize::from(event))).map_or("", |info| info.text.as_str())
+    }
+
+    fn say(&self, what: What) -> Said<'_> {
+        match what {
+            What::Count { event, count, usual } => {
+                let text = self.text(Some(event));
+                let says = match (count, usual) {
+                    (1, 0) => format!("takes a rare step: {}", shown(text)),
+                    (count, 0) => format!("takes a rare step {count} times: {}", shown(text)),
+                    (count, usual) => {
+                        format!("takes a step {count} times instead of {usual}: {}", shown(text))
+                    }
+                };
+                Said { says, observed: count.into(), expected: usual.into(), template: text }
+            }
+            What::Missing { event } => {
+                let text = self.text(Some(event));
+                let says = format!("ends without the step {}", shown(text));
+                Said { says, observed: 0.0, expected: 1.0, template: text }
+            }
+            What::Order { before, after } => {
+                let (text, next) = (self.text(before), self.text(after));
+                let says = match (before, after) {
+                    (None, _) => format!("begins with {}", shown(next)),
+                    (_, None) => format!("ends with {}", shown(text)),
+                    _ => format!(
+                        "takes its steps in another order: {} right behind {}",
+                        shown(next),
+                        shown(text)
+                    ),
+                };
+                let template = if after.is_some() { next } else { text };
+                Said { says, observed: 1.0, expected: 0.0, template }
+            }
+        }
+    }
+
+    /// Names the way in which sessions are broken: it does not depend on the order in which events were met.
+    fn series(&self, what: What) -> String {
+        let id = |event: Option<Event>| event.map_or(0, |event| fingerprint(self.text(Some(event))));
+        match what {
+            What::Count { event, .. } => format!("step/{:016x}", id(Some(event))),
+            What::Missing { event } => format!("missing/{:016x}", id(Some(event))),
+            What::Order { before, after } => format!("order/{:016x}/{:016x}", id(before), id(after)),
+        }
+    }
+}
+
+/// A way to be broken, for people.
+struct Said<'a> {
+    says: String,
+    observed: f64,
+    expected: f64,
+    template: &'a str,
+}
+
+fn fingerprint(text: &str) -> u64 {
+    foreshock_template::TemplateId::of_shape(text).0
+}
+
+/// Whether it harms by its nature.
+fn harms(what: &What, events: &[EventInfo]) -> bool {
+    match what {
+        What::Count { event, .. } => events.get(usize::from(*event)).is_some_and(|info| info.harms),
+        What::Missing { .. } => true,
+        What::Order { .. } => false,
+    }
+}
+
+/// What an oddity counts as.
+fn weighed(oddity: &Oddity, events: &[EventInfo]) -> Tail {
+    let more = if harms(&oddity.what, events) { libm::log10(HARM) } else { 0.0 };
+    Tail::from_surprise(oddity.tail.surprise() + more)
+}
+
+fn is_told(oddity: &Oddity, events: &[EventInfo]) -> bool {
+    weighed(oddity, events).p() <= BROKEN || (oddity.never && oddity.tail.p() <= NEVER_TOLD)
+}
+
+/// Odds of being broken, by the worst of what is odd.
+fn score(oddities: &[Oddity], events: &[EventInfo]) -> f64 {
+    let p = |oddity: &Oddity| {
+        let weighed = weighed(oddity, events).p() / BROKEN;
+        let never = if oddity.never { oddity.tail.p() / NEVER } else { f64::INFINITY };
+        weighed.min(never)
+    };
+    let least = oddities.iter().map(p).fold(f64::INFINITY, f64::min);
+    if least.is_finite() { 1.0 / (1.0 + least) } else { 0.0 }
+}

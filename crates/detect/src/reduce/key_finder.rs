@@ -1,0 +1,242 @@
+//! Which identifiers of a source's lines name sessions: found, not configured.
+//!
+//! An identifier that comes again in lines of other shapes ties them together. Identifiers are told apart by what stands
+//! before them (`blk_`, `order=`, `job `); a class of them whose values mostly come again is taken for a key. All of it
+//! follows from the source's own lines in their order.
+
+use foreshock_model::fingerprint64;
+use foreshock_template::{Parameter, ParameterKind};
+use serde::{Deserialize, Serialize};
+
+use super::shapes::ShapeId;
+
+/// Parameters of a shape that are looked at.
+const PARAMETERS: usize = 16;
+/// Candidates of a shape.
+const CANDIDATES: usize = 4;
+/// Shorter values name nothing.
+const SHORTEST: usize = 8;
+/// Digits of a number that stands behind a prefix of its own.
+const PREFIXED_DIGITS: usize = 5;
+/// Classes a source is looked at for, and keys it may have.
+const CLASSES: usize = 32;
+const KEYS: usize = 8;
+/// Values remembered at a time.
+const RECENT: usize = 256;
+/// Values that have to have come again in lines of another shape.
+const LINKED: u32 = 12;
+/// A value that comes more often than this, in the mean, names a thing and not a session.
+const LINES_A_VALUE: u32 = 200;
+/// Lines with a candidate that are looked at before a pause, and lines in a pause.
+const LOOK: u32 = 20_000;
+const PAUSE: u32 = 500_000;
+
+/// A parameter of a shape that could be a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Candidate {
+    /// Its place among the line's parameters.
+    parameter: u8,
+    class: u64,
+}
+
+/// The candidates of a shape, as the first of its lines shows them.
+pub(super) fn candidates(content: &str, parameters: &[Parameter]) -> Box<[Candidate]> {
+    let mut found = Vec::new();
+    for (at, parameter) in parameters.iter().take(PARAMETERS).enumerate() {
+        let class = class(content, parameter);
+        if let Some(class) = class.filter(|_| found.len() < CANDIDATES) {
+            found.push(Candidate { parameter: at as u8, class });
+        }
+    }
+    found.into()
+}
+
+/// The class of an identifier; `None` for what can't be one.
+fn class(content: &str, parameter: &Parameter) -> Option<u64> {
+    use ParameterKind::{Hex, Id, Number, Uuid, Value};
+    if !matches!(parameter.kind, Hex | Id | Number | Uuid | Value) {
+        return None;
+    }
+    let before = content.get(..parameter.start as usize)?.as_bytes();
+    let is_part = |b: &&u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.');
+    let prefix = before.iter().rev().take_while(is_part).count();
+    if prefix > 0 {
+        return Some(fingerprint64(&before[before.len() - prefix..]));
+    }
+    // The word before, with what stands between: `order=`, `job `.
+    let between = before.iter().rev().take_while(|b| !b.is_ascii_alphanumeric()).count();
+    let word = before[..before.len() - between].iter().rev().take_while(is_part).count();
+    if between > 4 {
+        return None;
+    }
+    let word = &before[before.len() - between - word..before.len() - between];
+    Some(fingerprint64(&word.to_ascii_lowercase()).rotate_left(1))
+}
+
+/// Whether a value could name something: whatever its kind, its look decides from line to line.
+fn names(value: &str, kind: ParameterKind, content: &str, start: usize) -> bool {
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let prefixed = || {
+        content.as_bytes()[..start]
+            .last()
+            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-'))
+    };
+    match kind {
+        ParameterKind::Number => digits >= SHORTEST || (digits >= PREFIXED_DIGITS && prefixed()),
+        ParameterKind::Value => {
+            value.len() >= SHORTEST
+                && digits > 0
+                && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        }
+        _ => value.len() >= SHORTEST && digits > 0,
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Recent {
+    value: u64,
+    shape: ShapeId,
+    linked: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Class {
+    class: u64,
+    lines: u32,
+    values: u32,
+    /// Values that came in lines of at least two shapes.
+    linked: u32,
+}
+
+/// What one source's lines taught of keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeyFinder {
+    /// Classes that are keys, the one that ties most together first when it was found.
+    keys: Vec<u64>,
+    classes: Vec<Class>,
+    recent: Vec<Recent>,
+    looked: u32,
+    pause: u32,
+}
+
+impl KeyFinder {
+    /// The key of a line, of whose shape `candidates` are known.
+    pub(super) fn find<'a>(
+        &mut self,
+        candidates: &[Candidate],
+        content: &'a str,
+        parameters: &[Parameter],
+        shape: ShapeId,
+    ) -> Option<&'a str> {
+        let mut best: Option<(usize, &'a str)> = None;
+        for candidate in candidates {
+            let Some(parameter) = parameters.get(usize::from(candidate.parameter)) else { continue };
+            let (start, end) = (parameter.start as usize, parameter.end as usize);
+            let Some(value) = content.get(start..end) else { continue };
+            if !names(value, parameter.kind, content, start) {
+                continue;
+            }
+            if let Some(rank) = self.keys.iter().position(|key| *key == candidate.class)
+                && best.is_none_or(|(known, _)| rank < known)
+            {
+                best = Some((rank, value));
+            } else if best.is_none() {
+                self.look(candidate.class, fingerprint64(value.as_bytes()), shape);
+            }
+        }
+        best.map(|(_, value)| value)
+    }
+
+    fn look(&mut self, class: u64, value: u64, shape: ShapeId) {
+        if self.pause > 0 {
+            self.pause -= 1;
+            return;
+        }
+        if self.keys.len() >= KEYS {
+            return;
+        }
+        self.looked += 1;
+        if self.looked > LOOK {
+            *self = Self { keys: std::mem::take(&mut self.keys), pause: PAUSE, ..Self::default() };
+            return;
+        }
+        let at = match self.classes.iter().position(|known| known.class == class) {
+            Some(at) => at,
+            None if self.classes.len() < CLASSES => {
+                self.classes.push(Class { class, lines: 0, values: 0, linked: 0 });
+                self.classes.len() - 1
+            }
+            None => return,
+        };
+        if self.recent.is_empty() {
+            self.recent.resize(RECENT, Recent::default());
+        }
+        let known = &mut self.classes[at];
+        known.lines += 1;
+        let recent = &mut self.recent[value as usize % RECENT];
+        if recent.value != value {
+            *recent = Recent { value, shape, linked: false };
+            known.values += 1;
+        } else if recent.shape != shape && !recent.linked {
+            recent.linked = true;
+            known.linked += 1;
+            let Class { lines, values, linked, .. } = *known;
+            if linked >= LINKED && linked * 3 >= values && lines <= values * LINES_A_VALUE {
+                self.classes.swap_remove(at);
+                self.keys.push(class);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foreshock_template::Shaper;
+
+    use super::*;
+
+    /// The keys that are found in the lines, with a shape's number for each.
+    fn keys<'a>(lines: &'a [String]) -> Vec<Option<&'a str>> {
+        let (mut finder, mut shaper) = (KeyFinder::default(), Shaper::new());
+        let mut shapes: Vec<u128> = Vec::new();
+        let mut find = |line: &'a String| {
+            let hash = shaper.shape(line).hash.0;
+            let shape = shapes.iter().position(|known| *known == hash).unwrap_or_else(|| {
+                shapes.push(hash);
+                shapes.len() - 1
+            });
+            let candidates = candidates(line, shaper.parameters());
+            finder.find(&candidates, line, shaper.parameters(), shape as ShapeId)
+        };
+        lines.iter().map(&mut find).collect()
+    }
+
+    #[test]
+    fn an_identifier_that_ties_lines_of_several_shapes_together_is_found() {
+        let lines: Vec<String> = (0..200u64)
+            .flat_map(|n| {
+                let id = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+                [
+                    format!("job {id:08x} submitted by 10.0.0.{}", n % 9),
+                    format!("cache entry {:016x} expired after {n} s", id.wrapping_mul(id)),
+                    format!("job {id:08x} finished in {n} ms, wrote 1048576{n} bytes"),
+                ]
+            })
+            .collect();
+        let found = keys(&lines);
+        let jobs = |from: usize| found[from..].iter().step_by(3).flatten().count();
+        assert!(jobs(300) > 95 && jobs(302) > 95, "{} {}", jobs(300), jobs(302));
+        assert_eq!(found.iter().skip(1).step_by(3).flatten().count(), 0);
+        assert!(found.iter().flatten().all(|key| key.len() == 8), "{found:?}");
+    }
+
+    #[test]
+    fn what_names_a_thing_and_not_a_session_is_no_key() {
+        let lines: Vec<String> = (0..4_000)
+            .flat_map(|n| {
+                [format!("disk sd_100{} read", 1000 + n % 3), format!("disk sd_100{} written", 1000 + n % 3)]
+            })
+            .collect();
+        assert_eq!(keys(&lines).iter().flatten().count(), 0);
+    }
+}

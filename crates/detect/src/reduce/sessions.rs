@@ -1,0 +1,176 @@
+//! The steps of sessions that an input partition has seen in a window, by instance and in its order.
+
+use std::collections::BTreeMap;
+
+use foreshock_model::{Timestamp, fingerprint64, proto};
+use foreshock_template::{Parameter, TemplateId};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    key_finder::{Candidate, candidates},
+    shapes::ShapeId,
+    sources::SourceId,
+};
+use crate::Table;
+
+/// Lines kept an instance and window.
+const LINES: usize = 64;
+/// OTLP severity numbers from here on are warnings: their lines are kept first of all.
+const WARN_LEVEL: u32 = 13;
+/// Steps of one instance in one message; more of them follow in others.
+const STEPS_A_MESSAGE: usize = 50_000;
+
+/// What is known of shapes as events of sessions.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Events {
+    /// By shape.
+    shapes: Vec<Option<Event>>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Event {
+    id: u64,
+    candidates: Box<[Candidate]>,
+    /// Canonical text until it was passed on.
+    text: Option<Box<str>>,
+}
+
+impl Events {
+    /// Takes note of a shape, if it is new.
+    pub(super) fn meet(
+        &mut self,
+        shape: ShapeId,
+        content: &str,
+        parameters: &[Parameter],
+        text: impl FnOnce() -> String,
+    ) {
+        let at = shape as usize;
+        if self.shapes.len() <= at {
+            self.shapes.resize(at + 1, None);
+        }
+        self.shapes[at].get_or_insert_with(|| {
+            let text = text();
+            let id = TemplateId::of_shape(&text).0;
+            Event { id, candidates: candidates(content, parameters), text: Some(text.into()) }
+        });
+    }
+
+    /// The parameters of a shape that could be keys.
+    pub(super) fn candidates(&self, shape: ShapeId) -> &[Candidate] {
+        self.shapes.get(shape as usize).and_then(Option::as_ref).map_or(&[], |event| &event.candidates)
+    }
+
+    fn pass_on(&mut self, shape: ShapeId, level: u32) -> proto::SessionEvent {
+        let event = self.shapes.get_mut(shape as usize).and_then(Option::as_mut);
+        event.map_or_else(proto::SessionEvent::default, |event| proto::SessionEvent {
+            id: event.id,
+            text: event.text.take().map(String::from).unwrap_or_default(),
+            level,
+        })
+    }
+}
+
+/// A step as it is noted.
+pub(super) struct Step<'a> {
+    pub(super) source: SourceId,
+    pub(super) key: &'a str,
+    pub(super) shape: ShapeId,
+    pub(super) time: Timestamp,
+    pub(super) level: u32,
+    pub(super) line: &'a str,
+}
+
+/// The steps of one window.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct WindowSteps {
+    steps: u64,
+    by_source: BTreeMap<SourceId, SourceSteps>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct SourceSteps {
+    /// Place of each session by the hash of its key.
+    places: Table<u64, u32>,
+    sessions: Vec<u64>,
+    names: String,
+    name_ends: Vec<u32>,
+    /// Session, shape, milliseconds since the window began.
+    steps: Vec<(u32, ShapeId, u32)>,
+    levels: BTreeMap<ShapeId, u32>,
+    lines: Vec<(u32, Box<str>)>,
+}
+
+impl WindowSteps {
+    /// Notes a step of the window that starts at `start`. `false`: there are `limit` steps already.
+    pub(super) fn note(&mut self, start: Timestamp, step: &Step<'_>, limit: u64) -> bool {
+        if self.steps >= limit {
+            return false;
+        }
+        self.steps += 1;
+        self.by_source.entry(step.source).or_default().note(start, step);
+        true
+    }
+
+    /// What each source has to pass on.
+    pub(super) fn summarise(
+        self,
+        events: &mut Events,
+    ) -> impl Iterator<Item = (SourceId, Vec<proto::SessionWindow>)> {
+        self.by_source.into_iter().map(|(source, steps)| (source, steps.summarise(events)))
+    }
+}
+
+impl SourceSteps {
+    fn note(&mut self, start: Timestamp, step: &Step<'_>) {
+        let hash = fingerprint64(step.key.as_bytes());
+        let new = self.sessions.len() as u32;
+        let session = *self.places.entry(hash).or_insert(new);
+        if session == new {
+            self.sessions.push(hash);
+            self.names.push_str(step.key);
+            self.name_ends.push(self.names.len() as u32);
+        }
+        if self.lines.len() < LINES && (session == new || step.level >= WARN_LEVEL) {
+            self.lines.push((self.steps.len() as u32, step.line.into()));
+        }
+        let level = self.levels.entry(step.shape).or_default();
+        *level = (*level).max(step.level);
+        let at = u32::try_from(step.time.since(start).as_millis()).unwrap_or(u32::MAX);
+        self.steps.push((session, step.shape, at));
+    }
+
+    fn summarise(self, events: &mut Events) -> Vec<proto::SessionWindow> {
+        let mut lines = self.lines.into_iter().peekable();
+        let mut first = 0u32;
+        let mut windows = Vec::new();
+        for steps in self.steps.chunks(STEPS_A_MESSAGE) {
+            let mut window = proto::SessionWindow::default();
+            let mut sessions: BTreeMap<u32, u32> = BTreeMap::new();
+            let mut shapes: BTreeMap<ShapeId, u32> = BTreeMap::new();
+            for (session, shape, at) in steps {
+                let place = *sessions.entry(*session).or_insert_with(|| {
+                    let from = session.checked_sub(1).map_or(0, |before| self.name_ends[before as usize]);
+                    let name = &self.names[from as usize..self.name_ends[*session as usize] as usize];
+                    window.session.push(self.sessions[*session as usize]);
+                    window.name.push(name.to_owned());
+                    window.session.len() as u32 - 1
+                });
+                let event = *shapes.entry(*shape).or_insert_with(|| {
+                    let level = self.levels.get(shape).copied().unwrap_or(0);
+                    window.event.push(events.pass_on(*shape, level));
+                    window.event.len() as u32 - 1
+                });
+                window.step_session.push(place);
+                window.step_event.push(event);
+                window.step_ms.push(*at);
+            }
+            let last = first + steps.len() as u32;
+            while let Some((step, line)) = lines.next_if(|(step, _)| *step < last) {
+                window.lines.push(proto::SessionLine { step: step - first, line: line.into() });
+            }
+            first = last;
+            windows.push(window);
+        }
+        windows
+    }
+}
