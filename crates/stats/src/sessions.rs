@@ -5,8 +5,8 @@
 //! A session is judged event by event. How rare its count of an event is, is a conformal p-value with rarity as the
 //! measure (Vovk, Gammerman and Shafer 2005): the share of earlier sessions whose count of the event is as rare or rarer.
 //! It needs no distribution, holds for sessions that are exchangeable, and a count that always varies surprises nobody.
-//! Orders are judged together: the chance that a session brings one never seen is learned from how often sessions did
-//! (prequentially, the beginning forgotten), since events that run side by side come in ever new orders.
+//! Orders are judged together, by how many of a session's are rare: the share of sessions of late that had as many, each
+//! judged before it taught. Events that run side by side come in ever new orders, and so surprise nobody.
 
 use std::collections::BTreeMap;
 
@@ -30,8 +30,12 @@ const ORDERS: usize = 16_384;
 const EXACT: u32 = 16;
 /// An event is one that every session has from this share of them on.
 const ALWAYS: f64 = 0.98;
-/// The recent share of sessions with an order never seen forgets by half of what it has seen, up to this many.
-const MEMORY: f64 = 1_000.0;
+/// An order of two events is rare while fewer than one in so many sessions had it.
+const RARE: u32 = 200;
+/// Rare orders of a session that are counted one by one.
+const ODD_ORDERS: usize = 8;
+/// How often rare orders come, is counted since a power of two of sessions, the last but one; up to this many.
+const LONGEST_SPAN: u32 = 4_096;
 
 /// The events of one session so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +117,7 @@ pub enum What {
         /// Which event.
         event: Event,
     },
-    /// One event right behind another, as never before.
+    /// One event right behind another, as hardly ever before.
     Order {
         /// The first of them; `None`: it began the session.
         before: Option<Event>,
@@ -180,9 +184,22 @@ pub struct SessionModel {
     events: Vec<Counts>,
     /// How many sessions had each order of two events.
     orders: BTreeMap<(Event, Event), u32>,
-    /// Sessions with an order never seen, and all, of late.
-    news: f64,
-    of_late: f64,
+    /// Of the span before the present one, and of the present one.
+    before: Span,
+    present: Span,
+}
+
+/// Sessions by how many rare orders they had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Span {
+    sessions: u32,
+    odd: [u32; ODD_ORDERS],
+}
+
+impl Span {
+    fn at_least(&self, odd: usize) -> u32 {
+        self.odd[odd.min(ODD_ORDERS - 1)..].iter().sum()
+    }
 }
 
 impl SessionModel {
@@ -253,20 +270,31 @@ impl SessionModel {
     fn judge_orders(&self, session: &Session, ended: bool, oddities: &mut Vec<Oddity>) {
         let end = session.last.filter(|_| ended).map(|last| (last, END));
         let orders = session.orders.iter().copied().chain(end);
-        // Of several the one between the commonest events says most.
-        let weight =
-            |(a, b): &(Event, Event)| (self.with(*a).min(self.with(*b)), std::cmp::Reverse((*a, *b)));
-        let new = orders.filter(|order| !self.orders.contains_key(order)).max_by_key(weight);
-        let Some((before, after)) = new else { return };
-        let never = (self.news + 1.0) / (self.of_late + 2.0);
-        let tail = Tail::from_p(never.max(1.0 / (f64::from(self.sessions) + 1.0)));
+        // Of several the rarest, and of those the one between the commonest events, says most.
+        let weight = |(a, b): &(Event, Event)| {
+            let seen = self.orders.get(&(*a, *b)).copied().unwrap_or(0);
+            (std::cmp::Reverse(seen), self.with(*a).min(self.with(*b)), std::cmp::Reverse((*a, *b)))
+        };
+        let rare = orders.filter(|order| self.is_rare(order));
+        let (odd, rarest) = rare.fold((0, None), |(odd, rarest), order| {
+            (odd + 1, rarest.into_iter().chain([order]).max_by_key(weight))
+        });
+        let Some((before, after)) = rarest else { return };
+        let as_odd = f64::from(self.before.at_least(odd) + self.present.at_least(odd));
+        let of_late = f64::from(self.before.sessions + self.present.sessions);
+        let tail = Tail::from_p((as_odd + 1.0) / (of_late + 2.0));
         let named = |event: Event| (event < END).then_some(event);
         let what = What::Order { before: named(before), after: named(after) };
-        oddities.push(Oddity { what, tail, never: true });
+        let never = !self.orders.contains_key(&(before, after));
+        oddities.push(Oddity { what, tail, never });
     }
 
-    /// Learns an ended session.
-    pub fn learn(&mut self, session: &Session) {
+    fn is_rare(&self, order: &(Event, Event)) -> bool {
+        self.orders.get(order).is_none_or(|seen| seen.saturating_mul(RARE) <= self.sessions)
+    }
+
+    /// Learns an ended session. That a `broken` one has its steps in another order says nothing of sound ones.
+    pub fn learn(&mut self, session: &Session, broken: bool) {
         self.sessions = self.sessions.saturating_add(1);
         for (event, count) in &session.counts {
             let event = usize::from(*event);
@@ -275,21 +303,20 @@ impl SessionModel {
             }
             self.events[event].add(bucket(*count));
         }
-        let mut news = 0.0;
+        let odd = session.ended_orders().filter(|order| self.is_rare(order)).count();
         for order in session.ended_orders() {
-            match self.orders.get_mut(&order) {
-                Some(count) => *count += 1,
-                None => {
-                    news = 1.0;
-                    if self.orders.len() < ORDERS {
-                        self.orders.insert(order, 1);
-                    }
-                }
+            if self.orders.len() < ORDERS || self.orders.contains_key(&order) {
+                *self.orders.entry(order).or_default() += 1;
             }
         }
-        let keep = 1.0 - 1.0 / (0.5 * f64::from(self.sessions) + 1.0).min(MEMORY);
-        self.news = self.news * keep + news;
-        self.of_late = self.of_late * keep + 1.0;
+        self.present.sessions += 1;
+        if !broken {
+            self.present.odd[odd.min(ODD_ORDERS - 1)] += 1;
+        }
+        let ends = self.sessions.is_power_of_two() || self.present.sessions >= LONGEST_SPAN;
+        if ends {
+            self.before = std::mem::take(&mut self.present);
+        }
     }
 
     /// Takes back a session that was learned and turned out not to have ended.
@@ -345,7 +372,7 @@ mod tests {
     fn taught(sessions: &[(&[Event], u32)]) -> SessionModel {
         let mut model = SessionModel::default();
         for (events, times) in sessions {
-            (0..*times).for_each(|_| model.learn(&session(events)));
+            (0..*times).for_each(|_| model.learn(&session(events), false));
         }
         model
     }
@@ -392,7 +419,7 @@ mod tests {
             events.extend((0..i * 37 % 40 + 1).map(|n| 1 + (n * i * i % 23) as Event));
             events
         };
-        (1..400).for_each(|i| model.learn(&session(&events(i))));
+        (1..400).for_each(|i| model.learn(&session(&events(i)), false));
         let alarms =
             (400..500).filter(|i| model.judge(&session(&events(*i)), true)[0].tail.surprise() >= 2.5).count();
         assert!(alarms <= 2, "{alarms}");
@@ -413,7 +440,7 @@ mod tests {
                 judged += 1;
                 below += u32::from(model.judge(&session, true)[0].tail.p() <= 0.01);
             }
-            model.learn(&session);
+            model.learn(&session, false);
         }
         assert!(below <= judged / 100 + 60, "{below} of {judged}");
     }
@@ -425,7 +452,7 @@ mod tests {
         let mistaken = session(&[0, 2, 2, 5]);
         let counts = |model: &SessionModel| (model.sessions, model.orders.clone());
         let known = counts(&model);
-        model.learn(&mistaken);
+        model.learn(&mistaken, false);
         model.unlearn(&mistaken);
         assert_eq!(counts(&model), known);
         let after = model.judge(&session(&[0, 2, 1]), true);

@@ -33,10 +33,15 @@ const WARN_LEVEL: u32 = 13;
 const NEEDED: u32 = 50;
 /// A session as unlikely as this is broken.
 const BROKEN: f64 = 0.0015;
-/// So is one with something never seen, where such is as unlikely as this, ...
+/// So is one with something never seen, where such is as unlikely as this.
 const NEVER: f64 = 1.0 / 300.0;
-/// ... and it is told already where it is as unlikely as this, as a new pattern is.
-const NEVER_TOLD: f64 = 1.0 / 150.0;
+/// Findings a day that chance alone may bring about in a service, and the largest tail that is told however few
+/// sessions there are.
+const FALSE_A_DAY: f64 = 8.0;
+const LEAST_UNLIKELY: f64 = 0.01;
+/// Windows in a day; the share of them with sessions to judge is of the last day, and known from so many on.
+const WINDOWS_A_DAY: f64 = 8_640.0;
+const WINDOWS_NEEDED: f64 = 360.0;
 /// What harms by its nature (a rare step that is a warning or speaks of an error, a step that is missing) counts as so
 /// many times less likely than it is.
 const HARM: f64 = 10.0;
@@ -74,6 +79,9 @@ pub(super) struct Sessions {
     open: BTreeSet<(Timestamp, u64)>,
     ended: BTreeSet<(Timestamp, u64)>,
     pauses: Pauses,
+    /// Windows, and those with sessions to judge, of the last day.
+    windows: f64,
+    judging_windows: f64,
     met: u64,
     verdicts: Vec<SessionVerdict>,
 }
@@ -277,11 +285,8 @@ impl Sessions {
         let Some(session) = self.sessions.get_mut(&hash) else { return };
         session.suspicious = false;
         let oddities = self.model.judge(&session.steps, false);
-        if let Some(worst) = self.worst(&oddities).filter(|worst| is_told(worst, &self.events)) {
+        if let Some(worst) = self.worst(&oddities).filter(|worst| could_be_told(worst, &self.events)) {
             broken.by_what.entry(worst.what).or_default().push((hash, worst));
-            if let Some(session) = self.sessions.get_mut(&hash) {
-                session.told = true;
-            }
         }
     }
 
@@ -303,6 +308,9 @@ impl Sessions {
             self.ended.insert((last, hash));
             self.end(hash, terms, &mut broken);
         }
+        let keep = 1.0 - 1.0 / WINDOWS_A_DAY;
+        self.windows = self.windows * keep + 1.0;
+        self.judging_windows = self.judging_windows * keep + f64::from(u8::from(broken.judged > 0));
         report.tested(&key.0, Kind::BrokenSequence, 10, broken.judged);
         self.tell(key, broken, window, report);
     }
@@ -326,14 +334,15 @@ impl Sessions {
         session.ended = true;
         let teaches = terms.learn.is_none_or(|learn| session.number < learn);
         let judges = terms.learn.is_none() || !teaches;
-        let mut score = 0.0;
+        let (mut score, mut is_broken) = (0.0, false);
         if judges && self.model.sessions() >= NEEDED {
             let oddities = self.model.judge(&session.steps, true);
             let told = session.told;
             broken.judged += 1;
             if let Some(worst) = self.worst(&oddities) {
                 score = self::score(&oddities, &self.events);
-                if !told && is_told(&worst, &self.events) {
+                is_broken = !matches!(worst.what, What::Order { .. }) && could_be_told(&worst, &self.events);
+                if !told && could_be_told(&worst, &self.events) {
                     broken.by_what.entry(worst.what).or_default().push((hash, worst));
                 }
             }
@@ -342,18 +351,37 @@ impl Sessions {
         session.told = false;
         if teaches {
             session.taught = true;
-            self.model.learn(&session.steps);
+            self.model.learn(&session.steps, is_broken);
         }
         if terms.verdicts {
             self.verdicts.push(SessionVerdict { session: session.name.clone(), score });
         }
     }
 
+    /// Tells of those that chance does not explain, all that are broken in one way together.
     fn tell(&mut self, key: &ServiceKey, broken: Broken, window: Window, report: &mut Report) {
+        let least = self.least_unlikely();
         for (what, sessions) in broken.by_what {
-            let finding = self.finding(key, what, &sessions, broken.judged, window);
-            report.findings.extend(finding);
+            let Some((_, oddity)) = sessions.first() else { continue };
+            let count = sessions.len() as u64;
+            let chance = binomial_upper(count, broken.judged.max(count), oddity.tail.p());
+            if count_harm(chance, harms(&what, &self.events)).p() > least {
+                continue;
+            }
+            for (hash, _) in &sessions {
+                if let Some(session) = self.sessions.get_mut(hash) {
+                    session.told = !session.ended;
+                }
+            }
+            report.findings.extend(self.finding(key, what, &sessions, broken.judged, window, chance));
         }
+    }
+
+    /// The tail of a window's broken sessions that is told: chance alone brings about so many a day.
+    fn least_unlikely(&self) -> f64 {
+        let windows = self.windows.max(WINDOWS_NEEDED);
+        let a_day = WINDOWS_A_DAY * (self.judging_windows + 1.0) / windows;
+        (FALSE_A_DAY / a_day).min(LEAST_UNLIKELY)
     }
 
     fn finding(
@@ -363,11 +391,11 @@ impl Sessions {
         broken: &[(u64, Oddity)],
         judged: u64,
         window: Window,
+        tail: Tail,
     ) -> Option<Finding> {
-        let (first, oddity) = broken.first()?;
+        let (first, _) = broken.first()?;
         let first = self.sessions.get(first)?;
         let count = broken.len() as u64;
-        let tail = binomial_upper(count, judged.max(count), oddity.tail.p()).min(oddity.tail);
         let Said { says, observed, expected, template } = self.say(what);
         let who = match count {
             1 => format!("session {}", shown(&first.name)),
@@ -493,14 +521,18 @@ fn harms(what: &What, events: &[EventInfo]) -> bool {
     }
 }
 
-/// What an oddity counts as.
-fn weighed(oddity: &Oddity, events: &[EventInfo]) -> Tail {
-    let more = if harms(&oddity.what, events) { libm::log10(HARM) } else { 0.0 };
-    Tail::from_surprise(oddity.tail.surprise() + more)
+/// What a tail counts as.
+fn count_harm(tail: Tail, harms: bool) -> Tail {
+    let more = if harms { libm::log10(HARM) } else { 0.0 };
+    Tail::from_surprise(tail.surprise() + more)
 }
 
-fn is_told(oddity: &Oddity, events: &[EventInfo]) -> bool {
-    weighed(oddity, events).p() <= BROKEN || (oddity.never && oddity.tail.p() <= NEVER_TOLD)
+fn weighed(oddity: &Oddity, events: &[EventInfo]) -> Tail {
+    count_harm(oddity.tail, harms(&oddity.what, events))
+}
+
+fn could_be_told(oddity: &Oddity, events: &[EventInfo]) -> bool {
+    weighed(oddity, events).p() <= LEAST_UNLIKELY
 }
 
 /// Odds of being broken, by the worst of what is odd.

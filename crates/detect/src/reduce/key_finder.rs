@@ -117,6 +117,8 @@ pub(super) struct KeyFinder {
     recent: Vec<Recent>,
     looked: u32,
     pause: u32,
+    /// Values that were there before their class was found: of their sessions the beginning is not known.
+    under_way: Vec<u64>,
 }
 
 impl KeyFinder {
@@ -144,7 +146,11 @@ impl KeyFinder {
                 self.look(candidate.class, fingerprint64(value.as_bytes()), shape);
             }
         }
-        best.map(|(_, value)| value)
+        let (_, value) = best?;
+        if self.under_way.is_empty() {
+            return Some(value);
+        }
+        (!self.under_way.contains(&fingerprint64(value.as_bytes()))).then_some(value)
     }
 
     fn look(&mut self, class: u64, value: u64, shape: ShapeId) {
@@ -184,6 +190,7 @@ impl KeyFinder {
             if linked >= LINKED && linked * 3 >= values && lines <= values * LINES_A_VALUE {
                 self.classes.swap_remove(at);
                 self.keys.push(class);
+                self.under_way.extend(self.recent.iter().filter(|recent| recent.value != 0).map(|r| r.value));
             }
         }
     }

@@ -15,6 +15,7 @@ use super::{
     sessions::{Events, Step, WindowSteps},
     shapes::{Met, ShapeId, Shapes},
     sources::{ServiceId, SourceId},
+    step_detail::StepDetail,
     windows::{OpenWindows, Place},
 };
 use crate::{Clock, DetectConfig, Input, Outputs, SessionKey, session_key::cut};
@@ -53,6 +54,7 @@ struct SourceLines {
     continuation: Continuation,
     trace: TraceFingerprint,
     keys: KeyFinder,
+    detail: StepDetail,
     /// The shape that continuation lines belong to, and the window it was counted in.
     head: Option<(ShapeId, Timestamp)>,
     /// The time of the last line.
@@ -283,11 +285,12 @@ impl LogFold {
             },
             configured => configured.read(record, read.line),
         };
-        let Some(key) = key else { return };
+        let Some(key) = key.map(cut) else { return };
+        let detail = self.lines[read.source as usize].detail.of(shape, key, content, parameters);
         let step = Step {
             source: read.source,
-            key: cut(key),
-            shape,
+            key,
+            event: self.events.event(shape, detail),
             time: read.timed.time,
             level: read.level.map_or(0, severity_number),
             line: example(read.line),

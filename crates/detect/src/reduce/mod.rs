@@ -15,6 +15,7 @@ mod sessions;
 mod shapes;
 mod sources;
 mod spans;
+mod step_detail;
 mod windows;
 
 use std::{

@@ -20,19 +20,30 @@ const WARN_LEVEL: u32 = 13;
 /// Steps of one instance in one message; more of them follow in others.
 const STEPS_A_MESSAGE: usize = 50_000;
 
+/// Events told apart by a value, in a partition.
+const DETAILED: usize = 65_536;
+
+/// Number of an event in its partition: that of its shape, or one from [`FIRST_DETAILED`] on.
+pub(super) type EventId = u32;
+const FIRST_DETAILED: EventId = 1 << 31;
+
 /// What is known of shapes as events of sessions.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Events {
     /// By shape.
     shapes: Vec<Option<Event>>,
+    /// Events of a shape that are told apart by a value.
+    detailed: Vec<Event>,
+    by_value: Table<(ShapeId, u64), EventId>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Event {
     id: u64,
     candidates: Box<[Candidate]>,
-    /// Canonical text until it was passed on.
-    text: Option<Box<str>>,
+    canonical: Box<str>,
+    /// Its text was passed on.
+    is_told: bool,
 }
 
 impl Events {
@@ -51,8 +62,27 @@ impl Events {
         self.shapes[at].get_or_insert_with(|| {
             let text = text();
             let id = TemplateId::of_shape(&text).0;
-            Event { id, candidates: candidates(content, parameters), text: Some(text.into()) }
+            let candidates = candidates(content, parameters);
+            Event { id, candidates, canonical: text.into(), is_told: false }
         });
+    }
+
+    /// The event of a line: its shape, and the value that tells the step where the shape does not.
+    pub(super) fn event(&mut self, shape: ShapeId, detail: Option<&str>) -> EventId {
+        let Some(value) = detail else { return shape };
+        let key = (shape, fingerprint64(value.as_bytes()));
+        if let Some(event) = self.by_value.get(&key) {
+            return *event;
+        }
+        let plain = self.shapes.get(shape as usize).and_then(Option::as_ref);
+        let Some(plain) = plain.filter(|_| self.detailed.len() < DETAILED) else { return shape };
+        let text = format!("{} ({value})", plain.canonical);
+        let id = TemplateId::of_shape(&text).0;
+        let event = FIRST_DETAILED + self.detailed.len() as u32;
+        let canonical = text.as_str().into();
+        self.detailed.push(Event { id, candidates: Box::default(), canonical, is_told: false });
+        self.by_value.insert(key, event);
+        event
     }
 
     /// The parameters of a shape that could be keys.
@@ -60,13 +90,15 @@ impl Events {
         self.shapes.get(shape as usize).and_then(Option::as_ref).map_or(&[], |event| &event.candidates)
     }
 
-    fn pass_on(&mut self, shape: ShapeId, level: u32) -> proto::SessionEvent {
-        let event = self.shapes.get_mut(shape as usize).and_then(Option::as_mut);
-        event.map_or_else(proto::SessionEvent::default, |event| proto::SessionEvent {
-            id: event.id,
-            text: event.text.take().map(String::from).unwrap_or_default(),
-            level,
-        })
+    fn pass_on(&mut self, event: EventId, level: u32) -> proto::SessionEvent {
+        let known = match event.checked_sub(FIRST_DETAILED) {
+            Some(at) => self.detailed.get_mut(at as usize),
+            None => self.shapes.get_mut(event as usize).and_then(Option::as_mut),
+        };
+        let Some(known) = known else { return proto::SessionEvent::default() };
+        let text = if known.is_told { String::new() } else { known.canonical.to_string() };
+        known.is_told = true;
+        proto::SessionEvent { id: known.id, text, level }
     }
 }
 
@@ -74,7 +106,7 @@ impl Events {
 pub(super) struct Step<'a> {
     pub(super) source: SourceId,
     pub(super) key: &'a str,
-    pub(super) shape: ShapeId,
+    pub(super) event: EventId,
     pub(super) time: Timestamp,
     pub(super) level: u32,
     pub(super) line: &'a str,
@@ -94,9 +126,9 @@ struct SourceSteps {
     sessions: Vec<u64>,
     names: String,
     name_ends: Vec<u32>,
-    /// Session, shape, milliseconds since the window began.
-    steps: Vec<(u32, ShapeId, u32)>,
-    levels: BTreeMap<ShapeId, u32>,
+    /// Session, event, milliseconds since the window began.
+    steps: Vec<(u32, EventId, u32)>,
+    levels: BTreeMap<EventId, u32>,
     lines: Vec<(u32, Box<str>)>,
 }
 
@@ -133,10 +165,10 @@ impl SourceSteps {
         if self.lines.len() < LINES && (session == new || step.level >= WARN_LEVEL) {
             self.lines.push((self.steps.len() as u32, step.line.into()));
         }
-        let level = self.levels.entry(step.shape).or_default();
+        let level = self.levels.entry(step.event).or_default();
         *level = (*level).max(step.level);
         let at = u32::try_from(step.time.since(start).as_millis()).unwrap_or(u32::MAX);
-        self.steps.push((session, step.shape, at));
+        self.steps.push((session, step.event, at));
     }
 
     fn summarise(self, events: &mut Events) -> Vec<proto::SessionWindow> {
@@ -146,8 +178,8 @@ impl SourceSteps {
         for steps in self.steps.chunks(STEPS_A_MESSAGE) {
             let mut window = proto::SessionWindow::default();
             let mut sessions: BTreeMap<u32, u32> = BTreeMap::new();
-            let mut shapes: BTreeMap<ShapeId, u32> = BTreeMap::new();
-            for (session, shape, at) in steps {
+            let mut met: BTreeMap<EventId, u32> = BTreeMap::new();
+            for (session, event, at) in steps {
                 let place = *sessions.entry(*session).or_insert_with(|| {
                     let from = session.checked_sub(1).map_or(0, |before| self.name_ends[before as usize]);
                     let name = &self.names[from as usize..self.name_ends[*session as usize] as usize];
@@ -155,9 +187,9 @@ impl SourceSteps {
                     window.name.push(name.to_owned());
                     window.session.len() as u32 - 1
                 });
-                let event = *shapes.entry(*shape).or_insert_with(|| {
-                    let level = self.levels.get(shape).copied().unwrap_or(0);
-                    window.event.push(events.pass_on(*shape, level));
+                let event = *met.entry(*event).or_insert_with(|| {
+                    let level = self.levels.get(event).copied().unwrap_or(0);
+                    window.event.push(events.pass_on(*event, level));
                     window.event.len() as u32 - 1
                 });
                 window.step_session.push(place);

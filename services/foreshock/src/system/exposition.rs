@@ -262,7 +262,7 @@ fn labels(lag: &PartitionLag) -> [(&'static str, String); 3] {
     ]
 }
 
-fn folded(figures: &PartitionFigures) -> [(&'static str, u64); 6] {
+fn folded(figures: &PartitionFigures) -> [(&'static str, u64); 7] {
     [
         ("shapes", figures.folded_shapes),
         ("patterns", figures.folded_patterns),
