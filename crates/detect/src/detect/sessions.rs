@@ -539,7 +539,7 @@ fn could_be_told(oddity: &Oddity, events: &[EventInfo]) -> bool {
 fn score(oddities: &[Oddity], events: &[EventInfo]) -> f64 {
     let p = |oddity: &Oddity| {
         let weighed = weighed(oddity, events).p() / BROKEN;
-        let never = if oddity.never { oddity.tail.p() / NEVER } else { f64::INFINITY };
+        let never = if oddity.never && !matches!(oddity.what, What::Order { .. }) { oddity.tail.p() / NEVER } else { f64::INFINITY };
         weighed.min(never)
     };
     let least = oddities.iter().map(p).fold(f64::INFINITY, f64::min);
