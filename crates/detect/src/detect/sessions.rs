@@ -179,7 +179,7 @@ impl Sessions {
     pub(super) fn take(
         &mut self,
         key: &ServiceKey,
-        steps: Steps,
+        mut steps: Steps,
         window: Window,
         terms: Terms,
         report: &mut Report,
@@ -197,6 +197,8 @@ impl Sessions {
             self.step(step.session, event, step.at);
             touched.insert(step.session);
         }
+        // Whichever partition they came from.
+        steps.lines.sort();
         for (session, line) in steps.lines {
             if let Some(session) = self.sessions.get_mut(&session)
                 && session.lines.len() < LINES
@@ -539,7 +541,11 @@ fn could_be_told(oddity: &Oddity, events: &[EventInfo]) -> bool {
 fn score(oddities: &[Oddity], events: &[EventInfo]) -> f64 {
     let p = |oddity: &Oddity| {
         let weighed = weighed(oddity, events).p() / BROKEN;
-        let never = if oddity.never && !matches!(oddity.what, What::Order { .. }) { oddity.tail.p() / NEVER } else { f64::INFINITY };
+        let never = if oddity.never && !matches!(oddity.what, What::Order { .. }) {
+            oddity.tail.p() / NEVER
+        } else {
+            f64::INFINITY
+        };
         weighed.min(never)
     };
     let least = oddities.iter().map(p).fold(f64::INFINITY, f64::min);

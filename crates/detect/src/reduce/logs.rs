@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foreshock_model::{Timestamp, proto};
 use foreshock_otlp::views::{self, LogRecord};
-use foreshock_template::{Continuation, Level, Shaper, SourceFormat, TraceFingerprint};
+use foreshock_template::{Continuation, Level, Parameter, Shaper, SourceFormat, TraceFingerprint};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -22,6 +22,8 @@ use crate::{Clock, DetectConfig, Input, Outputs, SessionKey, session_key::cut};
 
 /// Longest line kept as an example, in bytes.
 const EXAMPLE_BYTES: usize = 600;
+/// Stands for a key where it would be read as words.
+const ANY_KEY: &str = "0";
 /// Steps of sessions that a window takes, for each session that may be remembered.
 const STEPS_A_SESSION: u64 = 10;
 
@@ -286,11 +288,20 @@ impl LogFold {
             configured => configured.read(record, read.line),
         };
         let Some(key) = key.map(cut) else { return };
-        let detail = self.lines[read.source as usize].detail.of(shape, key, content, parameters);
+        let event = if is_parameter(key, content, parameters) {
+            let detail = self.lines[read.source as usize].detail.of(shape, key, content, parameters);
+            self.events.event(shape, detail)
+        } else {
+            // The key is a word, or a piece of one: each session would have events of its own.
+            self.shaper.shape(&content.replace(key, ANY_KEY));
+            let mut text = String::new();
+            self.shaper.write_tokens(&mut text);
+            self.events.event_of_text(text)
+        };
         let step = Step {
             source: read.source,
             key,
-            event: self.events.event(shape, detail),
+            event,
             time: read.timed.time,
             level: read.level.map_or(0, severity_number),
             line: example(read.line),
@@ -448,6 +459,12 @@ impl SourceTotals {
 /// The start of a line, cut at a character's boundary.
 fn example(line: &str) -> &str {
     &line[..line.floor_char_boundary(EXAMPLE_BYTES)]
+}
+
+/// Whether a key was lifted out of the line as it is, or is not in its text at all.
+fn is_parameter(key: &str, content: &str, parameters: &[Parameter]) -> bool {
+    let Some(at) = content.find(key) else { return true };
+    parameters.iter().any(|p| p.start as usize <= at && at + key.len() <= p.end as usize)
 }
 
 /// A trace id as text; `None` where there is none.

@@ -75,14 +75,26 @@ impl Events {
             return *event;
         }
         let plain = self.shapes.get(shape as usize).and_then(Option::as_ref);
-        let Some(plain) = plain.filter(|_| self.detailed.len() < DETAILED) else { return shape };
-        let text = format!("{} ({value})", plain.canonical);
+        let text = plain.map(|plain| format!("{} ({value})", plain.canonical));
+        text.and_then(|text| self.add(key, text)).unwrap_or(shape)
+    }
+
+    /// The event of a line whose shape is another without the session's key: `text` is that one.
+    pub(super) fn event_of_text(&mut self, text: String) -> EventId {
+        let key = (ShapeId::MAX, fingerprint64(text.as_bytes()));
+        let known = self.by_value.get(&key).copied();
+        known.or_else(|| self.add(key, text)).unwrap_or(EventId::MAX)
+    }
+
+    fn add(&mut self, key: (ShapeId, u64), text: String) -> Option<EventId> {
+        if self.detailed.len() >= DETAILED {
+            return None;
+        }
         let id = TemplateId::of_shape(&text).0;
         let event = FIRST_DETAILED + self.detailed.len() as u32;
-        let canonical = text.as_str().into();
-        self.detailed.push(Event { id, candidates: Box::default(), canonical, is_told: false });
+        self.detailed.push(Event { id, candidates: Box::default(), canonical: text.into(), is_told: false });
         self.by_value.insert(key, event);
-        event
+        Some(event)
     }
 
     /// The parameters of a shape that could be keys.

@@ -9,7 +9,7 @@ mod template;
 
 use std::net::SocketAddr;
 
-use foreshock_detect::{DetectConfig, Quota};
+use foreshock_detect::{DetectConfig, Quota, SessionKey};
 use foreshock_ingest::{IngestConfig, TenantsConfig};
 use foreshock_worker::WorkerConfig;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,9 @@ impl Config {
             problems.push(
                 "detect.allowed_lateness_seconds is above an hour; every window would wait so long".into(),
             );
+        }
+        if let Err(error) = self.detect.sessions.key.parse::<SessionKey>() {
+            problems.push(format!("detect.sessions.key: {error}"));
         }
         if !(self.detect.budget.pages_a_week > 0.0 && self.detect.budget.pages_a_week.is_finite()) {
             problems.push("detect.budget.pages_a_week must be above 0".into());
