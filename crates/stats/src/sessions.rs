@@ -78,6 +78,16 @@ impl Session {
         self.counts.is_empty()
     }
 
+    /// Which events it has.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        self.counts.iter().map(|(event, _)| *event)
+    }
+
+    /// Whether it has an event.
+    pub fn has(&self, event: Event) -> bool {
+        self.count(event) > 0
+    }
+
     fn count(&self, event: Event) -> u32 {
         self.counts.binary_search_by_key(&event, |(known, _)| *known).map_or(0, |at| self.counts[at].1)
     }
@@ -180,6 +190,7 @@ impl Counts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SessionModel {
     sessions: u32,
+    of_one_step: u32,
     /// By event.
     events: Vec<Counts>,
     /// How many sessions had each order of two events.
@@ -206,6 +217,11 @@ impl SessionModel {
     /// Sessions that taught.
     pub fn sessions(&self) -> u32 {
         self.sessions
+    }
+
+    /// Those of them that had one step only.
+    pub fn sessions_of_one_step(&self) -> u32 {
+        self.of_one_step
     }
 
     /// Sessions that had an event.
@@ -296,6 +312,7 @@ impl SessionModel {
     /// Learns an ended session. That a `broken` one has its steps in another order says nothing of sound ones.
     pub fn learn(&mut self, session: &Session, broken: bool) {
         self.sessions = self.sessions.saturating_add(1);
+        self.of_one_step += u32::from(session.len() == 1);
         for (event, count) in &session.counts {
             let event = usize::from(*event);
             if self.events.len() <= event {
@@ -322,6 +339,7 @@ impl SessionModel {
     /// Takes back a session that was learned and turned out not to have ended.
     pub fn unlearn(&mut self, session: &Session) {
         self.sessions = self.sessions.saturating_sub(1);
+        self.of_one_step = self.of_one_step.saturating_sub(u32::from(session.len() == 1));
         for (event, count) in &session.counts {
             if let Some(counts) = self.events.get_mut(usize::from(*event)) {
                 counts.take(bucket(*count));

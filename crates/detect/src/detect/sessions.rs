@@ -13,7 +13,6 @@ use foreshock_model::{Finding, Kind, Severity, Timestamp, Window};
 use foreshock_stats::{
     Session, SessionModel, Tail,
     sessions::{Event, MAX_EVENTS, Oddity, What},
-    tail::binomial_upper,
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +53,10 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
 /// Pauses that must be known.
 const PAUSES: u32 = 100;
+/// A way of being broken that was told is not told again for so long.
+const TOLD_FOR: Duration = Duration::from_secs(900);
+/// What more than this share of the sessions that are open do is not odd, though none of them has ended yet.
+const OPEN_SHARE: f64 = 0.01;
 /// So many sessions broken in the same way in one window, and this share of those that were judged, page.
 const MANY: u64 = 10;
 const LARGE_SHARE: f64 = 0.1;
@@ -79,6 +82,10 @@ pub(super) struct Sessions {
     open: BTreeSet<(Timestamp, u64)>,
     ended: BTreeSet<(Timestamp, u64)>,
     pauses: Pauses,
+    /// Open sessions that have each event.
+    open_with: Vec<u32>,
+    /// When each way of being broken was told, of late.
+    told: BTreeMap<String, Timestamp>,
     /// Windows, and those with sessions to judge, of the last day.
     windows: f64,
     judging_windows: f64,
@@ -267,6 +274,7 @@ impl Sessions {
             // It had not.
             self.ended.remove(&order);
             session.ended = false;
+            session.steps.events().for_each(|event| add(&mut self.open_with, event));
             if std::mem::take(&mut session.taught) {
                 self.model.unlearn(&session.steps);
             }
@@ -279,15 +287,31 @@ impl Sessions {
         session.last = session.last.max(at);
         self.open.insert((session.last, hash));
         let before = session.steps.last();
+        let is_first = !session.steps.has(event);
         session.steps.push(event);
         session.suspicious |= self.model.could_be_odd(&session.steps, before);
+        if is_first {
+            add(&mut self.open_with, event);
+        }
     }
 
     fn judge_open(&mut self, hash: u64, broken: &mut Broken) {
         let Some(session) = self.sessions.get_mut(&hash) else { return };
         session.suspicious = false;
         let oddities = self.model.judge(&session.steps, false);
-        if let Some(worst) = self.worst(&oddities).filter(|worst| could_be_told(worst, &self.events)) {
+        let open = self.open.len() as f64;
+        let is_common = |event: Event| {
+            let with = self.open_with.get(usize::from(event)).copied().unwrap_or(0);
+            with > 1 && f64::from(with) > OPEN_SHARE * open
+        };
+        let oddities: Vec<Oddity> = oddities
+            .into_iter()
+            .filter(|oddity| match oddity.what {
+                What::Count { event, count: 1, .. } => !is_common(event),
+                _ => true,
+            })
+            .collect();
+        if let Some(worst) = self.worst(&oddities).filter(could_be_told) {
             broken.by_what.entry(worst.what).or_default().push((hash, worst));
         }
     }
@@ -334,6 +358,11 @@ impl Sessions {
     fn end(&mut self, hash: u64, terms: Terms, broken: &mut Broken) {
         let Some(session) = self.sessions.get_mut(&hash) else { return };
         session.ended = true;
+        for event in session.steps.events() {
+            if let Some(open) = self.open_with.get_mut(usize::from(event)) {
+                *open = open.saturating_sub(1);
+            }
+        }
         let teaches = terms.learn.is_none_or(|learn| session.number < learn);
         let judges = terms.learn.is_none() || !teaches;
         let (mut score, mut is_broken) = (0.0, false);
@@ -343,8 +372,8 @@ impl Sessions {
             broken.judged += 1;
             if let Some(worst) = self.worst(&oddities) {
                 score = self::score(&oddities, &self.events);
-                is_broken = !matches!(worst.what, What::Order { .. }) && could_be_told(&worst, &self.events);
-                if !told && could_be_told(&worst, &self.events) {
+                is_broken = !matches!(worst.what, What::Order { .. }) && could_be_told(&worst);
+                if !told && could_be_told(&worst) {
                     broken.by_what.entry(worst.what).or_default().push((hash, worst));
                 }
             }
@@ -362,12 +391,22 @@ impl Sessions {
 
     /// Tells of those that chance does not explain, all that are broken in one way together.
     fn tell(&mut self, key: &ServiceKey, broken: Broken, window: Window, report: &mut Report) {
-        let least = self.least_unlikely();
+        if self.model.sessions_of_one_step() * 2 > self.model.sessions() {
+            // One line each: what is new about them is a new pattern.
+            return;
+        }
         for (what, sessions) in broken.by_what {
             let Some((_, oddity)) = sessions.first() else { continue };
+            let series = format!("sessions/{}", self.series(what));
+            if self.told.get(&series).is_some_and(|told| told.plus(TOLD_FOR) > window.end()) {
+                continue;
+            }
             let count = sessions.len() as u64;
-            let chance = binomial_upper(count, broken.judged.max(count), oddity.tail.p());
-            if count_harm(chance, harms(&what, &self.events)).p() > least {
+            // Sessions of one window hang together: a share of them at most comes with the chance of one over that share
+            // (Markov's inequality), however they do.
+            let share = count as f64 / broken.judged.max(count) as f64;
+            let chance = Tail::from_p((oddity.tail.p() / share).min(1.0));
+            if chance.p() > self.least_unlikely(harms(&what, &self.events)) {
                 continue;
             }
             for (hash, _) in &sessions {
@@ -375,17 +414,30 @@ impl Sessions {
                     session.told = !session.ended;
                 }
             }
-            report.findings.extend(self.finding(key, what, &sessions, broken.judged, window, chance));
+            report.findings.extend(self.finding(
+                key,
+                what,
+                &sessions,
+                broken.judged,
+                window,
+                chance,
+                &series,
+            ));
+            self.told.insert(series, window.end());
         }
+        self.told.retain(|_, told| told.plus(TOLD_FOR) > window.end());
     }
 
-    /// The tail of a window's broken sessions that is told: chance alone brings about so many a day.
-    fn least_unlikely(&self) -> f64 {
+    /// The tail of a window's broken sessions that is told: chance alone brings about so many a day, and more of what
+    /// `harms`.
+    fn least_unlikely(&self, harms: bool) -> f64 {
         let windows = self.windows.max(WINDOWS_NEEDED);
         let a_day = WINDOWS_A_DAY * (self.judging_windows + 1.0) / windows;
-        (FALSE_A_DAY / a_day).min(LEAST_UNLIKELY)
+        let tolerated = if harms { FALSE_A_DAY * HARM } else { FALSE_A_DAY };
+        (tolerated / a_day).min(LEAST_UNLIKELY)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the parts of one finding, each of another meaning")]
     fn finding(
         &self,
         key: &ServiceKey,
@@ -394,6 +446,7 @@ impl Sessions {
         judged: u64,
         window: Window,
         tail: Tail,
+        series: &str,
     ) -> Option<Finding> {
         let (first, _) = broken.first()?;
         let first = self.sessions.get(first)?;
@@ -415,13 +468,12 @@ impl Sessions {
             self.as_they_do(what),
             self.model.sessions()
         );
-        let series = format!("sessions/{}", self.series(what));
         let effect = observed.max(0.5) / expected.max(0.5);
         let expected = (expected, expected);
         let draft = Draft {
             key,
             kind: Kind::BrokenSequence,
-            series: &series,
+            series,
             window,
             tail,
             effect,
@@ -502,6 +554,14 @@ impl Sessions {
     }
 }
 
+fn add(counts: &mut Vec<u32>, event: Event) {
+    let at = usize::from(event);
+    if counts.len() <= at {
+        counts.resize(at + 1, 0);
+    }
+    counts[at] += 1;
+}
+
 /// A way to be broken, for people.
 struct Said<'a> {
     says: String,
@@ -523,18 +583,14 @@ fn harms(what: &What, events: &[EventInfo]) -> bool {
     }
 }
 
-/// What a tail counts as.
-fn count_harm(tail: Tail, harms: bool) -> Tail {
-    let more = if harms { libm::log10(HARM) } else { 0.0 };
-    Tail::from_surprise(tail.surprise() + more)
-}
-
+/// What an oddity counts as.
 fn weighed(oddity: &Oddity, events: &[EventInfo]) -> Tail {
-    count_harm(oddity.tail, harms(&oddity.what, events))
+    let more = if harms(&oddity.what, events) { libm::log10(HARM) } else { 0.0 };
+    Tail::from_surprise(oddity.tail.surprise() + more)
 }
 
-fn could_be_told(oddity: &Oddity, events: &[EventInfo]) -> bool {
-    weighed(oddity, events).p() <= LEAST_UNLIKELY
+fn could_be_told(oddity: &Oddity) -> bool {
+    oddity.tail.p() <= LEAST_UNLIKELY
 }
 
 /// Odds of being broken, by the worst of what is odd.
