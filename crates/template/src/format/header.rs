@@ -5,8 +5,9 @@
 //! the message is never taken for one of the header.
 
 use super::{
-    Format, HEADER_BYTES, Line, tail,
-    token::{bare, blanks, group_end, is_delimited, is_plain, token_end},
+    Format, HEADER_BYTES, Line,
+    tail::{self, Tail, separators},
+    token::{COLON, Token, blanks},
 };
 use crate::{
     Level,
@@ -98,16 +99,11 @@ impl<'a> Header<'a> {
                 }
                 return Some(stamp.spelling);
             }
-            let end = token_end(self.s, at);
-            let token = &self.s[at..end];
-            if token.is_empty()
-                || is_plain(token)
-                || token.len() > 64
-                || Level::from_bytes(bare(token)).is_some()
-            {
+            let token = Token::at(self.s, at);
+            if token.is_empty() || token.is_plain() || token.bytes.len() > 64 || token.level().is_some() {
                 return None;
             }
-            at = end;
+            at = token.end;
         }
         None
     }
@@ -134,11 +130,11 @@ impl<'a> Header<'a> {
             }) {
                 return true;
             }
-            let end = token_end(self.s, at);
-            if end == at || is_plain(&self.s[at..end]) {
+            let token = Token::at(self.s, at);
+            if token.is_empty() || token.is_plain() {
                 return false;
             }
-            at = end;
+            at = token.end;
         }
         false
     }
@@ -158,17 +154,17 @@ impl<'a> Header<'a> {
                 }
                 return;
             }
-            let end = token_end(self.s, at);
-            if end == at || is_plain(&self.s[at..end]) {
+            let token = Token::at(self.s, at);
+            if token.is_empty() || token.is_plain() {
                 return;
             }
-            at = end;
+            at = token.end;
         }
     }
 
     /// Looks for the level among the tokens behind the time, and understands what stands around it.
     fn level(&mut self, hint: u64) {
-        let mut at = tail::separators(self.s, self.at);
+        let mut at = separators(self.s, self.at);
         let start = at;
         let mut words = 0;
         let mut before_is_number = false;
@@ -179,47 +175,38 @@ impl<'a> Header<'a> {
                 && let Some(stamp) = timestamp::read(self.s, at, hint)
                 && stamp.spelling == Spelling::Civil
             {
-                at = tail::separators(self.s, stamp.end);
+                at = separators(self.s, stamp.end);
                 continue;
             }
-            let end = match first {
-                b'[' => group_end(self.s, at).unwrap_or_else(|| token_end(self.s, at)),
-                _ => token_end(self.s, at),
-            };
-            let token = &self.s[at..end];
-            let next = tail::separators(self.s, end);
-            let has_separator = self.s[end..next].iter().any(|b| matches!(b, b'-' | b'|' | b'\t'));
-            let core = bare(token);
-            if let Some(level) = Level::from_bytes(core) {
-                let capitals = core.iter().all(u8::is_ascii_uppercase);
-                let delimited = is_delimited(token) || (separated && (has_separator || token_index == 0));
+            let group = if *first == b'[' { Token::group(self.s, at) } else { None };
+            let token = group.unwrap_or_else(|| Token::at(self.s, at));
+            let next = separators(self.s, token.end);
+            let has_separator = !matches!(self.s[token.end..next], [b' '])
+                && self.s[token.end..next].iter().any(|b| matches!(b, b'-' | b'|' | b'\t'));
+            if let Some(level) = token.level() {
+                let capitals = token.bare().iter().all(u8::is_ascii_uppercase);
+                let delimited = token.is_delimited() || (separated && (has_separator || token_index == 0));
                 if capitals || delimited {
-                    self.line.level = Some(level);
                     self.name_before(start, at);
-                    self.at = tail::after_level(self.s, end, self.in_bracket, &mut |from, to| {
-                        self.line.logger = self.text.get(from..to);
-                    });
+                    self.behind_level(level, token.end);
                     return;
                 }
             }
-            if let [letter] = core
+            if token.bytes.len() <= 3
+                && let [letter] = token.bare()
                 && let Some(level) = Level::from_letter(*letter)
-                && (before_is_number || is_delimited(token))
-                && token.len() <= 3
+                && (before_is_number || token.is_delimited())
             {
-                self.line.level = Some(level);
-                self.at = tail::after_level(self.s, end, self.in_bracket, &mut |from, to| {
-                    self.line.logger = self.text.get(from..to);
-                });
+                self.behind_level(level, token.end);
                 return;
             }
-            if is_plain(token) && !is_delimited(token) {
+            if token.is_plain() && !token.is_delimited() {
                 words += 1;
                 if words > 1 {
                     break;
                 }
             }
-            before_is_number = core.iter().all(u8::is_ascii_digit) && !core.is_empty();
+            before_is_number = token.is_number();
             separated = has_separator || before_is_number;
             at = next;
         }
@@ -227,37 +214,51 @@ impl<'a> Header<'a> {
         self.without_level();
     }
 
+    /// The rest of a header whose level ends at `at`.
+    fn behind_level(&mut self, level: Level, at: usize) {
+        self.line.level = Some(level);
+        let tail = Tail::behind(self.s, at, self.in_bracket);
+        self.at = tail.message;
+        if let Some(logger) = tail.logger {
+            self.line.logger = self.text.get(logger);
+        }
+    }
+
     /// What stands between time and level: a logger, if it is one name.
-    fn name_before(&mut self, from: usize, to: usize) {
-        let before =
-            self.slice(from, to).trim_matches(|c: char| matches!(c, ' ' | '\t' | '-' | '|' | ':' | ','));
-        let is_name = before
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'-' | b'/'));
-        if is_name && before.bytes().any(|b| b.is_ascii_alphabetic()) && before.len() <= 96 {
-            self.line.logger = Some(before);
+    fn name_before(&mut self, mut from: usize, mut to: usize) {
+        let is_edge = |b: &u8| matches!(b, b' ' | b'-' | b'|' | b':' | b',' | b'\t');
+        while from < to && is_edge(&self.s[from]) {
+            from += 1;
+        }
+        while from < to && is_edge(&self.s[to - 1]) {
+            to -= 1;
+        }
+        let before = &self.s[from..to];
+        let is_name =
+            before.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'-' | b'/'));
+        if is_name && before.len() <= 96 && before.iter().any(u8::is_ascii_alphabetic) {
+            self.line.logger = Some(self.slice(from, to));
         }
     }
 
     /// Time but no level: a caller (`main.go:12:`), or a program's name before ` - `.
     fn without_level(&mut self) {
-        let end = token_end(self.s, self.at);
-        let token = &self.s[self.at..end];
-        if tail::is_caller(token) {
-            self.line.logger = Some(self.slice(self.at, end));
-            self.at = tail::separators(self.s, end);
+        let token = Token::at(self.s, self.at);
+        if tail::is_caller(&token) {
+            self.line.logger = Some(self.slice(self.at, token.end));
+            self.at = separators(self.s, token.end);
             return;
         }
-        let mut name_end = end;
+        let mut name_end = token.end;
         for extra in 0..2 {
             if self.s[name_end..].starts_with(b" - ") && !token.is_empty() {
-                self.line.logger = Some(self.slice(self.at, end));
+                self.line.logger = Some(self.slice(self.at, token.end));
                 self.at = name_end + 3;
                 return;
             }
-            let next = blanks(self.s, name_end);
-            name_end = token_end(self.s, next);
-            if extra == 0 && (next == name_end || is_plain(&self.s[next..name_end])) {
+            let next = Token::at(self.s, blanks(self.s, name_end));
+            name_end = next.end;
+            if extra == 0 && (next.is_empty() || next.is_plain()) {
                 return;
             }
         }
@@ -266,9 +267,8 @@ impl<'a> Header<'a> {
     /// No time: `ERROR: ...`, `[warn] ...`, `INFO:logger:...`. In capitals, or delimited.
     fn level_first(&mut self, hint: u64) {
         let at = blanks(self.s, self.at);
-        let end = token_end(self.s, at);
-        let token = &self.s[at..end];
-        let colon = memchr::memchr(b':', token);
+        let token = Token::at(self.s, at);
+        let colon = if token.has(COLON) { memchr::memchr(b':', token.bytes) } else { None };
         if let Some(colon) = colon
             && let Some(level) = Level::from_word(self.slice(at, at + colon))
         {
@@ -290,14 +290,12 @@ impl<'a> Header<'a> {
             }
             return;
         }
-        let core = bare(token);
-        let Some(level) = Level::from_bytes(core) else { return };
-        let capitals = core.iter().all(u8::is_ascii_uppercase);
-        if capitals || (is_delimited(token) && token[0] != b'"') {
-            self.line.level = Some(level);
+        let Some(level) = token.level() else { return };
+        let capitals = token.bare().iter().all(u8::is_ascii_uppercase);
+        if capitals || (token.is_delimited() && token.bytes[0] != b'"') {
             self.line.format = Format::LevelFirst;
-            let mut end = end;
-            let next = tail::separators(self.s, end);
+            let mut end = token.end;
+            let next = separators(self.s, end);
             let next = if self.s.get(next) == Some(&b'[') { next + 1 } else { next };
             if let Some(stamp) = timestamp::read(self.s, next, hint)
                 && stamp.spelling != Spelling::Date
@@ -306,9 +304,7 @@ impl<'a> Header<'a> {
                 self.line.format = Format::Header;
                 end = stamp.end;
             }
-            self.at = tail::after_level(self.s, end, false, &mut |from, to| {
-                self.line.logger = self.text.get(from..to);
-            });
+            self.behind_level(level, end);
         }
     }
 }
