@@ -77,7 +77,16 @@ impl<'a> Token<'a> {
     pub(super) fn at(s: &'a [u8], at: usize) -> Self {
         let rest = s.get(at..).unwrap_or_default();
         let (mut length, mut seen) = (0, 0);
-        for b in rest {
+        // Names of classes are long: eight bytes at a time as long as no blank is among them.
+        for step in rest.as_chunks::<8>().0 {
+            let step = step.iter().fold(0, |seen, b| seen | class(*b));
+            if step & BLANK != 0 {
+                break;
+            }
+            seen |= step;
+            length += 8;
+        }
+        for b in &rest[length..] {
             let class = class(*b);
             if class == BLANK {
                 break;

@@ -9,6 +9,7 @@ mod name;
 mod number;
 mod piece;
 mod quote;
+mod spelling;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
@@ -134,11 +135,23 @@ impl Walk<'_> {
             let start = at;
             let (token_end, seen) = self.classes.token(start);
             at = token_end;
-            let dotted = seen.has(DOT) && self.classes.find(start, at - 1, DOT) < at - 1;
-            let lifted = if seen.has(DIGIT | ACTIVE) || dotted {
+            let lifted = if self.is_word(start, token_end, seen) {
+                if token_end - start <= MAX_UNIT_BYTES && self.join_unit(text_end, start, token_end) {
+                    at = self.skip_breaks(at);
+                    if self.drop_repeated_size(before.unwrap_or(0)) {
+                        tokens -= 1;
+                        parameter_tokens -= 1;
+                        before = None;
+                    }
+                    continue;
+                }
+                tokens += self.words(start, &mut at, MAX_TOKENS as u16 - tokens);
+                before = None;
+                continue;
+            } else if seen.has(DIGIT | ACTIVE) || self.is_dotted(start, token_end, seen) {
                 self.chunk(start, &mut at, seen)
             } else {
-                self.word(start, &mut at, seen)
+                self.odd_word(start, &mut at, seen)
             };
             let end = at;
             at = self.skip_breaks(at);
@@ -169,6 +182,41 @@ impl Walk<'_> {
             return (tokens + 1, parameter_tokens + 1);
         }
         (tokens, parameter_tokens)
+    }
+
+    /// Whether a token is a word and nothing else, whatever stands before it; a unit aside.
+    #[inline(always)]
+    fn is_word(&self, start: usize, end: usize, seen: Seen) -> bool {
+        let length = end - start;
+        // A month, a weekday.
+        let may_be_time = (3..=4).contains(&length) && self.s[start].is_ascii_uppercase();
+        let may_be_empty = seen.has(DELIMITER) && matches!(self.s[start], b'(' | b'[' | b'{');
+        !seen.has(DIGIT | ACTIVE | DOT) && !may_be_time && !may_be_empty && length <= MAX_WORD_BYTES
+    }
+
+    /// Copies the word at `start`, which ends at `at`, and those behind it in one piece, at most `most`. Tells how many
+    /// there were.
+    #[inline(always)]
+    fn words(&mut self, start: usize, at: &mut usize, most: u16) -> u16 {
+        let mut words = 1;
+        let mut end = *at;
+        // One blank between them: text and content are the same.
+        while words < most && self.s.get(end) == Some(&b' ') && self.classes.at(end + 1) & BREAK == 0 {
+            let (next, seen) = self.classes.token(end + 1);
+            if !self.is_word(end + 1, next, seen) {
+                break;
+            }
+            end = next;
+            words += 1;
+        }
+        self.copy(start, end - start);
+        *at = self.skip_breaks(end);
+        words
+    }
+
+    /// Whether a full stop stands within the token, not only at its end.
+    fn is_dotted(&self, start: usize, end: usize, seen: Seen) -> bool {
+        seen.has(DOT) && self.classes.find(start, end - 1, DOT) < end - 1
     }
 
     /// A unit behind a number belongs to it: `2.85 KB`, `12 ms`.
@@ -228,9 +276,9 @@ impl Walk<'_> {
         at.min(self.s.len())
     }
 
-    /// A token without digits and marks: a word, unless a date begins with it. Says whether a parameter was lifted.
-    #[inline(always)]
-    fn word(&mut self, start: usize, at: &mut usize, seen: Seen) -> bool {
+    /// A token without digits and marks that may be more than a word: the beginning of a date, empty brackets. Says
+    /// whether a parameter was lifted.
+    fn odd_word(&mut self, start: usize, at: &mut usize, seen: Seen) -> bool {
         let length = *at - start;
         if (3..=4).contains(&length)
             && self.s[start].is_ascii_uppercase()

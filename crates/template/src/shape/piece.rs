@@ -5,6 +5,7 @@ use super::{
     class::{ACTIVE, DELIMITER, DIGIT, DOT, JOINT, LETTER, Seen, VALUE_END},
     kind::ParameterKind,
     name, number,
+    spelling::{self, Spelling},
 };
 use crate::timestamp;
 
@@ -138,7 +139,9 @@ impl Walk<'_> {
         // An address behind a slash, or bare.
         if seen.has(DIGIT) && (seen.has(DOT | JOINT) || is_date_like(s, start, stop)) {
             let from = usize::from(chunk[0] == b'/');
-            if let Some(length) = name::ipv4(&chunk[from..]) {
+            if chunk.get(from).is_some_and(u8::is_ascii_digit)
+                && let Some(length) = name::ipv4(&chunk[from..])
+            {
                 self.text.extend_from_slice(&chunk[..from]);
                 self.lift(ParameterKind::Ip, start + from, start + from + length);
                 return (start + from + length, true);
@@ -154,8 +157,8 @@ impl Walk<'_> {
             }
         }
         if seen.has(ACTIVE)
-            && memchr::memchr2(b'/', b'\\', &s[start..stop]).is_some()
-            && let Some((kind, length)) = name::path(chunk)
+            && s[start..stop].iter().any(|b| matches!(b, b'/' | b'\\'))
+            && let Some((kind, length)) = self.path(start, *end)
         {
             self.lift(kind, start, start + length);
             return (start + length, true);
@@ -174,33 +177,29 @@ impl Walk<'_> {
         (stop, lifted)
     }
 
+    /// What is a URL or path that begins at `start`, in a token that ends at `end`, and its length.
+    fn path(&self, start: usize, end: usize) -> Option<(ParameterKind, usize)> {
+        name::path(&self.s[start..end], || {
+            // To the first byte that no path holds.
+            let mut stop = self.classes.find(start, end, DELIMITER);
+            while stop < end && matches!(self.s[stop], b'=' | b')' | b']' | b'}' | b'(' | b'[' | b'{') {
+                stop = self.classes.find(stop + 1, end, DELIMITER);
+            }
+            name::without_closing(&self.s[start..stop])
+        })
+    }
+
     /// A piece without delimiters, slashes and punctuation at its end.
     fn bare_piece(&mut self, start: usize, end: usize, seen: Seen) -> bool {
         let piece = &self.s[start..end];
         let kind = if seen.has(ACTIVE) && piece.contains(&b'@') && name::is_email(piece) {
             Some(ParameterKind::Email)
-        } else if !seen.has(DIGIT) {
-            if piece.len() > MAX_WORD_BYTES {
-                Some(ParameterKind::Id)
-            } else if seen.has(DOT) && name::is_host(piece) {
-                Some(ParameterKind::Host)
-            } else {
-                None
-            }
-        } else if let Some(kind) = number::kind(piece) {
-            Some(kind)
-        } else if !seen.has(LETTER) && !piece.contains(&b':') {
-            None
-        } else if name::is_uuid(piece) {
-            Some(ParameterKind::Uuid)
-        } else if seen.has(JOINT) && name::is_colon_hex(piece) {
-            Some(ParameterKind::Ip)
-        } else if name::is_hex(piece) {
-            Some(ParameterKind::Hex)
-        } else if seen.has(DOT | JOINT) && name::is_host(piece) {
-            Some(ParameterKind::Host)
-        } else if (has_two_numbers(piece) && name::is_id(piece)) || piece.len() > MAX_WORD_BYTES {
+        } else if seen.has(DIGIT) {
+            number::kind(piece).or_else(|| spelled(piece, seen))
+        } else if piece.len() > MAX_WORD_BYTES {
             Some(ParameterKind::Id)
+        } else if seen.has(DOT) && name::is_host(piece) {
+            Some(ParameterKind::Host)
         } else {
             None
         };
@@ -221,18 +220,16 @@ impl Walk<'_> {
         let mut at = start;
         while at < end {
             let letters = at;
-            while at < end && !s[at].is_ascii_digit() {
-                at += 1;
-            }
+            at = self.classes.find(at, end, DIGIT);
             if at == end {
-                self.text.extend_from_slice(&s[letters..at]);
+                self.copy(letters, at - letters);
                 return;
             }
             let signed = at > letters
                 && matches!(s[at - 1], b'-' | b'+')
                 && (at - 1 == start || !s[at - 2].is_ascii_alphanumeric());
             let from = at - usize::from(signed);
-            self.text.extend_from_slice(&s[letters..from]);
+            self.copy(letters, from - letters);
             while at < end && s[at].is_ascii_digit() {
                 at += 1;
             }
@@ -241,9 +238,24 @@ impl Walk<'_> {
     }
 }
 
-/// Two runs of digits at least: every identifier has them.
-fn has_two_numbers(piece: &[u8]) -> bool {
-    piece.split(|b| !b.is_ascii_digit()).filter(|run| !run.is_empty()).nth(1).is_some()
+/// What a piece with digits in it that is no number is by its spelling.
+fn spelled(piece: &[u8], seen: Seen) -> Option<ParameterKind> {
+    let spelling = Spelling::of(piece);
+    if !seen.has(LETTER) && !spelling.has(spelling::COLON) {
+        None
+    } else if spelling.may_be_uuid() && name::is_uuid(piece) {
+        Some(ParameterKind::Uuid)
+    } else if spelling.has(spelling::COLON) && name::is_colon_hex(piece) {
+        Some(ParameterKind::Ip)
+    } else if spelling.may_be_hex(piece) && name::is_hex(piece) {
+        Some(ParameterKind::Hex)
+    } else if spelling.may_be_host() && name::is_host(piece) {
+        Some(ParameterKind::Host)
+    } else if (spelling.numbers() > 1 && name::is_id(piece)) || piece.len() > MAX_WORD_BYTES {
+        Some(ParameterKind::Id)
+    } else {
+        None
+    }
 }
 
 /// Digits alone that a date may begin with: `20240305`, `240305 112233`, `05 Mar`.
