@@ -5,6 +5,7 @@
 
 mod class;
 mod kind;
+mod memo;
 mod name;
 mod number;
 mod piece;
@@ -17,6 +18,8 @@ use xxhash_rust::xxh3::xxh3_128;
 pub use kind::{Parameter, ParameterKind};
 
 use class::{ACTIVE, BREAK, Classes, DELIMITER, DIGIT, DOT, Seen};
+
+use memo::Memo;
 
 use crate::timestamp;
 
@@ -60,6 +63,7 @@ pub struct Shaper {
     classes: Vec<u8>,
     text: Vec<u8>,
     parameters: Vec<Parameter>,
+    memo: Memo,
 }
 
 impl Shaper {
@@ -69,6 +73,7 @@ impl Shaper {
             classes: Vec::with_capacity(1024),
             text: Vec::with_capacity(1024),
             parameters: Vec::with_capacity(MAX_PARAMETERS),
+            memo: Memo::default(),
         }
     }
 
@@ -86,7 +91,9 @@ impl Shaper {
             classes: Classes::of(s, &mut self.classes),
             text: &mut self.text,
             parameters: &mut self.parameters,
+            memo: &mut self.memo,
             unclosed: 0,
+            looked_beyond: false,
         };
         let (tokens, parameter_tokens) = walk.tokens(end < content.len());
         Shape { hash: ShapeHash(xxh3_128(&self.text)), tokens, parameter_tokens }
@@ -113,6 +120,9 @@ struct Walk<'a> {
     classes: Classes<'a>,
     text: &'a mut Vec<u8>,
     parameters: &'a mut Vec<Parameter>,
+    memo: &'a mut Memo,
+    /// The reading of a token followed, or could have, from what stands behind it.
+    looked_beyond: bool,
     /// Quotation marks so far that nothing closes.
     unclosed: u8,
 }

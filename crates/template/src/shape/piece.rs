@@ -1,9 +1,10 @@
 //! One token with digits or marks in it: cut into pieces at delimiters, each piece lifted or kept.
 
 use super::{
-    MAX_WORD_BYTES, Walk,
+    MAX_PARAMETERS, MAX_WORD_BYTES, Walk,
     class::{ACTIVE, DELIMITER, DIGIT, DOT, JOINT, LETTER, Seen, VALUE_END},
     kind::ParameterKind,
+    memo::MAX_TOKEN_BYTES,
     name, number,
     spelling::{self, Spelling},
 };
@@ -21,17 +22,46 @@ impl Walk<'_> {
             self.lift(ParameterKind::Number, start, end);
             return true;
         }
-        let mut pos = start;
-        let mut lifted = false;
         let key = self.classes.letters_end(start) - start;
         if (1..=MAX_WORD_BYTES).contains(&key)
             && s.get(start + key) == Some(&b'=')
             && self.classes.at(start + key + 1) & (LETTER | DIGIT) != 0
         {
             self.copy(start, key + 1);
-            pos = self.value(start + key + 1, &mut end);
-            lifted = true;
+            let pos = self.value(start + key + 1, &mut end);
+            *at = end;
+            self.pieces(start, pos, at);
+            return true;
         }
+        if end - start > MAX_TOKEN_BYTES {
+            return self.pieces(start, start, at);
+        }
+        let token = &s[start..end];
+        let unknown = match self.memo.recall(token) {
+            Ok(remembered) => return remembered.write(start, self.text, self.parameters),
+            Err(unknown) => unknown,
+        };
+        let (text, parameters) = (self.text.len(), self.parameters.len());
+        self.looked_beyond = false;
+        let lifted = self.pieces(start, start, at);
+        // Where no more parameters are recorded, the reading would be remembered without them.
+        if !self.looked_beyond && *at == end && self.parameters.len() < MAX_PARAMETERS {
+            self.memo.note(
+                unknown,
+                (token, start),
+                &self.text[text..],
+                &self.parameters[parameters..],
+                lifted,
+            );
+        }
+        lifted
+    }
+
+    /// The pieces from `pos` on of the token at `start`.
+    fn pieces(&mut self, start: usize, mut pos: usize, at: &mut usize) -> bool {
+        let s = self.s;
+        let mut end = *at;
+        let mut lifted = false;
         while pos < end {
             let b = s[pos];
             let class = self.classes.at(pos);
@@ -42,9 +72,10 @@ impl Walk<'_> {
                 pos = after;
                 continue;
             }
-            if matches!(b, b'"' | b'\'' | b'`' | b'\\')
-                && let Some(after) = self.quoted(pos)
-            {
+            let may_open = matches!(b, b'"' | b'\'' | b'`' | b'\\');
+            // What stands before the token counts for the first.
+            self.looked_beyond |= may_open && pos == start;
+            if may_open && let Some(after) = self.quoted(pos) {
                 lifted = true;
                 pos = after;
                 if pos > end {
@@ -132,6 +163,8 @@ impl Walk<'_> {
             let (next, more) = self.classes.piece(stop + 1, *end);
             (stop, seen) = (next, seen | Seen::DELIMITED | more);
         }
+        // Whether it is a date may depend on what stands behind it.
+        self.looked_beyond |= seen.has(DIGIT) && stop == *end && matches!(stop - start, 1 | 2 | 6);
         if seen.is_digits() && !is_date_like(s, start, stop) {
             self.lift(ParameterKind::Number, start, stop);
             return (stop, true);
@@ -146,6 +179,7 @@ impl Walk<'_> {
                 self.lift(ParameterKind::Ip, start + from, start + from + length);
                 return (start + from + length, true);
             }
+            self.looked_beyond |= chunk[0].is_ascii_digit();
             if chunk[0].is_ascii_digit()
                 && let Some(stamp) = timestamp::read(s, start, 0)
                 && stamp.spelling != timestamp::Spelling::Epoch
