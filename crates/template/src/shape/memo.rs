@@ -6,7 +6,10 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::kind::{Parameter, ParameterKind};
+use super::{
+    kind::{Parameter, ParameterKind},
+    text::Text,
+};
 
 /// Tokens remembered; a power of two.
 const SLOTS: usize = 1024;
@@ -104,11 +107,9 @@ impl Memo {
 impl Remembered<'_> {
     /// Appends what the token, now at `start`, was read as, and says whether a parameter was lifted.
     #[inline]
-    pub(super) fn write(self, start: usize, text: &mut Vec<u8>, parameters: &mut Vec<Parameter>) -> bool {
+    pub(super) fn write(self, start: usize, text: &mut Text, parameters: &mut Vec<Parameter>) -> bool {
         let Self(slot) = self;
-        let end = text.len() + usize::from(slot.text_bytes);
-        text.extend_from_slice(&slot.text);
-        text.truncate(end);
+        text.push_block(&slot.text, usize::from(slot.text_bytes));
         for (kind, from, to) in &slot.places[..usize::from(slot.parameters)] {
             if parameters.len() < super::MAX_PARAMETERS {
                 let at = |within: u8| (start + usize::from(within)) as u32;

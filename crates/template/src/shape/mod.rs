@@ -11,6 +11,7 @@ mod number;
 mod piece;
 mod quote;
 mod spelling;
+mod text;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
@@ -20,6 +21,7 @@ pub use kind::{Parameter, ParameterKind};
 use class::{ACTIVE, BREAK, Classes, DELIMITER, DIGIT, DOT, Seen};
 
 use memo::Memo;
+use text::{BLOCK, Text};
 
 use crate::timestamp;
 
@@ -61,7 +63,7 @@ pub struct Shape {
 #[derive(Clone, Debug, Default)]
 pub struct Shaper {
     classes: Vec<u8>,
-    text: Vec<u8>,
+    text: Text,
     parameters: Vec<Parameter>,
     memo: Memo,
 }
@@ -71,7 +73,7 @@ impl Shaper {
     pub fn new() -> Self {
         Self {
             classes: Vec::with_capacity(1024),
-            text: Vec::with_capacity(1024),
+            text: Text::default(),
             parameters: Vec::with_capacity(MAX_PARAMETERS),
             memo: Memo::default(),
         }
@@ -118,7 +120,7 @@ impl Shaper {
 struct Walk<'a> {
     s: &'a [u8],
     classes: Classes<'a>,
-    text: &'a mut Vec<u8>,
+    text: &'a mut Text,
     parameters: &'a mut Vec<Parameter>,
     memo: &'a mut Memo,
     /// The reading of a token followed, or could have, from what stands behind it.
@@ -324,13 +326,8 @@ impl Walk<'_> {
     /// Copies a stretch of the content. Short ones, which are nearly all, as one block of fixed size.
     #[inline(always)]
     fn copy(&mut self, start: usize, length: usize) {
-        const BLOCK: usize = 16;
-        match self.s.get(start..start + BLOCK) {
-            Some(block) if length <= BLOCK => {
-                let end = self.text.len() + length;
-                self.text.extend_from_slice(block);
-                self.text.truncate(end);
-            }
+        match self.s.get(start..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+            Some(block) if length <= BLOCK => self.text.push_block(block, length),
             _ => self.text.extend_from_slice(&self.s[start..start + length]),
         }
     }
@@ -344,9 +341,7 @@ impl Walk<'_> {
     fn lift(&mut self, kind: ParameterKind, start: usize, end: usize) {
         // As one block of fixed size, as in `copy`.
         let (mark, length) = kind.mark_block();
-        let mark_end = self.text.len() + length;
-        self.text.extend_from_slice(&mark);
-        self.text.truncate(mark_end);
+        self.text.push_block(&mark, length);
         if self.parameters.len() < MAX_PARAMETERS {
             self.parameters.push(Parameter { kind, start: start as u32, end: end as u32 });
         }
