@@ -134,6 +134,8 @@ impl Walk<'_> {
         let (mut tokens, mut parameter_tokens) = (0, 0);
         // Where the token before begins in the text, if it held a parameter.
         let mut before: Option<usize> = None;
+        // A token that was looked at and not read yet: where it begins and ends, and its classes.
+        let mut ahead: Option<(usize, usize, Seen)> = None;
         let mut at = self.skip_breaks(0);
         while at < self.s.len() {
             if usize::from(tokens) >= MAX_TOKENS {
@@ -145,7 +147,10 @@ impl Walk<'_> {
             }
             let token = self.text.len();
             let start = at;
-            let (token_end, seen) = self.classes.token(start);
+            let (token_end, seen) = match ahead.take() {
+                Some((begin, end, seen)) if begin == start => (end, seen),
+                _ => self.classes.token(start),
+            };
             at = token_end;
             let lifted = if self.is_word(start, token_end, seen) {
                 if token_end - start <= MAX_UNIT_BYTES && self.join_unit(text_end, start, token_end) {
@@ -157,7 +162,9 @@ impl Walk<'_> {
                     }
                     continue;
                 }
-                tokens += self.words(start, &mut at, MAX_TOKENS as u16 - tokens);
+                let words;
+                (words, ahead) = self.words(start, &mut at, MAX_TOKENS as u16 - tokens);
+                tokens += words;
                 before = None;
                 continue;
             } else if seen.has(DIGIT | ACTIVE) || self.is_dotted(start, token_end, seen) {
@@ -199,31 +206,39 @@ impl Walk<'_> {
     /// Whether a token is a word and nothing else, whatever stands before it; a unit aside.
     #[inline(always)]
     fn is_word(&self, start: usize, end: usize, seen: Seen) -> bool {
-        let length = end - start;
-        // A month, a weekday.
-        let may_be_time = (3..=4).contains(&length) && self.s[start].is_ascii_uppercase();
-        let may_be_empty = seen.has(DELIMITER) && matches!(self.s[start], b'(' | b'[' | b'{');
-        !seen.has(DIGIT | ACTIVE | DOT) && !may_be_time && !may_be_empty && length <= MAX_WORD_BYTES
+        if seen.has(DIGIT | ACTIVE | DOT) {
+            return false;
+        }
+        let first = self.s[start];
+        match end - start {
+            // A month, a weekday.
+            3 | 4 if first.is_ascii_uppercase() => false,
+            // Brackets with nothing in them.
+            0..=MAX_WORD_BYTES => !(seen.has(DELIMITER) && matches!(first, b'(' | b'[' | b'{')),
+            _ => false,
+        }
     }
 
     /// Copies the word at `start`, which ends at `at`, and those behind it in one piece, at most `most`. Tells how many
-    /// there were.
+    /// there were, and the token at which they end.
     #[inline(always)]
-    fn words(&mut self, start: usize, at: &mut usize, most: u16) -> u16 {
+    fn words(&mut self, start: usize, at: &mut usize, most: u16) -> (u16, Option<(usize, usize, Seen)>) {
         let mut words = 1;
         let mut end = *at;
+        let mut ahead = None;
         // One blank between them: text and content are the same.
         while words < most && self.s.get(end) == Some(&b' ') && self.classes.at(end + 1) & BREAK == 0 {
             let (next, seen) = self.classes.token(end + 1);
             if !self.is_word(end + 1, next, seen) {
+                ahead = Some((end + 1, next, seen));
                 break;
             }
             end = next;
             words += 1;
         }
         self.copy(start, end - start);
-        *at = self.skip_breaks(end);
-        words
+        *at = if ahead.is_some() { end + 1 } else { self.skip_breaks(end) };
+        (words, ahead)
     }
 
     /// Whether a full stop stands within the token, not only at its end.
