@@ -95,7 +95,7 @@ impl<'a> Header<'a> {
                     }
                 }
                 if stamp.spelling == Spelling::Epoch || stamp.spelling == Spelling::Date {
-                    self.second_time(hint);
+                    self.second_time();
                 }
                 return Some(stamp.spelling);
             }
@@ -115,50 +115,36 @@ impl<'a> Header<'a> {
                 Spelling::Civil | Spelling::Named | Spelling::NamedYear => true,
                 Spelling::Clock => token == 0,
                 // A bare count or date may be anything, unless the line begins with it.
-                Spelling::Epoch => token == 0 || self.named_time_follows(stamp.end),
+                Spelling::Epoch => token == 0 || self.time_in_words(stamp.end, 3).is_some(),
                 Spelling::Date => false,
             }
     }
 
-    /// Whether a time in words stands behind a count of seconds, which then is one too.
-    fn named_time_follows(&self, mut at: usize) -> bool {
-        for _ in 0..3 {
+    /// The time in words that stands at `at`, or behind some of the next tokens that are no words.
+    fn time_in_words(&self, mut at: usize, tokens: usize) -> Option<Stamp> {
+        for _ in 0..tokens {
             at = blanks(self.s, at);
-            let stamp = timestamp::read(self.s, at, 0);
-            if stamp.is_some_and(|stamp| {
-                matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
-            }) {
-                return true;
+            if let Some(stamp) = timestamp::read(self.s, at, 0)
+                && matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
+            {
+                return Some(stamp);
             }
             let token = Token::at(self.s, at);
             if token.is_empty() || token.is_plain() {
-                return false;
+                return None;
             }
             at = token.end;
         }
-        false
+        None
     }
 
-    /// Behind a count of seconds the same time may follow once more in words; that one is finer, or the same.
-    fn second_time(&mut self, hint: u64) {
-        let mut at = self.at;
-        for _ in 0..4 {
-            at = blanks(self.s, at);
-            if let Some(stamp) = timestamp::read(self.s, at, hint)
-                && matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
-            {
-                self.at = stamp.end;
-                // The text behind a named time is syslog's: host and tag.
-                if stamp.spelling == Spelling::Named {
-                    self.syslog_tag(Spelling::Named);
-                }
-                return;
-            }
-            let token = Token::at(self.s, at);
-            if token.is_empty() || token.is_plain() {
-                return;
-            }
-            at = token.end;
+    /// Behind a count of seconds the same time may follow once more in words.
+    fn second_time(&mut self) {
+        let Some(stamp) = self.time_in_words(self.at, 4) else { return };
+        self.at = stamp.end;
+        // The text behind a named time is syslog's: host and tag.
+        if stamp.spelling == Spelling::Named {
+            self.syslog_tag(Spelling::Named);
         }
     }
 

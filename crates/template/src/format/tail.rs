@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::token::{COLON, DIGIT, DOLLAR, DOT, Token, blanks, is_of_word};
+use super::token::{COLON, DOLLAR, DOT, Token, blanks, is_of_word};
 
 /// Elements behind the level at most.
 const ELEMENTS: usize = 6;
@@ -137,16 +137,13 @@ fn logger(s: &[u8], token: &Token<'_>) -> Option<usize> {
 
 /// `main.go:12`, `server/peer.rs:101`, with or without a colon behind.
 pub(super) fn is_caller(token: &Token<'_>) -> bool {
-    if !token.has(COLON) || !token.has(DOT) || !token.has(DIGIT) || !token.may_be_name() {
-        return false;
-    }
     let body = token.bytes.strip_suffix(b":").unwrap_or(token.bytes);
-    let Some(colon) = memchr::memrchr(b':', body) else { return false };
-    let (file, line) = (&body[..colon], &body[colon + 1..]);
+    // The number of the line, which few tokens end with.
+    let digits = body.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let Some((b':', file)) = body[..body.len() - digits].split_last() else { return false };
     let Some(dot) = memchr::memrchr(b'.', file) else { return false };
     let extension = &file[dot + 1..];
-    !line.is_empty()
-        && line.iter().all(u8::is_ascii_digit)
+    digits > 0
         && (1..=MAX_EXTENSION_BYTES).contains(&extension.len())
         && extension.iter().all(u8::is_ascii_lowercase)
         && file[..dot]

@@ -1,12 +1,12 @@
 //! Tokens of a header: where they end, what stands around them, whether they could be free text.
 //!
-//! A token's bytes are looked at once; what they are told by are the classes of byte that it has.
+//! What a token is not shows in its first bytes mostly: each question ends where the answer is known.
 
 use crate::Level;
 
 /// Ends a token: blanks and the beginning of a terminal colour code.
 const BLANK: u16 = 1;
-pub(super) const DIGIT: u16 = 1 << 1;
+const DIGIT: u16 = 1 << 1;
 const LOWER: u16 = 1 << 2;
 const UPPER: u16 = 1 << 3;
 /// Of a character beyond ASCII.
@@ -62,13 +62,12 @@ pub(super) fn is_of_word(b: u8) -> bool {
     class(b) & (ALPHANUMERIC | HIGH) != 0
 }
 
-/// A token, or a group in brackets, and the classes of its bytes.
+/// A token, or a group in brackets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'a> {
     pub(super) bytes: &'a [u8],
     /// First byte after it.
     pub(super) end: usize,
-    seen: u16,
 }
 
 impl<'a> Token<'a> {
@@ -76,38 +75,20 @@ impl<'a> Token<'a> {
     #[inline]
     pub(super) fn at(s: &'a [u8], at: usize) -> Self {
         let rest = s.get(at..).unwrap_or_default();
-        let (mut length, mut seen) = (0, 0);
-        // Names of classes are long: eight bytes at a time as long as no blank is among them.
-        for step in rest.as_chunks::<8>().0 {
-            let step = step.iter().fold(0, |seen, b| seen | class(*b));
-            if step & BLANK != 0 {
-                break;
-            }
-            seen |= step;
-            length += 8;
-        }
-        for b in &rest[length..] {
-            let class = class(*b);
-            if class == BLANK {
-                break;
-            }
-            seen |= class;
-            length += 1;
-        }
-        Self { bytes: &rest[..length], end: at + length, seen }
+        let length = blank(rest);
+        Self { bytes: &rest[..length], end: at + length }
     }
 
     /// The bracketed group that opens at `at`, if it closes soon.
     pub(super) fn group(s: &'a [u8], at: usize) -> Option<Self> {
-        let (mut open, mut seen) = (0usize, 0);
+        let mut open = 0usize;
         for (i, b) in s[at..].iter().take(320).enumerate() {
-            seen |= class(*b);
             match b {
                 b'[' => open += 1,
                 b']' => {
                     open -= 1;
                     if open == 0 {
-                        return Some(Self { bytes: &s[at..=at + i], end: at + i + 1, seen });
+                        return Some(Self { bytes: &s[at..=at + i], end: at + i + 1 });
                     }
                 }
                 _ => {}
@@ -121,44 +102,58 @@ impl<'a> Token<'a> {
     }
 
     /// Whether a byte has one of these classes.
+    #[inline]
     pub(super) fn has(&self, any: u16) -> bool {
-        self.seen & any != 0
+        self.bytes.iter().any(|b| class(*b) & any != 0)
     }
 
     /// Without the punctuation around it.
     #[inline]
     pub(super) fn bare(&self) -> &'a [u8] {
-        if self.seen & EDGES == 0 { self.bytes } else { bare(self.bytes) }
+        let mut core = self.bytes;
+        while let [first, rest @ ..] = core
+            && class(*first) & EDGES != 0
+        {
+            core = rest;
+        }
+        while let [rest @ .., last] = core
+            && class(*last) & EDGES != 0
+        {
+            core = rest;
+        }
+        core
     }
 
     /// A token of letters only: what free text is made of. Words in capitals alone are not: headers have them.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
-        if self.seen & !(LOWER | UPPER | HIGH | DASH | QUOTE | EDGES) != 0 || self.seen & (LOWER | HIGH) == 0
-        {
-            return false;
+        let mut seen = 0;
+        for b in self.bare() {
+            let class = class(*b);
+            if class & (LOWER | UPPER | HIGH | DASH | QUOTE) == 0 {
+                return false;
+            }
+            seen |= class;
         }
-        let is_letter = |b: &u8| class(*b) & (LOWER | UPPER | HIGH | DASH | QUOTE) != 0;
-        self.seen & EDGES == 0 || self.bare().iter().all(is_letter)
+        seen & (LOWER | HIGH) != 0
     }
 
     /// The level that it names.
     #[inline]
     pub(super) fn level(&self) -> Option<Level> {
-        if self.seen & !(ALPHANUMERIC | EDGES) != 0 { None } else { Level::from_bytes(self.bare()) }
+        Level::from_bytes(self.bare())
     }
 
     /// Digits, and marks around them.
     #[inline]
     pub(super) fn is_number(&self) -> bool {
-        self.seen & !(DIGIT | EDGES) == 0
-            && self.seen & DIGIT != 0
-            && (self.seen == DIGIT || self.bare().iter().all(u8::is_ascii_digit))
+        let core = self.bare();
+        !core.is_empty() && core.iter().all(u8::is_ascii_digit)
     }
 
     /// Digits alone.
     pub(super) fn is_digits(&self) -> bool {
-        self.seen == DIGIT
+        self.bytes.iter().all(u8::is_ascii_digit)
     }
 
     /// `[info]`, `<warn>`, `error:`, `(debug)`, `|INFO|`.
@@ -169,8 +164,29 @@ impl<'a> Token<'a> {
 
     /// Whether all bytes may stand in the name of a logger.
     pub(super) fn may_be_name(&self) -> bool {
-        self.seen & !(ALPHANUMERIC | DOT | DOLLAR | COLON | NAME | DASH | ANGLE) == 0
+        self.bytes
+            .iter()
+            .all(|b| class(*b) & (ALPHANUMERIC | DOT | DOLLAR | COLON | NAME | DASH | ANGLE) != 0)
     }
+}
+
+/// The first byte that ends a token: eight at a time.
+#[inline]
+fn blank(s: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let zeros = |step: u64| step.wrapping_sub(ONES) & !step & (ONES << 7);
+    let mut length = 0;
+    for step in s.as_chunks().0 {
+        let step = u64::from_le_bytes(*step);
+        let found =
+            [b' ', b'\t', 0x1b].iter().fold(0, |found, b| found | zeros(step ^ (ONES * u64::from(*b))));
+        if found != 0 {
+            // A borrow marks bytes behind a true one only.
+            return length + found.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+    }
+    length + s[length..].iter().position(|b| class(*b) == BLANK).unwrap_or(s.len() - length)
 }
 
 /// First byte after blanks and terminal colour codes.
@@ -187,11 +203,4 @@ pub(super) fn blanks(s: &[u8], mut at: usize) -> usize {
             _ => return at,
         }
     }
-}
-
-fn bare(token: &[u8]) -> &[u8] {
-    let edge = |b: &u8| class(*b) & EDGES != 0;
-    let start = token.iter().position(|b| !edge(b)).unwrap_or(token.len());
-    let end = token.iter().rposition(|b| !edge(b)).map_or(start, |i| i + 1);
-    &token[start..end]
 }
