@@ -20,6 +20,7 @@ help:
 	@echo "make kafka-down end it (KAFKA_WIPE=1: and remove its data)"
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
+	@echo "make bench-templates  measure templates of raw lines, beside Drain3"
 	@echo "make bench-kafka  measure on a real Apache Kafka"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
 	@echo "make chaos-kafka kill, hold and cut off its services and three brokers of Kafka under load (KILLS=number)"
@@ -95,6 +96,13 @@ BESIDE = $(if $(wildcard $(PEERS)/build.sh),--peers $(PEERS) --collector $(COLLE
 peers:
 	@if [ -f $(PEERS)/build.sh ]; then bash $(PEERS)/build.sh $(COLLECTOR); \
 	else echo "SKIPPED: no recipe for the Collector in $(PEERS); Foreshock is measured alone"; fi
+
+# Beside Drain3, from PyPI into a folder of its own. TEMPLATES adds options; about three minutes.
+LOGHUB ?= ../shared/data/loghub
+.PHONY: bench-templates
+bench-templates: tools
+	$(CARGO) build --release --locked -p foreshock-benches --bin templates
+	$(TARGET)/release/templates --loghub $(LOGHUB) --python "$$(benches/templates/tools)" $(TEMPLATES)
 
 # About eight minutes and up to 20 GB of disk for 100 kills.
 chaos: bench-build

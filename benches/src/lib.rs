@@ -1,4 +1,4 @@
-//! Load for a receiver, and what it made of it.
+//! Load for a receiver, and what it made of it; templates beside a peer.
 //!
 //! Payloads are encoded before the clock starts. What is counted is what the receiver acknowledged.
 
@@ -12,4 +12,5 @@ mod random;
 mod remains;
 pub mod report;
 mod server;
+pub mod templates;
 pub mod transport;

@@ -54,32 +54,10 @@ impl Level {
         if !(3..=11).contains(&word.len()) {
             return None;
         }
-        // How the words below begin; most others end here.
-        let begins = matches!(
-            &[word[0] | 0x20, word[1] | 0x20],
-            b"tr"
-                | b"fi"
-                | b"fa"
-                | b"ft"
-                | b"ve"
-                | b"si"
-                | b"se"
-                | b"de"
-                | b"db"
-                | b"dp"
-                | b"in"
-                | b"no"
-                | b"lo"
-                | b"co"
-                | b"cr"
-                | b"wa"
-                | b"wr"
-                | b"er"
-                | b"em"
-                | b"al"
-                | b"pa"
-        );
-        if !begins {
+        // Most others end here.
+        let place = |letter: u8| usize::from((letter | 0x20).wrapping_sub(b'a'));
+        let (first, second) = (place(word[0]), place(word[1]));
+        if second >= 26 || BEGINNINGS.get(first).is_none_or(|seconds| seconds >> second & 1 == 0) {
             return None;
         }
         let mut lower = [0u8; 11];
@@ -125,6 +103,18 @@ impl Level {
         }
     }
 }
+
+/// By first letter: the second letters of words for levels, one bit each.
+static BEGINNINGS: [u32; 26] = {
+    const PAIRS: &[u8] = b"trfifaftvesisededbdpinnolococrwawreremalpa";
+    let mut beginnings = [0; 26];
+    let mut at = 0;
+    while at < PAIRS.len() {
+        beginnings[(PAIRS[at] - b'a') as usize] |= 1 << (PAIRS[at + 1] - b'a');
+        at += 2;
+    }
+    beginnings
+};
 
 #[cfg(test)]
 mod tests {

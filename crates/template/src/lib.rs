@@ -7,10 +7,12 @@
 //! 2. [`Shaper::shape`] lifts the parameters out of the message; what is left is its shape,
 //! 3. [`Miner::learn`] learns templates from shapes: words that vary become parameters too.
 //!
-//! The first two run for every line and allocate nothing; the third runs for shapes.
+//! The first two run for every line and allocate nothing; the third runs for shapes, and [`KnownShapes`] sees to it
+//! that it runs only for those not met before.
 
 mod continuation;
 mod format;
+mod known;
 mod level;
 mod mask;
 mod miner;
@@ -20,6 +22,7 @@ mod trace;
 
 pub use continuation::Continuation;
 pub use format::{Format, Line, SourceFormat};
+pub use known::KnownShapes;
 pub use level::Level;
 pub use mask::{MAX_MASKED_BYTES, mask_secrets};
 pub use miner::{Learned, Miner, MinerLimits, Outcome, TemplateId};

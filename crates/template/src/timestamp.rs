@@ -42,10 +42,12 @@ pub(crate) enum Spelling {
 }
 
 /// Reads a time at `at`, if one stands there. `hint` is about now in Unix nanoseconds, 0 where unknown.
+#[inline]
 pub(crate) fn read(s: &[u8], at: usize, hint: u64) -> Option<Stamp> {
     match *s.get(at)? {
         b'0'..=b'9' => from_digits(s, at, hint),
-        b'A'..=b'Z' => from_name(s, at, hint),
+        // Months and weekdays have small letters behind the first.
+        b'A'..=b'Z' if s.get(at + 1).is_some_and(u8::is_ascii_lowercase) => from_name(s, at, hint),
         _ => None,
     }
 }
@@ -81,12 +83,13 @@ fn without_year(
     s: &[u8],
     spelling: Spelling,
 ) -> Option<Stamp> {
-    let guess = stamp(year_of(hint), month, day, clock, s, spelling)?;
+    let year = year_of(hint);
+    let guess = stamp(year, month, day, clock, s, spelling)?;
     if hint == 0 {
         return Some(Stamp { ns: None, ..guess });
     }
     let ahead = guess.ns.is_none_or(|ns| (ns / SECOND) as i64 > (hint / SECOND) as i64 + AHEAD_SECONDS);
-    if ahead { stamp(year_of(hint) - 1, month, day, clock, s, spelling) } else { Some(guess) }
+    if ahead { stamp(year - 1, month, day, clock, s, spelling) } else { Some(guess) }
 }
 
 /// Between date and time of day: one of `T`, blank, `_`, `-`, `:`.

@@ -5,8 +5,9 @@
 //! the message is never taken for one of the header.
 
 use super::{
-    Format, HEADER_BYTES, Line, tail,
-    token::{bare, blanks, group_end, is_delimited, is_plain, token_end},
+    Format, HEADER_BYTES, Line,
+    tail::{self, Tail, separators},
+    token::{COLON, Token, blanks},
 };
 use crate::{
     Level,
@@ -94,20 +95,15 @@ impl<'a> Header<'a> {
                     }
                 }
                 if stamp.spelling == Spelling::Epoch || stamp.spelling == Spelling::Date {
-                    self.second_time(hint);
+                    self.second_time();
                 }
                 return Some(stamp.spelling);
             }
-            let end = token_end(self.s, at);
-            let token = &self.s[at..end];
-            if token.is_empty()
-                || is_plain(token)
-                || token.len() > 64
-                || Level::from_bytes(bare(token)).is_some()
-            {
+            let token = Token::at(self.s, at);
+            if token.is_empty() || token.is_plain() || token.bytes.len() > 64 || token.level().is_some() {
                 return None;
             }
-            at = end;
+            at = token.end;
         }
         None
     }
@@ -119,56 +115,42 @@ impl<'a> Header<'a> {
                 Spelling::Civil | Spelling::Named | Spelling::NamedYear => true,
                 Spelling::Clock => token == 0,
                 // A bare count or date may be anything, unless the line begins with it.
-                Spelling::Epoch => token == 0 || self.named_time_follows(stamp.end),
+                Spelling::Epoch => token == 0 || self.time_in_words(stamp.end, 3).is_some(),
                 Spelling::Date => false,
             }
     }
 
-    /// Whether a time in words stands behind a count of seconds, which then is one too.
-    fn named_time_follows(&self, mut at: usize) -> bool {
-        for _ in 0..3 {
+    /// The time in words that stands at `at`, or behind some of the next tokens that are no words.
+    fn time_in_words(&self, mut at: usize, tokens: usize) -> Option<Stamp> {
+        for _ in 0..tokens {
             at = blanks(self.s, at);
-            let stamp = timestamp::read(self.s, at, 0);
-            if stamp.is_some_and(|stamp| {
-                matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
-            }) {
-                return true;
-            }
-            let end = token_end(self.s, at);
-            if end == at || is_plain(&self.s[at..end]) {
-                return false;
-            }
-            at = end;
-        }
-        false
-    }
-
-    /// Behind a count of seconds the same time may follow once more in words; that one is finer, or the same.
-    fn second_time(&mut self, hint: u64) {
-        let mut at = self.at;
-        for _ in 0..4 {
-            at = blanks(self.s, at);
-            if let Some(stamp) = timestamp::read(self.s, at, hint)
+            if let Some(stamp) = timestamp::read(self.s, at, 0)
                 && matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
             {
-                self.at = stamp.end;
-                // The text behind a named time is syslog's: host and tag.
-                if stamp.spelling == Spelling::Named {
-                    self.syslog_tag(Spelling::Named);
-                }
-                return;
+                return Some(stamp);
             }
-            let end = token_end(self.s, at);
-            if end == at || is_plain(&self.s[at..end]) {
-                return;
+            let token = Token::at(self.s, at);
+            if token.is_empty() || token.is_plain() {
+                return None;
             }
-            at = end;
+            at = token.end;
+        }
+        None
+    }
+
+    /// Behind a count of seconds the same time may follow once more in words.
+    fn second_time(&mut self) {
+        let Some(stamp) = self.time_in_words(self.at, 4) else { return };
+        self.at = stamp.end;
+        // The text behind a named time is syslog's: host and tag.
+        if stamp.spelling == Spelling::Named {
+            self.syslog_tag(Spelling::Named);
         }
     }
 
     /// Looks for the level among the tokens behind the time, and understands what stands around it.
     fn level(&mut self, hint: u64) {
-        let mut at = tail::separators(self.s, self.at);
+        let mut at = separators(self.s, self.at);
         let start = at;
         let mut words = 0;
         let mut before_is_number = false;
@@ -179,47 +161,38 @@ impl<'a> Header<'a> {
                 && let Some(stamp) = timestamp::read(self.s, at, hint)
                 && stamp.spelling == Spelling::Civil
             {
-                at = tail::separators(self.s, stamp.end);
+                at = separators(self.s, stamp.end);
                 continue;
             }
-            let end = match first {
-                b'[' => group_end(self.s, at).unwrap_or_else(|| token_end(self.s, at)),
-                _ => token_end(self.s, at),
-            };
-            let token = &self.s[at..end];
-            let next = tail::separators(self.s, end);
-            let has_separator = self.s[end..next].iter().any(|b| matches!(b, b'-' | b'|' | b'\t'));
-            let core = bare(token);
-            if let Some(level) = Level::from_bytes(core) {
-                let capitals = core.iter().all(u8::is_ascii_uppercase);
-                let delimited = is_delimited(token) || (separated && (has_separator || token_index == 0));
+            let group = if *first == b'[' { Token::group(self.s, at) } else { None };
+            let token = group.unwrap_or_else(|| Token::at(self.s, at));
+            let next = separators(self.s, token.end);
+            let has_separator = !matches!(self.s[token.end..next], [b' '])
+                && self.s[token.end..next].iter().any(|b| matches!(b, b'-' | b'|' | b'\t'));
+            if let Some(level) = token.level() {
+                let capitals = token.bare().iter().all(u8::is_ascii_uppercase);
+                let delimited = token.is_delimited() || (separated && (has_separator || token_index == 0));
                 if capitals || delimited {
-                    self.line.level = Some(level);
                     self.name_before(start, at);
-                    self.at = tail::after_level(self.s, end, self.in_bracket, &mut |from, to| {
-                        self.line.logger = self.text.get(from..to);
-                    });
+                    self.behind_level(level, token.end);
                     return;
                 }
             }
-            if let [letter] = core
+            if token.bytes.len() <= 3
+                && let [letter] = token.bare()
                 && let Some(level) = Level::from_letter(*letter)
-                && (before_is_number || is_delimited(token))
-                && token.len() <= 3
+                && (before_is_number || token.is_delimited())
             {
-                self.line.level = Some(level);
-                self.at = tail::after_level(self.s, end, self.in_bracket, &mut |from, to| {
-                    self.line.logger = self.text.get(from..to);
-                });
+                self.behind_level(level, token.end);
                 return;
             }
-            if is_plain(token) && !is_delimited(token) {
+            if token.is_plain() && !token.is_delimited() {
                 words += 1;
                 if words > 1 {
                     break;
                 }
             }
-            before_is_number = core.iter().all(u8::is_ascii_digit) && !core.is_empty();
+            before_is_number = token.is_number();
             separated = has_separator || before_is_number;
             at = next;
         }
@@ -227,37 +200,51 @@ impl<'a> Header<'a> {
         self.without_level();
     }
 
+    /// The rest of a header whose level ends at `at`.
+    fn behind_level(&mut self, level: Level, at: usize) {
+        self.line.level = Some(level);
+        let tail = Tail::behind(self.s, at, self.in_bracket);
+        self.at = tail.message;
+        if let Some(logger) = tail.logger {
+            self.line.logger = self.text.get(logger);
+        }
+    }
+
     /// What stands between time and level: a logger, if it is one name.
-    fn name_before(&mut self, from: usize, to: usize) {
-        let before =
-            self.slice(from, to).trim_matches(|c: char| matches!(c, ' ' | '\t' | '-' | '|' | ':' | ','));
-        let is_name = before
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'-' | b'/'));
-        if is_name && before.bytes().any(|b| b.is_ascii_alphabetic()) && before.len() <= 96 {
-            self.line.logger = Some(before);
+    fn name_before(&mut self, mut from: usize, mut to: usize) {
+        let is_edge = |b: &u8| matches!(b, b' ' | b'-' | b'|' | b':' | b',' | b'\t');
+        while from < to && is_edge(&self.s[from]) {
+            from += 1;
+        }
+        while from < to && is_edge(&self.s[to - 1]) {
+            to -= 1;
+        }
+        let before = &self.s[from..to];
+        let is_name =
+            before.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'-' | b'/'));
+        if is_name && before.len() <= 96 && before.iter().any(u8::is_ascii_alphabetic) {
+            self.line.logger = Some(self.slice(from, to));
         }
     }
 
     /// Time but no level: a caller (`main.go:12:`), or a program's name before ` - `.
     fn without_level(&mut self) {
-        let end = token_end(self.s, self.at);
-        let token = &self.s[self.at..end];
-        if tail::is_caller(token) {
-            self.line.logger = Some(self.slice(self.at, end));
-            self.at = tail::separators(self.s, end);
+        let token = Token::at(self.s, self.at);
+        if tail::is_caller(&token) {
+            self.line.logger = Some(self.slice(self.at, token.end));
+            self.at = separators(self.s, token.end);
             return;
         }
-        let mut name_end = end;
+        let mut name_end = token.end;
         for extra in 0..2 {
             if self.s[name_end..].starts_with(b" - ") && !token.is_empty() {
-                self.line.logger = Some(self.slice(self.at, end));
+                self.line.logger = Some(self.slice(self.at, token.end));
                 self.at = name_end + 3;
                 return;
             }
-            let next = blanks(self.s, name_end);
-            name_end = token_end(self.s, next);
-            if extra == 0 && (next == name_end || is_plain(&self.s[next..name_end])) {
+            let next = Token::at(self.s, blanks(self.s, name_end));
+            name_end = next.end;
+            if extra == 0 && (next.is_empty() || next.is_plain()) {
                 return;
             }
         }
@@ -266,9 +253,8 @@ impl<'a> Header<'a> {
     /// No time: `ERROR: ...`, `[warn] ...`, `INFO:logger:...`. In capitals, or delimited.
     fn level_first(&mut self, hint: u64) {
         let at = blanks(self.s, self.at);
-        let end = token_end(self.s, at);
-        let token = &self.s[at..end];
-        let colon = memchr::memchr(b':', token);
+        let token = Token::at(self.s, at);
+        let colon = if token.has(COLON) { memchr::memchr(b':', token.bytes) } else { None };
         if let Some(colon) = colon
             && let Some(level) = Level::from_word(self.slice(at, at + colon))
         {
@@ -290,14 +276,12 @@ impl<'a> Header<'a> {
             }
             return;
         }
-        let core = bare(token);
-        let Some(level) = Level::from_bytes(core) else { return };
-        let capitals = core.iter().all(u8::is_ascii_uppercase);
-        if capitals || (is_delimited(token) && token[0] != b'"') {
-            self.line.level = Some(level);
+        let Some(level) = token.level() else { return };
+        let capitals = token.bare().iter().all(u8::is_ascii_uppercase);
+        if capitals || (token.is_delimited() && token.bytes[0] != b'"') {
             self.line.format = Format::LevelFirst;
-            let mut end = end;
-            let next = tail::separators(self.s, end);
+            let mut end = token.end;
+            let next = separators(self.s, end);
             let next = if self.s.get(next) == Some(&b'[') { next + 1 } else { next };
             if let Some(stamp) = timestamp::read(self.s, next, hint)
                 && stamp.spelling != Spelling::Date
@@ -306,9 +290,7 @@ impl<'a> Header<'a> {
                 self.line.format = Format::Header;
                 end = stamp.end;
             }
-            self.at = tail::after_level(self.s, end, false, &mut |from, to| {
-                self.line.logger = self.text.get(from..to);
-            });
+            self.behind_level(level, end);
         }
     }
 }

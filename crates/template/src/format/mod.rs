@@ -156,18 +156,22 @@ fn begins_as_prose(s: &[u8]) -> bool {
 /// runtime's `stdout F`. The outer time is kept, the inner level counts.
 fn unwrap_envelope<'a>(outer: Line<'a>, hint: u64, depth: u8) -> Line<'a> {
     let content = outer.content;
-    let container =
-        ["stdout F ", "stderr F ", "stdout P ", "stderr P "].iter().find(|p| content.starts_with(**p));
-    let inner = match container {
-        Some(prefix) => read(&content[prefix.len()..], hint, depth + 1),
-        None if content.starts_with("{\"") || looks_like_logfmt(content) => {
+    let inner = match content.as_bytes().first() {
+        Some(b's') => {
+            let container = ["stdout F ", "stderr F ", "stdout P ", "stderr P "]
+                .iter()
+                .find(|p| content.starts_with(**p));
+            let Some(prefix) = container else { return outer };
+            read(&content[prefix.len()..], hint, depth + 1)
+        }
+        Some(b'{' | b't' | b'l') if content.starts_with("{\"") || looks_like_logfmt(content) => {
             let inner = read(content, hint, depth + 1);
             if !matches!(inner.format, Format::Json | Format::Logfmt) {
                 return outer;
             }
             inner
         }
-        None => return outer,
+        _ => return outer,
     };
     Line {
         time: outer.time.or(inner.time),
@@ -184,8 +188,15 @@ fn looks_like_logfmt(content: &str) -> bool {
 }
 
 /// Without byte order mark, line end and white space around it.
-fn trim(line: &str) -> &str {
-    line.trim_start_matches('\u{feff}').trim_matches(|c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\0'))
+fn trim(mut line: &str) -> &str {
+    while let Some(rest) = line.strip_prefix('\u{feff}') {
+        line = rest;
+    }
+    let is_edge = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | b'\0');
+    let s = line.as_bytes();
+    let start = s.iter().position(|b| !is_edge(b)).unwrap_or(s.len());
+    let end = s.iter().rposition(|b| !is_edge(b)).map_or(start, |last| last + 1);
+    line.get(start..end).unwrap_or(line)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{
     Format, Line,
     header::Header,
-    token::{bare, blanks, is_delimited, is_level, token_end},
+    token::{Token, blanks},
 };
 use crate::{
     Level,
@@ -41,7 +41,7 @@ impl<'a> Header<'a> {
         }
         let mut fields = [""; 5];
         for field in &mut fields {
-            let end = token_end(self.s, at);
+            let end = Token::at(self.s, at).end;
             *field = self.slice(at, end);
             at = (end + 1).min(self.text.len());
         }
@@ -66,35 +66,35 @@ impl<'a> Header<'a> {
         if !matches!(spelling, Spelling::Named | Spelling::Civil | Spelling::Clock) || self.in_bracket {
             return false;
         }
-        let first = blanks(self.s, self.at);
-        let first_end = token_end(self.s, first);
-        if first == first_end {
+        let at = blanks(self.s, self.at);
+        let first = Token::at(self.s, at);
+        if first.is_empty() {
             return false;
         }
-        let second = blanks(self.s, first_end);
-        let second_end = token_end(self.s, second);
-        if let Some(name) = tag(&self.s[second..second_end], spelling == Spelling::Named)
-            && !self.s[first..first_end].ends_with(b":")
-            && !matches!(self.s[first], b'[' | b'(' | b'<' | b'"' | b'-')
-            && (spelling == Spelling::Named || !is_level(&self.s[first..first_end]))
+        let second_at = blanks(self.s, first.end);
+        let second = Token::at(self.s, second_at);
+        let is_named = spelling == Spelling::Named;
+        if let Some(name) = tag(second.bytes, is_named)
+            && !first.bytes.ends_with(b":")
+            && !matches!(first.bytes[0], b'[' | b'(' | b'<' | b'"' | b'-')
+            && (is_named || first.level().is_none())
         {
-            self.line.host = Some(self.slice(first, first_end));
-            self.line.logger = Some(self.slice(second, second + name));
-            self.at = second_end;
+            self.line.host = Some(self.slice(at, first.end));
+            self.line.logger = Some(self.slice(second_at, second_at + name));
+            self.at = second.end;
         } else if spelling != Spelling::Civil
-            && let Some(name) = tag(&self.s[first..first_end], spelling == Spelling::Named)
+            && let Some(name) = tag(first.bytes, is_named)
         {
-            self.line.logger = Some(self.slice(first, first + name));
-            self.at = first_end;
-        } else if spelling == Spelling::Named
-            && !matches!(self.s[first], b'[' | b'(' | b'<' | b'"')
-            && !is_level(&self.s[first..first_end])
-            && self.s.get(second).is_some_and(|b| !b.is_ascii_whitespace())
-            && !self.in_bracket
+            self.line.logger = Some(self.slice(at, at + name));
+            self.at = first.end;
+        } else if is_named
+            && !matches!(first.bytes[0], b'[' | b'(' | b'<' | b'"')
+            && first.level().is_none()
+            && self.s.get(second_at).is_some_and(|b| !b.is_ascii_whitespace())
         {
             // A host and no tag: "--- last message repeated 2 times ---" and the like.
-            self.line.host = Some(self.slice(first, first_end));
-            self.at = first_end;
+            self.line.host = Some(self.slice(at, first.end));
+            self.at = first.end;
         } else {
             return false;
         }
@@ -104,14 +104,12 @@ impl<'a> Header<'a> {
 
     /// A level right behind a syslog tag: `<warn>`, `[ERROR]`, `INFO:`.
     pub(super) fn inner_level(&mut self) {
-        let at = blanks(self.s, self.at);
-        let end = token_end(self.s, at);
-        let token = &self.s[at..end];
-        if is_delimited(token)
-            && let Some(level) = Level::from_bytes(bare(token))
+        let token = Token::at(self.s, blanks(self.s, self.at));
+        if token.is_delimited()
+            && let Some(level) = token.level()
         {
             self.line.level = Some(level);
-            self.at = end;
+            self.at = token.end;
         }
     }
 }

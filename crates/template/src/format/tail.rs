@@ -1,12 +1,25 @@
 //! What stands between a level and the message: process, thread, logger, caller, and the marks between them.
 
-use super::token::{blanks, group_end, token_end};
+use std::ops::Range;
+
+use super::token::{COLON, DOLLAR, DOT, Token, blanks, is_of_word};
 
 /// Elements behind the level at most.
 const ELEMENTS: usize = 6;
 
 /// First byte after blanks and lone marks (`-`, `--`, `---`, `|`, `:`, `,`, `]`).
-pub(super) fn separators(s: &[u8], mut at: usize) -> usize {
+#[inline]
+pub(super) fn separators(s: &[u8], at: usize) -> usize {
+    // One blank is what stands between most tokens.
+    if let Some([b' ', next]) = s.get(at..at + 2)
+        && (is_of_word(*next) || *next == b'[')
+    {
+        return at + 1;
+    }
+    all_separators(s, at)
+}
+
+fn all_separators(s: &[u8], mut at: usize) -> usize {
     // What closes the token before.
     while matches!(s.get(at), Some(b',' | b':' | b']' | b'|' | b';')) {
         at += 1;
@@ -29,121 +42,109 @@ pub(super) fn separators(s: &[u8], mut at: usize) -> usize {
     }
 }
 
-/// First byte of the message behind a level that ends at `at`. `name` is told where the logger stands.
-pub(super) fn after_level(
-    s: &[u8],
-    at: usize,
-    in_bracket: bool,
-    name: &mut dyn FnMut(usize, usize),
-) -> usize {
-    let mut at = separators(s, at);
-    for _ in 0..ELEMENTS {
-        let Some(first) = s.get(at) else { return at };
-        let end = match first {
-            b'[' => match group_end(s, at) {
-                Some(end) => end,
-                None => return at,
-            },
-            _ => token_end(s, at),
-        };
-        let next = separators(s, end);
-        let token = &s[at..end];
-        let marked = is_marked(s, end, next);
-        // A bare word is neither a name with parts nor a place in the source: the message begins.
-        if first.is_ascii_alphabetic()
-            && !marked
-            && !in_bracket
-            && memchr::memchr3(b'.', b':', b'$', token).is_none()
-        {
-            return at;
-        }
-        let accepted = match first {
-            b'[' => marked || s.get(next) == Some(&b'[') || logger(s, next).is_some(),
-            b'0'..=b'9' => {
-                token.iter().all(u8::is_ascii_digit)
-                    && (marked || s.get(next) == Some(&b'[') || logger(s, next).is_some())
+/// Where the message behind a level begins, and where the logger stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) message: usize,
+    pub(super) logger: Option<Range<usize>>,
+}
+
+impl Tail {
+    /// Reads what stands behind a level that ends at `at`.
+    pub(super) fn behind(s: &[u8], at: usize, in_bracket: bool) -> Self {
+        let mut at = separators(s, at);
+        for _ in 0..ELEMENTS {
+            let without = Self { message: at, logger: None };
+            let Some(first) = s.get(at) else { return without };
+            let token = match first {
+                b'[' => match Token::group(s, at) {
+                    Some(group) => group,
+                    None => return without,
+                },
+                _ => Token::at(s, at),
+            };
+            // A bare word is neither a name with parts nor a place in the source: the message begins.
+            let is_bare = first.is_ascii_alphabetic() && !in_bracket && !token.has(DOT | COLON | DOLLAR);
+            let next = separators(s, token.end);
+            let marked = is_marked(s, token.end, next);
+            if is_bare && !marked {
+                return without;
             }
-            _ if is_caller(token) => true,
-            _ if in_bracket && token.ends_with(b"]") => {
-                name(at, end - 1);
-                return next;
-            }
-            _ => match logger(s, at) {
-                Some(length) => {
-                    name(at, at + length);
-                    // The logger is the last of a header, but for a group of ids or a caller behind it.
-                    let group = (s.get(next) == Some(&b'[') && !token.ends_with(b":"))
-                        .then(|| group_end(s, next))
-                        .flatten();
-                    let behind = group.map_or(next, |end| separators(s, end));
-                    let caller_end = token_end(s, behind);
-                    return if is_caller(&s[behind..caller_end]) {
-                        separators(s, caller_end)
-                    } else {
-                        behind
-                    };
+            let before_element =
+                || marked || s.get(next) == Some(&b'[') || logger(s, &Token::at(s, next)).is_some();
+            let accepted = match first {
+                b'[' => before_element(),
+                b'0'..=b'9' => token.is_digits() && before_element(),
+                _ if is_caller(&token) => true,
+                _ if in_bracket && token.bytes.ends_with(b"]") => {
+                    return Self { message: next, logger: Some(at..token.end - 1) };
                 }
-                None => false,
-            },
-        };
-        if !accepted {
-            return at;
+                _ => match logger(s, &token) {
+                    Some(length) => {
+                        let message = behind_logger(s, next, &token);
+                        return Self { message, logger: Some(at..at + length) };
+                    }
+                    None => false,
+                },
+            };
+            if !accepted {
+                return without;
+            }
+            at = next;
         }
-        at = next;
+        Self { message: at, logger: None }
     }
-    at
+}
+
+/// The logger is the last of a header, but for a group of ids or a caller behind it.
+fn behind_logger(s: &[u8], next: usize, logger: &Token<'_>) -> usize {
+    let group = (s.get(next) == Some(&b'[') && !logger.bytes.ends_with(b":"))
+        .then(|| Token::group(s, next))
+        .flatten();
+    let behind = group.map_or(next, |group| separators(s, group.end));
+    let caller = Token::at(s, behind);
+    if is_caller(&caller) { separators(s, caller.end) } else { behind }
 }
 
 /// Whether a lone mark, or a tab, stands between an element's end and the next.
-fn is_marked(s: &[u8], end: usize, next: usize) -> bool {
-    s[end..next].iter().any(|b| matches!(b, b'-' | b'|' | b':' | b'\t'))
+#[inline]
+pub(super) fn is_marked(s: &[u8], end: usize, next: usize) -> bool {
+    !matches!(&s[end..next], [b' '] | [])
+        && s[end..next].iter().any(|b| matches!(b, b'-' | b'|' | b':' | b'\t'))
 }
 
-/// The length of the logger's name that stands at `at`: `a.b.C:`, `a::b:`, `name - `, `a.b.C [`.
-fn logger(s: &[u8], at: usize) -> Option<usize> {
-    if !s.get(at).is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') {
+/// The length of the logger's name that the token is: `a.b.C:`, `a::b:`, `name - `, `a.b.C [`.
+fn logger(s: &[u8], token: &Token<'_>) -> Option<usize> {
+    if !token.may_be_name() || !token.bytes.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') {
         return None;
     }
-    let end = token_end(s, at);
-    let token = &s[at..end];
-    let body = token.strip_suffix(b":").unwrap_or(token);
-    let has_colon = body.len() < token.len();
+    let body = token.bytes.strip_suffix(b":").unwrap_or(token.bytes);
+    let has_colon = body.len() < token.bytes.len();
     if body.len() > 128 {
         return None;
     }
-    let (mut dots, mut structured, mut before) = (0, false, 0);
-    for b in body {
-        match b {
-            b'.' => dots += 1,
-            b'$' => structured = true,
-            b':' => structured |= before == b':',
-            b'_' | b'-' | b'/' | b'@' | b'#' | b'<' | b'>' => {}
-            b if b.is_ascii_alphanumeric() => {}
-            _ => return None,
-        }
-        before = *b;
-    }
-    structured |= dots > 0;
-    let next = separators(s, end);
-    let before_group = s.get(next) == Some(&b'[');
+    let structured =
+        token.has(DOT | DOLLAR) || (token.has(COLON) && body.windows(2).any(|pair| pair == b"::"));
     let accepted = if has_colon {
         structured
     } else {
-        is_marked(s, end, next) || (structured && (before_group || dots > 1))
+        let next = separators(s, token.end);
+        let is_long = || s.get(next) == Some(&b'[') || body.iter().filter(|b| **b == b'.').count() > 1;
+        is_marked(s, token.end, next) || (structured && is_long())
     };
     accepted.then_some(body.len())
 }
 
-/// `main.go:12`, `[server/peer.rs:101]`, with or without a colon behind.
-pub(super) fn is_caller(token: &[u8]) -> bool {
-    let body = token.strip_suffix(b":").unwrap_or(token);
-    let Some(colon) = memchr::memrchr(b':', body) else { return false };
-    let (file, line) = (&body[..colon], &body[colon + 1..]);
+/// `main.go:12`, `server/peer.rs:101`, with or without a colon behind.
+pub(super) fn is_caller(token: &Token<'_>) -> bool {
+    let body = token.bytes.strip_suffix(b":").unwrap_or(token.bytes);
+    // The number of the line, which few tokens end with.
+    let digits = body.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let Some((b':', file)) = body[..body.len() - digits].split_last() else { return false };
     let Some(dot) = memchr::memrchr(b'.', file) else { return false };
     let extension = &file[dot + 1..];
-    !line.is_empty()
-        && line.iter().all(u8::is_ascii_digit)
-        && (1..=4).contains(&extension.len())
+    digits > 0
+        && (1..=MAX_EXTENSION_BYTES).contains(&extension.len())
         && extension.iter().all(u8::is_ascii_lowercase)
         && file[..dot]
             .iter()
@@ -151,6 +152,9 @@ pub(super) fn is_caller(token: &[u8]) -> bool {
         && dot > 0
         && SOURCE_EXTENSIONS.contains(&extension)
 }
+
+/// The longest of them, in bytes.
+const MAX_EXTENSION_BYTES: usize = 5;
 
 /// Endings of source files; other `name.end:number` are hosts with a port.
 const SOURCE_EXTENSIONS: [&[u8]; 16] = [

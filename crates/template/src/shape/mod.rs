@@ -5,10 +5,13 @@
 
 mod class;
 mod kind;
+mod memo;
 mod name;
 mod number;
 mod piece;
 mod quote;
+mod spelling;
+mod text;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
@@ -16,6 +19,9 @@ use xxhash_rust::xxh3::xxh3_128;
 pub use kind::{Parameter, ParameterKind};
 
 use class::{ACTIVE, BREAK, Classes, DELIMITER, DIGIT, DOT, Seen};
+
+use memo::Memo;
+use text::{BLOCK, Text};
 
 use crate::timestamp;
 
@@ -57,8 +63,9 @@ pub struct Shape {
 #[derive(Clone, Debug, Default)]
 pub struct Shaper {
     classes: Vec<u8>,
-    text: Vec<u8>,
+    text: Text,
     parameters: Vec<Parameter>,
+    memo: Memo,
 }
 
 impl Shaper {
@@ -66,8 +73,9 @@ impl Shaper {
     pub fn new() -> Self {
         Self {
             classes: Vec::with_capacity(1024),
-            text: Vec::with_capacity(1024),
+            text: Text::default(),
             parameters: Vec::with_capacity(MAX_PARAMETERS),
+            memo: Memo::default(),
         }
     }
 
@@ -85,7 +93,9 @@ impl Shaper {
             classes: Classes::of(s, &mut self.classes),
             text: &mut self.text,
             parameters: &mut self.parameters,
+            memo: &mut self.memo,
             unclosed: 0,
+            looked_beyond: false,
         };
         let (tokens, parameter_tokens) = walk.tokens(end < content.len());
         Shape { hash: ShapeHash(xxh3_128(&self.text)), tokens, parameter_tokens }
@@ -110,8 +120,11 @@ impl Shaper {
 struct Walk<'a> {
     s: &'a [u8],
     classes: Classes<'a>,
-    text: &'a mut Vec<u8>,
+    text: &'a mut Text,
     parameters: &'a mut Vec<Parameter>,
+    memo: &'a mut Memo,
+    /// The reading of a token followed, or could have, from what stands behind it.
+    looked_beyond: bool,
     /// Quotation marks so far that nothing closes.
     unclosed: u8,
 }
@@ -121,6 +134,8 @@ impl Walk<'_> {
         let (mut tokens, mut parameter_tokens) = (0, 0);
         // Where the token before begins in the text, if it held a parameter.
         let mut before: Option<usize> = None;
+        // A token that was looked at and not read yet: where it begins and ends, and its classes.
+        let mut ahead: Option<(usize, usize, Seen)> = None;
         let mut at = self.skip_breaks(0);
         while at < self.s.len() {
             if usize::from(tokens) >= MAX_TOKENS {
@@ -132,13 +147,30 @@ impl Walk<'_> {
             }
             let token = self.text.len();
             let start = at;
-            let (token_end, seen) = self.classes.token(start);
+            let (token_end, seen) = match ahead.take() {
+                Some((begin, end, seen)) if begin == start => (end, seen),
+                _ => self.classes.token(start),
+            };
             at = token_end;
-            let dotted = seen.has(DOT) && self.classes.find(start, at - 1, DOT) < at - 1;
-            let lifted = if seen.has(DIGIT | ACTIVE) || dotted {
+            let lifted = if self.is_word(start, token_end, seen) {
+                if token_end - start <= MAX_UNIT_BYTES && self.join_unit(text_end, start, token_end) {
+                    at = self.skip_breaks(at);
+                    if self.drop_repeated_size(before.unwrap_or(0)) {
+                        tokens -= 1;
+                        parameter_tokens -= 1;
+                        before = None;
+                    }
+                    continue;
+                }
+                let words;
+                (words, ahead) = self.words(start, &mut at, MAX_TOKENS as u16 - tokens);
+                tokens += words;
+                before = None;
+                continue;
+            } else if seen.has(DIGIT | ACTIVE) || self.is_dotted(start, token_end, seen) {
                 self.chunk(start, &mut at, seen)
             } else {
-                self.word(start, &mut at, seen)
+                self.odd_word(start, &mut at, seen)
             };
             let end = at;
             at = self.skip_breaks(at);
@@ -169,6 +201,49 @@ impl Walk<'_> {
             return (tokens + 1, parameter_tokens + 1);
         }
         (tokens, parameter_tokens)
+    }
+
+    /// Whether a token is a word and nothing else, whatever stands before it; a unit aside.
+    #[inline(always)]
+    fn is_word(&self, start: usize, end: usize, seen: Seen) -> bool {
+        if seen.has(DIGIT | ACTIVE | DOT) {
+            return false;
+        }
+        let first = self.s[start];
+        match end - start {
+            // A month, a weekday.
+            3 | 4 if first.is_ascii_uppercase() => false,
+            // Brackets with nothing in them.
+            0..=MAX_WORD_BYTES => !(seen.has(DELIMITER) && matches!(first, b'(' | b'[' | b'{')),
+            _ => false,
+        }
+    }
+
+    /// Copies the word at `start`, which ends at `at`, and those behind it in one piece, at most `most`. Tells how many
+    /// there were, and the token at which they end.
+    #[inline(always)]
+    fn words(&mut self, start: usize, at: &mut usize, most: u16) -> (u16, Option<(usize, usize, Seen)>) {
+        let mut words = 1;
+        let mut end = *at;
+        let mut ahead = None;
+        // One blank between them: text and content are the same.
+        while words < most && self.s.get(end) == Some(&b' ') && self.classes.at(end + 1) & BREAK == 0 {
+            let (next, seen) = self.classes.token(end + 1);
+            if !self.is_word(end + 1, next, seen) {
+                ahead = Some((end + 1, next, seen));
+                break;
+            }
+            end = next;
+            words += 1;
+        }
+        self.copy(start, end - start);
+        *at = if ahead.is_some() { end + 1 } else { self.skip_breaks(end) };
+        (words, ahead)
+    }
+
+    /// Whether a full stop stands within the token, not only at its end.
+    fn is_dotted(&self, start: usize, end: usize, seen: Seen) -> bool {
+        seen.has(DOT) && self.classes.find(start, end - 1, DOT) < end - 1
     }
 
     /// A unit behind a number belongs to it: `2.85 KB`, `12 ms`.
@@ -228,9 +303,9 @@ impl Walk<'_> {
         at.min(self.s.len())
     }
 
-    /// A token without digits and marks: a word, unless a date begins with it. Says whether a parameter was lifted.
-    #[inline(always)]
-    fn word(&mut self, start: usize, at: &mut usize, seen: Seen) -> bool {
+    /// A token without digits and marks that may be more than a word: the beginning of a date, empty brackets. Says
+    /// whether a parameter was lifted.
+    fn odd_word(&mut self, start: usize, at: &mut usize, seen: Seen) -> bool {
         let length = *at - start;
         if (3..=4).contains(&length)
             && self.s[start].is_ascii_uppercase()
@@ -266,13 +341,8 @@ impl Walk<'_> {
     /// Copies a stretch of the content. Short ones, which are nearly all, as one block of fixed size.
     #[inline(always)]
     fn copy(&mut self, start: usize, length: usize) {
-        const BLOCK: usize = 16;
-        match self.s.get(start..start + BLOCK) {
-            Some(block) if length <= BLOCK => {
-                let end = self.text.len() + length;
-                self.text.extend_from_slice(block);
-                self.text.truncate(end);
-            }
+        match self.s.get(start..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+            Some(block) if length <= BLOCK => self.text.push_block(block, length),
             _ => self.text.extend_from_slice(&self.s[start..start + length]),
         }
     }
@@ -286,9 +356,7 @@ impl Walk<'_> {
     fn lift(&mut self, kind: ParameterKind, start: usize, end: usize) {
         // As one block of fixed size, as in `copy`.
         let (mark, length) = kind.mark_block();
-        let mark_end = self.text.len() + length;
-        self.text.extend_from_slice(&mark);
-        self.text.truncate(mark_end);
+        self.text.push_block(&mark, length);
         if self.parameters.len() < MAX_PARAMETERS {
             self.parameters.push(Parameter { kind, start: start as u32, end: end as u32 });
         }

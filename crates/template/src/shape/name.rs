@@ -107,7 +107,7 @@ const FILE_ENDINGS: [&[u8]; 14] =
 
 /// A host name with dots, or a host with a port.
 pub(super) fn is_host(piece: &[u8]) -> bool {
-    let (name, port) = match memchr::memrchr(b':', piece) {
+    let (name, port) = match piece.iter().rposition(|b| *b == b':') {
         Some(colon) => (&piece[..colon], &piece[colon + 1..]),
         None => (piece, &piece[..0]),
     };
@@ -115,36 +115,41 @@ pub(super) fn is_host(piece: &[u8]) -> bool {
     if (!port.is_empty() && !has_port) || name.len() < 3 || name.len() > 253 {
         return false;
     }
-    let is_name = name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    if !is_name || !name[0].is_ascii_alphanumeric() {
-        return false;
-    }
-    let Some(dot) = memchr::memrchr(b'.', name) else {
-        return has_port && (name.contains(&b'-') || name == b"localhost");
+    let Some(dot) = name.iter().rposition(|b| *b == b'.') else {
+        return has_port && (name.contains(&b'-') || name == b"localhost") && is_host_name(name);
     };
     let last = &name[dot + 1..];
     if has_port {
-        return last.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+        return last.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+            && is_host_name(name);
     }
-    let dots = name.iter().filter(|b| **b == b'.').count();
-    // Reverse domain names of packages begin as hosts end.
-    let first = name.split(|b| *b == b'.').next().unwrap_or(name);
-    if matches!(first, b"com" | b"org" | b"net" | b"io" | b"java" | b"javax" | b"sun" | b"edu") {
-        return false;
-    }
+    // Most names with full stops end here: what ends them is too long, or no domain.
     let mut lower = [0u8; 12];
-    if last.len() > lower.len() {
+    if !(2..lower.len()).contains(&last.len()) {
         return false;
     }
     for (to, from) in lower.iter_mut().zip(last) {
         *to = from.to_ascii_lowercase();
     }
     let lower = &lower[..last.len()];
-    DOMAINS.contains(&lower)
-        || (last.len() == 2
-            && dots >= 2
+    let is_country = || {
+        last.len() == 2
             && lower.iter().all(u8::is_ascii_lowercase)
-            && !FILE_ENDINGS.contains(&lower))
+            && name[..dot].contains(&b'.')
+            && !FILE_ENDINGS.contains(&lower)
+    };
+    if !DOMAINS.contains(&lower) && !is_country() {
+        return false;
+    }
+    // Reverse domain names of packages begin as hosts end.
+    let first = name.split(|b| *b == b'.').next().unwrap_or(name);
+    !matches!(first, b"com" | b"org" | b"net" | b"io" | b"java" | b"javax" | b"sun" | b"edu")
+        && is_host_name(name)
+}
+
+fn is_host_name(name: &[u8]) -> bool {
+    name[0].is_ascii_alphanumeric()
+        && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
 
 /// `name@host.domain`.
@@ -159,15 +164,16 @@ pub(super) fn is_email(piece: &[u8]) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'=' | b'/'))
 }
 
-/// Where a URL, path or registry key that begins at the start of `s` ends; `s` reaches to the end of the token.
-pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
+/// What the URL, path or registry key is that begins at the start of `s`, and where it ends; `s` reaches to the end of
+/// the token, `extent` tells how far a path may.
+pub(super) fn path(s: &[u8], extent: impl FnOnce() -> usize) -> Option<(ParameterKind, usize)> {
     let scheme = s
         .iter()
         .take(12)
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
         .count();
     if scheme > 1 && s[scheme..].starts_with(b"://") {
-        return Some((ParameterKind::Url, extent(s)));
+        return Some((ParameterKind::Url, extent()));
     }
     let windows =
         matches!(s, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic()) || s.starts_with(b"\\");
@@ -177,7 +183,7 @@ pub(super) fn path(s: &[u8]) -> Option<(ParameterKind, usize)> {
     if !rooted && !named {
         return None;
     }
-    let end = extent(s);
+    let end = extent();
     let body = &s[..end];
     if !body.iter().any(|b| b.is_ascii_alphanumeric() || *b >= 0x80) {
         return None;
@@ -201,13 +207,9 @@ fn has_extension(body: &[u8]) -> bool {
         && dot.and_then(|dot| body.get(dot + 1)).is_some_and(u8::is_ascii_alphabetic)
 }
 
-/// To the first byte that no path holds, less the punctuation at its end.
-fn extent(s: &[u8]) -> usize {
-    let end = s
-        .iter()
-        .position(|b| matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b'|' | b';' | b','))
-        .unwrap_or(s.len());
-    let mut end = end;
+/// The length of a path without the punctuation at its end.
+pub(super) fn without_closing(s: &[u8]) -> usize {
+    let mut end = s.len();
     while end > 1 {
         let last = s[end - 1];
         let unopened = match last {

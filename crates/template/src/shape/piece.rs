@@ -1,10 +1,12 @@
 //! One token with digits or marks in it: cut into pieces at delimiters, each piece lifted or kept.
 
 use super::{
-    MAX_WORD_BYTES, Walk,
+    MAX_PARAMETERS, MAX_WORD_BYTES, Walk,
     class::{ACTIVE, DELIMITER, DIGIT, DOT, JOINT, LETTER, Seen, VALUE_END},
     kind::ParameterKind,
+    memo::MAX_TOKEN_BYTES,
     name, number,
+    spelling::{self, Spelling},
 };
 use crate::timestamp;
 
@@ -20,17 +22,46 @@ impl Walk<'_> {
             self.lift(ParameterKind::Number, start, end);
             return true;
         }
-        let mut pos = start;
-        let mut lifted = false;
         let key = self.classes.letters_end(start) - start;
         if (1..=MAX_WORD_BYTES).contains(&key)
             && s.get(start + key) == Some(&b'=')
             && self.classes.at(start + key + 1) & (LETTER | DIGIT) != 0
         {
             self.copy(start, key + 1);
-            pos = self.value(start + key + 1, &mut end);
-            lifted = true;
+            let pos = self.value(start + key + 1, &mut end);
+            *at = end;
+            self.pieces(start, pos, at);
+            return true;
         }
+        if end - start > MAX_TOKEN_BYTES {
+            return self.pieces(start, start, at);
+        }
+        let token = &s[start..end];
+        let unknown = match self.memo.recall(token) {
+            Ok(remembered) => return remembered.write(start, self.text, self.parameters),
+            Err(unknown) => unknown,
+        };
+        let (text, parameters) = (self.text.len(), self.parameters.len());
+        self.looked_beyond = false;
+        let lifted = self.pieces(start, start, at);
+        // Where no more parameters are recorded, the reading would be remembered without them.
+        if !self.looked_beyond && *at == end && self.parameters.len() < MAX_PARAMETERS {
+            self.memo.note(
+                unknown,
+                (token, start),
+                &self.text[text..],
+                &self.parameters[parameters..],
+                lifted,
+            );
+        }
+        lifted
+    }
+
+    /// The pieces from `pos` on of the token at `start`.
+    fn pieces(&mut self, start: usize, mut pos: usize, at: &mut usize) -> bool {
+        let s = self.s;
+        let mut end = *at;
+        let mut lifted = false;
         while pos < end {
             let b = s[pos];
             let class = self.classes.at(pos);
@@ -41,9 +72,10 @@ impl Walk<'_> {
                 pos = after;
                 continue;
             }
-            if matches!(b, b'"' | b'\'' | b'`' | b'\\')
-                && let Some(after) = self.quoted(pos)
-            {
+            let may_open = matches!(b, b'"' | b'\'' | b'`' | b'\\');
+            // What stands before the token counts for the first.
+            self.looked_beyond |= may_open && pos == start;
+            if may_open && let Some(after) = self.quoted(pos) {
                 lifted = true;
                 pos = after;
                 if pos > end {
@@ -131,6 +163,8 @@ impl Walk<'_> {
             let (next, more) = self.classes.piece(stop + 1, *end);
             (stop, seen) = (next, seen | Seen::DELIMITED | more);
         }
+        // Whether it is a date may depend on what stands behind it.
+        self.looked_beyond |= seen.has(DIGIT) && stop == *end && matches!(stop - start, 1 | 2 | 6);
         if seen.is_digits() && !is_date_like(s, start, stop) {
             self.lift(ParameterKind::Number, start, stop);
             return (stop, true);
@@ -138,11 +172,14 @@ impl Walk<'_> {
         // An address behind a slash, or bare.
         if seen.has(DIGIT) && (seen.has(DOT | JOINT) || is_date_like(s, start, stop)) {
             let from = usize::from(chunk[0] == b'/');
-            if let Some(length) = name::ipv4(&chunk[from..]) {
+            if chunk.get(from).is_some_and(u8::is_ascii_digit)
+                && let Some(length) = name::ipv4(&chunk[from..])
+            {
                 self.text.extend_from_slice(&chunk[..from]);
                 self.lift(ParameterKind::Ip, start + from, start + from + length);
                 return (start + from + length, true);
             }
+            self.looked_beyond |= chunk[0].is_ascii_digit();
             if chunk[0].is_ascii_digit()
                 && let Some(stamp) = timestamp::read(s, start, 0)
                 && stamp.spelling != timestamp::Spelling::Epoch
@@ -154,8 +191,8 @@ impl Walk<'_> {
             }
         }
         if seen.has(ACTIVE)
-            && memchr::memchr2(b'/', b'\\', &s[start..stop]).is_some()
-            && let Some((kind, length)) = name::path(chunk)
+            && s[start..stop].iter().any(|b| matches!(b, b'/' | b'\\'))
+            && let Some((kind, length)) = self.path(start, *end)
         {
             self.lift(kind, start, start + length);
             return (start + length, true);
@@ -174,33 +211,29 @@ impl Walk<'_> {
         (stop, lifted)
     }
 
+    /// What is a URL or path that begins at `start`, in a token that ends at `end`, and its length.
+    fn path(&self, start: usize, end: usize) -> Option<(ParameterKind, usize)> {
+        name::path(&self.s[start..end], || {
+            // To the first byte that no path holds.
+            let mut stop = self.classes.find(start, end, DELIMITER);
+            while stop < end && matches!(self.s[stop], b'=' | b')' | b']' | b'}' | b'(' | b'[' | b'{') {
+                stop = self.classes.find(stop + 1, end, DELIMITER);
+            }
+            name::without_closing(&self.s[start..stop])
+        })
+    }
+
     /// A piece without delimiters, slashes and punctuation at its end.
     fn bare_piece(&mut self, start: usize, end: usize, seen: Seen) -> bool {
         let piece = &self.s[start..end];
         let kind = if seen.has(ACTIVE) && piece.contains(&b'@') && name::is_email(piece) {
             Some(ParameterKind::Email)
-        } else if !seen.has(DIGIT) {
-            if piece.len() > MAX_WORD_BYTES {
-                Some(ParameterKind::Id)
-            } else if seen.has(DOT) && name::is_host(piece) {
-                Some(ParameterKind::Host)
-            } else {
-                None
-            }
-        } else if let Some(kind) = number::kind(piece) {
-            Some(kind)
-        } else if !seen.has(LETTER) && !piece.contains(&b':') {
-            None
-        } else if name::is_uuid(piece) {
-            Some(ParameterKind::Uuid)
-        } else if seen.has(JOINT) && name::is_colon_hex(piece) {
-            Some(ParameterKind::Ip)
-        } else if name::is_hex(piece) {
-            Some(ParameterKind::Hex)
-        } else if seen.has(DOT | JOINT) && name::is_host(piece) {
-            Some(ParameterKind::Host)
-        } else if (has_two_numbers(piece) && name::is_id(piece)) || piece.len() > MAX_WORD_BYTES {
+        } else if seen.has(DIGIT) {
+            number::kind(piece).or_else(|| spelled(piece, seen))
+        } else if piece.len() > MAX_WORD_BYTES {
             Some(ParameterKind::Id)
+        } else if seen.has(DOT) && name::is_host(piece) {
+            Some(ParameterKind::Host)
         } else {
             None
         };
@@ -221,18 +254,16 @@ impl Walk<'_> {
         let mut at = start;
         while at < end {
             let letters = at;
-            while at < end && !s[at].is_ascii_digit() {
-                at += 1;
-            }
+            at = self.classes.find(at, end, DIGIT);
             if at == end {
-                self.text.extend_from_slice(&s[letters..at]);
+                self.copy(letters, at - letters);
                 return;
             }
             let signed = at > letters
                 && matches!(s[at - 1], b'-' | b'+')
                 && (at - 1 == start || !s[at - 2].is_ascii_alphanumeric());
             let from = at - usize::from(signed);
-            self.text.extend_from_slice(&s[letters..from]);
+            self.copy(letters, from - letters);
             while at < end && s[at].is_ascii_digit() {
                 at += 1;
             }
@@ -241,9 +272,24 @@ impl Walk<'_> {
     }
 }
 
-/// Two runs of digits at least: every identifier has them.
-fn has_two_numbers(piece: &[u8]) -> bool {
-    piece.split(|b| !b.is_ascii_digit()).filter(|run| !run.is_empty()).nth(1).is_some()
+/// What a piece with digits in it that is no number is by its spelling.
+fn spelled(piece: &[u8], seen: Seen) -> Option<ParameterKind> {
+    let spelling = Spelling::of(piece);
+    if !seen.has(LETTER) && !spelling.has(spelling::COLON) {
+        None
+    } else if spelling.may_be_uuid() && name::is_uuid(piece) {
+        Some(ParameterKind::Uuid)
+    } else if spelling.has(spelling::COLON) && name::is_colon_hex(piece) {
+        Some(ParameterKind::Ip)
+    } else if spelling.may_be_hex(piece) && name::is_hex(piece) {
+        Some(ParameterKind::Hex)
+    } else if spelling.may_be_host() && name::is_host(piece) {
+        Some(ParameterKind::Host)
+    } else if (spelling.numbers() > 1 && name::is_id(piece)) || piece.len() > MAX_WORD_BYTES {
+        Some(ParameterKind::Id)
+    } else {
+        None
+    }
 }
 
 /// Digits alone that a date may begin with: `20240305`, `240305 112233`, `05 Mar`.

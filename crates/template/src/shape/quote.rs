@@ -22,6 +22,7 @@ impl Walk<'_> {
         if at > 0 && (s[at - 1].is_ascii_alphanumeric() || s[at - 1] >= 0x80) {
             return None;
         }
+        self.looked_beyond = true;
         if self.unclosed >= MAX_UNCLOSED {
             return None;
         }

@@ -22,14 +22,11 @@ pub(super) fn year_of(ns: u64) -> i64 {
 }
 
 pub(super) fn two(s: &[u8], at: usize) -> Option<u32> {
-    let (a, b) = (*s.get(at)?, *s.get(at + 1)?);
-    (a.is_ascii_digit() && b.is_ascii_digit()).then(|| u32::from(a - b'0') * 10 + u32::from(b - b'0'))
+    pair(*s.get(at)?, *s.get(at + 1)?)
 }
 
 pub(super) fn digit_run(s: &[u8], at: usize) -> usize {
-    let window = &s[at..];
-    let window = &window[..window.len().min(20)];
-    window.iter().position(|b| !b.is_ascii_digit()).unwrap_or(window.len())
+    s[at..].iter().take(20).take_while(|b| b.is_ascii_digit()).count()
 }
 
 pub(super) fn number(s: &[u8], at: usize, length: usize) -> u64 {
@@ -51,11 +48,20 @@ pub(super) struct Clock {
 
 /// `h:mm:ss`, `hh.mm.ss`, with a fraction after `.`, `,` or `:`, and AM or PM.
 pub(super) fn clock(s: &[u8], at: usize) -> Option<Clock> {
+    // Most have two digits everywhere.
+    if let Some([h, i, one, m, n, other, t, u]) = s.get(at..at + 8).and_then(<[u8]>::first_chunk)
+        && let (Some(hour), Some(minute), Some(second)) = (pair(*h, *i), pair(*m, *n), pair(*t, *u))
+    {
+        let is_clock = one == other && matches!(one, b':' | b'.');
+        let in_range = hour <= 23 && minute <= 59 && second <= 60 && !digit_at(s, at + 8);
+        return (is_clock && in_range)
+            .then(|| behind_second(s, at + 8, u64::from(hour), u64::from(minute * 60 + second)));
+    }
     let hour_digits = if digit_at(s, at + 1) { 2 } else { 1 };
     if !digit_at(s, at) {
         return None;
     }
-    let mut hour = number(s, at, hour_digits);
+    let hour = number(s, at, hour_digits);
     let mut end = at + hour_digits;
     let separator = *s.get(end)?;
     if separator != b':' && separator != b'.' {
@@ -70,6 +76,17 @@ pub(super) fn clock(s: &[u8], at: usize) -> Option<Clock> {
     if hour > 23 || minute > 59 || second > 60 || digit_at(s, end) {
         return None;
     }
+    Some(behind_second(s, end, hour, minute * 60 + second))
+}
+
+/// A number of two digits.
+fn pair(tens: u8, ones: u8) -> Option<u32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
+}
+
+/// The fraction behind a time of day, and AM or PM.
+fn behind_second(s: &[u8], mut end: usize, mut hour: u64, seconds: u64) -> Clock {
     let mut fraction = 0;
     if matches!(s.get(end), Some(b'.' | b',' | b':')) && digit_at(s, end + 1) {
         let run = digit_run(s, end + 1);
@@ -81,7 +98,7 @@ pub(super) fn clock(s: &[u8], at: usize) -> Option<Clock> {
         hour = hour % 12 + if s[end + 1] == b'P' { 12 } else { 0 };
         end += 3;
     }
-    Some(Clock { ns: ((hour * 60 + minute) * 60 + second) * SECOND + fraction, end })
+    Clock { ns: (hour * 3600 + seconds) * SECOND + fraction, end }
 }
 
 /// Offset of a zone from UTC in seconds, and the first byte after it.
@@ -105,24 +122,34 @@ pub(super) fn zone(s: &[u8], at: usize) -> (i64, usize) {
     }
 }
 
+/// Three letters as one number.
+const fn letters(name: &[u8; 3]) -> u32 {
+    (name[0] as u32) << 16 | (name[1] as u32) << 8 | name[2] as u32
+}
+
 /// The month whose three letters stand at `at`, with no letter after them.
 pub(super) fn month(s: &[u8], at: usize) -> Option<u32> {
-    let name = s.get(at..at + 3)?;
-    let month = match name {
-        b"Jan" => 1,
-        b"Feb" => 2,
-        b"Mar" => 3,
-        b"Apr" => 4,
-        b"May" => 5,
-        b"Jun" => 6,
-        b"Jul" => 7,
-        b"Aug" => 8,
-        b"Sep" => 9,
-        b"Oct" => 10,
-        b"Nov" => 11,
-        b"Dec" => 12,
-        _ => return None,
-    };
+    const MONTHS: [u32; 12] = [
+        letters(b"Jan"),
+        letters(b"Feb"),
+        letters(b"Mar"),
+        letters(b"Apr"),
+        letters(b"May"),
+        letters(b"Jun"),
+        letters(b"Jul"),
+        letters(b"Aug"),
+        letters(b"Sep"),
+        letters(b"Oct"),
+        letters(b"Nov"),
+        letters(b"Dec"),
+    ];
+    let name = s.get(at..at + 3)?.first_chunk()?;
+    // A month begins with one of these; most words end here.
+    if !matches!(name[0], b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D') {
+        return None;
+    }
+    let name = letters(name);
+    let month = MONTHS.iter().position(|month| *month == name)? as u32 + 1;
     (!s.get(at + 3).is_some_and(u8::is_ascii_alphabetic)).then_some(month)
 }
 

@@ -1,0 +1,85 @@
+//! Raw line -> template id as a worker does it, and the clock.
+
+use foreshock_template::{KnownShapes, Learned, Miner, MinerLimits, Shaper, SourceFormat, TemplateId};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::lines::Lines;
+
+/// Shapes remembered in front of the miner: the worker's own default.
+pub(super) const SHAPES: usize = 65_536;
+
+/// About when the lines were written, for times without a year.
+const HINT: u64 = 1_700_000_000_000_000_000;
+
+/// One source's lines to template ids.
+pub(super) struct Reader {
+    format: SourceFormat,
+    shaper: Shaper,
+    pub(super) known: KnownShapes,
+}
+
+impl Reader {
+    pub(super) fn new(limits: MinerLimits) -> Self {
+        Self {
+            format: SourceFormat::default(),
+            shaper: Shaper::new(),
+            known: KnownShapes::new(Miner::new(limits), SHAPES),
+        }
+    }
+
+    #[inline]
+    pub(super) fn read(&mut self, line: &str) -> Learned {
+        let line = self.format.parse(line, HINT);
+        let shape = self.shaper.shape(line.content);
+        self.known.template_of(&shape, &self.shaper)
+    }
+
+    /// The canonical texts of the lines' shapes.
+    pub(super) fn texts<'a>(&mut self, lines: impl Iterator<Item = &'a str>) -> Lines {
+        lines
+            .map(|line| {
+                self.shaper.shape(self.format.parse(line, HINT).content);
+                let mut text = String::new();
+                self.shaper.write_tokens(&mut text);
+                text
+            })
+            .collect()
+    }
+
+    /// Each line's template as it stands behind the last.
+    pub(super) fn read_all<'a>(&mut self, lines: impl Iterator<Item = &'a str>) -> Vec<TemplateId> {
+        let ids: Vec<_> = lines.map(|line| self.read(line).template).collect();
+        ids.into_iter().map(|id| self.known.miner().resolve(id)).collect()
+    }
+}
+
+/// Runs of a timed stretch; the middle one counts.
+const RUNS: usize = 3;
+
+/// Lines a second of one core, from cold: nothing was learned before.
+pub(super) fn lines_a_second(lines: &Lines, limits: MinerLimits) -> f64 {
+    let mut seconds: Vec<f64> = (0..RUNS)
+        .map(|_| {
+            let mut reader = Reader::new(limits);
+            seconds_of(|| {
+                for line in lines.iter() {
+                    std::hint::black_box(reader.read(line));
+                }
+            })
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    lines.len() as f64 / seconds[RUNS / 2]
+}
+
+/// Processor time of this thread: other processes don't spoil the figure.
+pub(super) fn seconds_of(work: impl FnOnce()) -> f64 {
+    let start = thread_seconds();
+    work();
+    thread_seconds() - start
+}
+
+fn thread_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
