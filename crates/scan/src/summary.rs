@@ -30,12 +30,12 @@ pub fn write_summary(out: &mut dyn Write, scanned: &Scanned, incidents: &[Incide
     if !scanned.patterns.is_empty() {
         writeln!(out, "\nMost frequent patterns")?;
     }
-    let most = scanned.patterns.first().map_or(1, |pattern| pattern.count.max(1));
+    let most = scanned.patterns.first().map_or(1, |pattern| pattern.view.count.max(1));
     for pattern in scanned.patterns.iter().take(PATTERNS) {
-        let filled = (pattern.count * BAR as u64).div_ceil(most).min(BAR as u64) as usize;
-        let share = 100.0 * pattern.count as f64 / pattern.of.max(1) as f64;
+        let filled = (pattern.view.count * BAR as u64).div_ceil(most).min(BAR as u64) as usize;
+        let share = 100.0 * pattern.view.count as f64 / pattern.view.of.max(1) as f64;
         let bar: String = "█".repeat(filled) + &"·".repeat(BAR - filled);
-        writeln!(out, "  {bar} {:>9} {share:>5.1} %  {}", pattern.count, clean(&pattern.template))?;
+        writeln!(out, "  {bar} {:>9} {share:>5.1} %  {}", pattern.view.count, clean(&pattern.view.template))?;
     }
     if scanned.patterns.len() > PATTERNS {
         writeln!(out, "  and {} more", scanned.patterns.len() - PATTERNS)?;

@@ -121,10 +121,18 @@ pub(crate) struct Scan {
     /// With --json: print the incidents, each as it stood last.
     #[arg(long, requires = "json")]
     pub(crate) incidents: bool,
+    /// Write the template of every line to this CSV file, as it stands at the end: line_no,template_id,template.
+    ///
+    /// Lines count from 1, over all files in the order they are named (of OTLP JSON: its log records). Variable parts are
+    /// `<*>`. The lines of a stack trace have the template of the event they belong to; what went over the limit of patterns
+    /// has id 0.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) templates: Option<PathBuf>,
     /// Name of the service that wrote the files; by default each file's name up to its first dot.
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,
-    /// Logs, JSON lines, OTLP JSON lines or CSV metrics, plain, gzip or zstd, the oldest first; `-` is standard input.
+    /// Logs, JSON lines, OTLP JSON lines or CSV metrics, plain, gzip or zstd; `-` is standard input. Several are merged by
+    /// the time of their records.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
 }

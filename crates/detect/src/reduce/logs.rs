@@ -8,7 +8,7 @@ use foreshock_template::{Continuation, Level, Shaper, SourceFormat, TraceFingerp
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Fold,
+    Fold, LineRead,
     bad::BadRecords,
     core::{Core, Timed},
     shapes::{Met, ShapeId, Shapes},
@@ -30,6 +30,9 @@ pub(super) struct LogFold {
     folded: BTreeMap<ServiceId, u64>,
     #[serde(skip)]
     shaper: Shaper,
+    /// What each line was read as, where somebody wants to know.
+    #[serde(skip)]
+    pub(super) told: Option<Vec<LineRead>>,
 }
 
 /// What one source's lines taught.
@@ -137,6 +140,11 @@ impl Fold for LogFold {
 }
 
 impl LogFold {
+    /// Whose a shape is, and its hash.
+    pub(super) fn shape(&self, shape: ShapeId) -> Option<(ServiceId, u64)> {
+        self.shapes.try_get(shape).map(|shape| (shape.service, shape.hash))
+    }
+
     fn record(
         &mut self,
         core: &mut Core,
@@ -168,6 +176,9 @@ impl LogFold {
             self.count_continuation(&read);
         } else {
             self.count_line(core, run, &read, parsed.content, out);
+        }
+        if let (Some(told), Some((shape, _))) = (&mut self.told, self.lines[source as usize].head) {
+            told.push(LineRead { shape, time, severity: level.map_or(0, severity_number) as u8, continues });
         }
         if let Some(due) = core.record_passed(time) {
             self.close(core, due, input.offset, out);

@@ -7,6 +7,7 @@
 mod bad;
 mod core;
 mod distribution;
+mod line_read;
 mod logs;
 mod metrics;
 mod series;
@@ -24,6 +25,7 @@ use std::{
 use foreshock_model::{Timestamp, proto};
 use serde::{Deserialize, Serialize};
 
+pub use self::line_read::LineRead;
 use self::{core::Core, logs::LogFold, metrics::MetricFold, sources::ServiceId, spans::SpanFold};
 use crate::{
     Clock, DetectConfig, Folds, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage, Watermark,

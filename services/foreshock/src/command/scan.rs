@@ -1,5 +1,7 @@
 //! `foreshock scan`: the stages over files, without a server.
 
+mod out_file;
+
 use std::{
     collections::BTreeMap,
     io::{self, BufWriter, IsTerminal, Write, stderr, stdout},
@@ -11,6 +13,7 @@ use foreshock_scan::{Progress, ScanOptions, Scanned, Source, scan, write_summary
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use self::out_file::OutFile;
 use crate::{cli::Scan, outcome::Usage};
 
 pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
@@ -18,7 +21,12 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
     if sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
         return Err(Usage("standard input can be read once; name `-` once".into()).into());
     }
-    let options = ScanOptions { service: command.service.clone(), ..ScanOptions::default() };
+    let templates = command.templates.as_deref().map(OutFile::open).transpose()?;
+    let options = ScanOptions {
+        service: command.service.clone(),
+        templates_in: templates.as_ref().map(OutFile::directory),
+        ..ScanOptions::default()
+    };
     let mut out = BufWriter::new(stdout().lock());
     let mut incidents = BTreeMap::new();
     let bar = bar();
@@ -31,7 +39,10 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
     };
     let scanned = follow(&sources, &options, told, &bar);
     bar.finish_and_clear();
-    let scanned = scanned?;
+    let mut scanned = scanned?;
+    if let Some(templates) = templates {
+        templates.fill(|out| scanned.write_templates(out))?;
+    }
 
     let mut incidents: Vec<Incident> = incidents.into_values().collect();
     incidents.sort_by_key(|incident| (incident.started_at, incident.id));
