@@ -121,6 +121,9 @@ pub(crate) struct Scan {
     /// With --json: print the incidents, each as it stood last.
     #[arg(long, requires = "json")]
     pub(crate) incidents: bool,
+    /// Write the summary as a page to this file as well: it stands alone, needs no network, and shows no recognised secrets.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Write the template of every line to this CSV file, as it stands at the end: line_no,template_id,template.
     ///
     /// Lines count from 1, over all files in the order they are named (of OTLP JSON: its log records). Variable parts are

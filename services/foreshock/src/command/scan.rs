@@ -9,7 +9,7 @@ use std::{
 
 use foreshock_detect::pipeline::Seen;
 use foreshock_model::{Id, Incident};
-use foreshock_scan::{Progress, ScanOptions, Scanned, Source, scan, write_summary};
+use foreshock_scan::{Look, Progress, ScanOptions, Scanned, Source, scan, write_page, write_summary};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -22,6 +22,7 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
         return Err(Usage("standard input can be read once; name `-` once".into()).into());
     }
     let templates = command.templates.as_deref().map(OutFile::open).transpose()?;
+    let page = command.html.as_deref().map(OutFile::open).transpose()?;
     let options = ScanOptions {
         service: command.service.clone(),
         templates_in: templates.as_ref().map(OutFile::directory),
@@ -32,7 +33,7 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
     let bar = bar();
     let told = |seen: Seen| {
         if command.json && !command.incidents {
-            return write_findings(&mut out, &seen);
+            write_findings(&mut out, &seen)?;
         }
         note_incidents(&mut incidents, seen);
         Ok(())
@@ -46,12 +47,15 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
 
     let mut incidents: Vec<Incident> = incidents.into_values().collect();
     incidents.sort_by_key(|incident| (incident.started_at, incident.id));
+    if let Some(page) = page {
+        page.fill(|out| write_page(out, &scanned, &incidents, &names(&sources)))?;
+    }
     if !command.json {
-        write_summary(&mut out, &scanned, &incidents)?;
+        write_summary(&mut out, &scanned, &incidents, &names(&sources), look())?;
         return Ok(out.flush()?);
     }
-    for incident in &incidents {
-        write_line(&mut out, incident)?;
+    if command.incidents {
+        incidents.iter().try_for_each(|incident| write_line(&mut out, incident))?;
     }
     out.flush()?;
     // The summary tells it too; here the output is for programs.
@@ -92,6 +96,21 @@ fn note_incidents(incidents: &mut BTreeMap<Id, Incident>, seen: Seen) {
 pub(super) fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     out.write_all(b"\n")
+}
+
+fn names(sources: &[Source]) -> Vec<String> {
+    sources.iter().map(Source::name).collect()
+}
+
+/// What standard output can show. Colours are for terminals, and for those who want them (no-color.org).
+fn look() -> Look {
+    if !stdout().is_terminal() {
+        return Look::default();
+    }
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let width = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
+    Look { width, colour: !is_set("NO_COLOR") && !is_dumb }
 }
 
 /// Bytes read, on a terminal.
