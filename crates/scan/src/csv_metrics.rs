@@ -109,7 +109,7 @@ impl<R: BufRead> CsvMetrics<R> {
             ..Default::default()
         };
         let payload = MetricsData { resource_metrics: vec![group] }.encode_to_vec().into();
-        Ok(RecordEntry { stream: 1, payload, records: points, time })
+        Ok(RecordEntry { stream: 1, payload, records: points, time, written: None })
     }
 }
 

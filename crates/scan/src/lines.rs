@@ -48,6 +48,8 @@ pub(crate) struct Lines {
     format: SourceFormat,
     /// Read and not yet passed on.
     ahead: VecDeque<Line>,
+    /// When the file was last written.
+    written: Timestamp,
     /// The time of the line that was read last.
     reached: Timestamp,
     /// Every line's time is read.
@@ -71,6 +73,7 @@ impl Lines {
             resource: resource(service, &name),
             format: SourceFormat::default(),
             ahead: VecDeque::new(),
+            written: modified,
             reached: modified,
             is_timed,
         };
@@ -123,7 +126,7 @@ impl Lines {
         let resource_logs =
             vec![ResourceLogs { resource: Some(self.resource.clone()), scope_logs, ..Default::default() }];
         let payload = LogsData { resource_logs }.encode_to_vec().into();
-        Ok(Some(RecordEntry { stream: 0, payload, records: count, time }))
+        Ok(Some(RecordEntry { stream: 0, payload, records: count, time, written: Some(self.written) }))
     }
 
     fn read_ahead(&mut self, is_timed: bool) -> io::Result<bool> {
@@ -135,7 +138,7 @@ impl Lines {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
         };
-        let told = if is_timed { self.format.parse(&text, self.reached.nanos()).time } else { None };
+        let told = if is_timed { self.format.parse(&text, self.written.nanos()).time } else { None };
         self.reached = told.map_or(self.reached, Timestamp);
         self.ahead.push_back(Line { text, time: self.reached, tells: told.is_some() || !is_timed });
         Ok(true)

@@ -94,7 +94,7 @@ fn entry(line: &[u8], modified: Timestamp) -> Result<Option<(RecordEntry, Option
     let pieces: Vec<&[u8]> = checked.parts.iter().flat_map(|part| &part.payload).map(Bytes::as_ref).collect();
     let payload = Bytes::from(pieces.concat());
     let time = earliest(signal, &payload).unwrap_or(modified);
-    let entry = RecordEntry { stream, payload, records: checked.accepted, time };
+    let entry = RecordEntry { stream, payload, records: checked.accepted, time, written: None };
     Ok(Some((entry, (checked.rejected > 0).then_some(checked.reasons))))
 }
 

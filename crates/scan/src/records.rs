@@ -18,6 +18,9 @@ pub(crate) struct RecordEntry {
     pub(crate) records: u64,
     /// That of its earliest record, as far as that is known.
     pub(crate) time: Timestamp,
+    /// Of raw lines: when the last of them was written at the latest. It completes times without a year or a day, for which
+    /// the time of the line before is no help: it does not say whether the next one is two days or a year later.
+    pub(crate) written: Option<Timestamp>,
 }
 
 /// Reads a source's records, one entry ahead at most.

@@ -132,13 +132,15 @@ impl Scanner {
     }
 
     fn feed(&mut self, source: usize, entry: &RecordEntry) -> Result<(), ScanError> {
-        // What tells no time takes the time that was told last.
-        let received = if self.latest == Timestamp::default() { entry.time } else { self.latest };
+        // What tells no time takes the time that was told last. Raw lines each have one: their own, or that of the line
+        // before.
+        let told = if self.latest == Timestamp::default() { entry.time } else { self.latest };
+        let received = entry.written.unwrap_or(told);
         let (tenant, payload) = (&self.tenant, &entry.payload);
         self.pipeline.feed(entry.stream, 0, Entry { tenant, received, kind: EntryKind::Data, payload });
         self.latest = self.pipeline.latest();
         self.scanned.records += entry.records;
-        let began = self.scanned.span.map_or(received, |(first, _)| first.min(received));
+        let began = self.scanned.span.map_or(told, |(first, _)| first.min(entry.time));
         self.scanned.span = Some((began, self.latest));
         if entry.stream == 0 {
             self.note_lines(source, entry.records)?;

@@ -9,6 +9,19 @@ const WARN: u8 = 13;
 /// OTLP severity numbers from here on are errors.
 const ERROR: u8 = 17;
 
+/// What the summary is of: the names of the files without their folders.
+pub(crate) fn title(names: &[String]) -> String {
+    let own = |name: &String| name.rsplit('/').find(|part| !part.is_empty()).unwrap_or(name).to_owned();
+    let shown: Vec<String> = names.iter().take(NAMED).map(own).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {}", shown.join(", "), words::counted(more as u64, "other", "others")),
+    }
+}
+
+/// Files that the title names.
+const NAMED: usize = 3;
+
 /// The word for a level that stands out; empty for those that don't.
 pub(crate) fn level(severity: u8) -> &'static str {
     match severity {

@@ -35,21 +35,21 @@ fn open(class: &str, columns: usize, label: &str) -> String {
 pub(super) fn timeline(timeline: &Timeline, incidents: &[&Incident]) -> String {
     let most = timeline.lines.iter().copied().max().unwrap_or(0);
     let mut svg = open("timeline", timeline.lines.len(), "role=\"group\" aria-label=\"Lines over time\"");
-    svg.push_str(&bars(&timeline.lines, most, "bars"));
-    svg.push_str(&bars(&timeline.errors, most, "errors"));
     for incident in incidents {
         let (from, to) = story::lasted(incident);
         let (x, width) = stretch(timeline, from, to);
         let _ = write!(
             svg,
             "<a href=\"#{}\" class=\"{}\"><title>{}</title>\
-             <rect class=\"mark\" x=\"{x:.1}\" y=\"0\" width=\"{width:.1}\" height=\"{HEIGHT}\"/>\
-             <rect class=\"pin\" x=\"{x:.1}\" y=\"-3\" width=\"{width:.1}\" height=\"2\"/></a>",
+             <rect class=\"mark\" x=\"{x}\" y=\"0\" width=\"{width}\" height=\"{HEIGHT}\"/>\
+             <rect class=\"pin\" x=\"{x}\" y=\"-3\" width=\"{width}\" height=\"2\"/></a>",
             incident.id,
             incident.severity,
             Text(&incident.title),
         );
     }
+    svg.push_str(&bars(&timeline.lines, most, "bars"));
+    svg.push_str(&bars(&timeline.errors, most, "errors"));
     svg.push_str("</svg>");
     svg
 }
@@ -67,7 +67,8 @@ pub(super) fn spark(
         let (x, width) = stretch(timeline, from, to);
         let _ = write!(
             svg,
-            "<rect class=\"window\" x=\"{x:.1}\" y=\"0\" width=\"{width:.1}\" height=\"{HEIGHT}\"/>"
+            "<rect class=\"window\" x=\"{x}\" y=\"0\" width=\"{width}\" height=\"{HEIGHT}\"/>\
+             <rect class=\"pin\" x=\"{x}\" y=\"-4\" width=\"{width}\" height=\"3\"/>"
         );
     }
     svg.push_str(&bars(counts, most, "bars"));
@@ -75,17 +76,14 @@ pub(super) fn spark(
     svg
 }
 
-/// Where a stretch of time lies among the columns; never narrower than one.
-fn stretch(timeline: &Timeline, from: Timestamp, to: Timestamp) -> (f64, f64) {
-    let column = timeline.column.as_secs_f64().max(1e-9);
-    let end = (timeline.lines.len() * STEP) as f64;
-    let place = |time: Timestamp| {
-        let at = time.since(timeline.start).as_secs_f64() / column;
-        (at * STEP as f64).clamp(0.0, end)
-    };
-    let (from, to) = (place(from), place(to));
-    let from = from.min(end - STEP as f64).max(0.0);
-    (from, (to - from).max(STEP as f64))
+/// The columns that a stretch of time touches: where they begin and how wide they are.
+fn stretch(timeline: &Timeline, from: Timestamp, to: Timestamp) -> (usize, usize) {
+    let columns = timeline.lines.len().max(1);
+    let width = timeline.column.as_nanos().max(1);
+    let at = |nanos: u128| usize::try_from(nanos / width).unwrap_or(usize::MAX).min(columns - 1);
+    let first = at(from.since(timeline.start).as_nanos());
+    let last = at(to.since(timeline.start).as_nanos().saturating_sub(1)).max(first);
+    (first * STEP, (last - first + 1) * STEP - 1)
 }
 
 /// The expected range as a band, what was observed as a mark.
@@ -105,4 +103,23 @@ pub(super) fn scale(low: f64, high: f64, observed: f64) -> Option<String> {
         (at(high) - at(low)).max(1.0),
         at(observed) - 0.8,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_stretch_of_time_covers_the_bars_of_the_columns_it_touches() {
+        let at = |seconds| Timestamp::from_secs(1_000 + seconds);
+        let column = Duration::from_secs(60);
+        let timeline = Timeline { start: at(0), column, lines: vec![1; 10], errors: vec![0; 10] };
+        assert_eq!(stretch(&timeline, at(125), at(130)), (2 * STEP, STEP - 1));
+        assert_eq!(stretch(&timeline, at(120), at(180)), (2 * STEP, STEP - 1));
+        assert_eq!(stretch(&timeline, at(120), at(181)), (2 * STEP, 2 * STEP - 1));
+        assert_eq!(stretch(&timeline, at(540), at(9_000)), (9 * STEP, STEP - 1));
+        assert_eq!(stretch(&timeline, Timestamp(0), at(1)), (0, STEP - 1));
+    }
 }

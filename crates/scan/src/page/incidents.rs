@@ -102,8 +102,10 @@ fn write_finding(
 ) -> io::Result<()> {
     writeln!(out, "<div class=\"finding\">")?;
     let when = moments.range(finding.window_start, finding.window_end);
-    let said = if finding.title == incident.title { "" } else { &finding.title };
-    writeln!(out, "<p><time datetime=\"{}\">{when}</time>{}</p>", finding.window_start.to_rfc3339(), Text(said))?;
+    if finding.title != incident.title {
+        let from = finding.window_start.to_rfc3339();
+        writeln!(out, "<p><time datetime=\"{from}\">{when}</time>{}</p>", Text(&finding.title))?;
+    }
     let Measure { before, observed, after } = Measure::of(finding, moments);
     let scale = (finding.kind != Kind::NewPattern)
         .then(|| chart::scale(finding.expected.low, finding.expected.high, finding.observed))
@@ -119,19 +121,23 @@ fn write_finding(
         let window = Some((finding.window_start, finding.window_end));
         writeln!(out, "{}", chart::spark(&scanned.timeline, &pattern.counts, "spark wide", window))?;
         let all = words::counted(pattern.view.count, "line", "lines");
-        writeln!(out, "<p><small>{all} of this pattern over the whole time; the time judged is set apart</small></p>")?;
+        writeln!(out, "<p><small>{all} of this pattern in all; what is judged is marked</small></p>")?;
     }
-    write_evidence(out, finding, moments)?;
+    write_evidence(out, scanned, finding, moments)?;
     writeln!(out, "</div>")
 }
 
-fn write_evidence(out: &mut dyn Write, finding: &Finding, moments: Moments) -> io::Result<()> {
+fn write_evidence(out: &mut dyn Write, scanned: &Scanned, finding: &Finding, moments: Moments) -> io::Result<()> {
     if finding.evidence.is_empty() && finding.template.is_empty() {
         return Ok(());
     }
     write!(out, "<ul class=\"lines\">")?;
     for Evidence { time, instance, line, .. } in finding.evidence.iter().take(EVIDENCE) {
-        write!(out, "<li><span>{}  {}</span>  {}</li>", moments.of(*time), Text(instance), Text(line))?;
+        write!(out, "<li><span>{}", moments.of(*time))?;
+        if scanned.instances > 1 {
+            write!(out, "  {}", Text(instance))?;
+        }
+        write!(out, "</span>  {}</li>", Text(line))?;
     }
     if finding.evidence.is_empty() {
         write!(out, "<li>{}</li>", Template(&finding.template))?;

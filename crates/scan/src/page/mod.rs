@@ -31,11 +31,11 @@ pub fn write_page(
     incidents: &[Incident],
     names: &[String],
 ) -> io::Result<()> {
-    let names = names.join(", ");
+    let title = story::title(names);
     let moments = Moments::within(scanned.span);
     let ordered = story::in_order(incidents);
-    write_head(out, &names)?;
-    writeln!(out, "<header><p class=\"brand\">Foreshock scan</p><h1>{}</h1>", Text(&names))?;
+    write_head(out, &title)?;
+    writeln!(out, "<header><p class=\"brand\">Foreshock scan</p><h1>{}</h1>", Text(&title))?;
     let span = story::span(scanned);
     if !span.is_empty() {
         writeln!(out, "<p class=\"soft\">{span}</p>")?;
@@ -48,13 +48,14 @@ pub fn write_page(
     write_unreadable(out, scanned)?;
     writeln!(
         out,
-        "</main>\n<footer>Times are in UTC. Secrets that could be recognised are masked as ***. Made by foreshock {}.</footer>",
+        "</main>\n<footer><p>Read: {}.</p><p>Times are in UTC. Secrets that could be recognised are masked as ***. Made by foreshock {}.</p></footer>",
+        Text(&names.join(", ")),
         env!("CARGO_PKG_VERSION")
     )?;
     writeln!(out, "<script>{SCRIPT}</script>\n</body>\n</html>")
 }
 
-fn write_head(out: &mut dyn Write, names: &str) -> io::Result<()> {
+fn write_head(out: &mut dyn Write, title: &str) -> io::Result<()> {
     let hash = |text: &str| format!("sha256-{}", STANDARD.encode(Sha256::digest(text.as_bytes())));
     writeln!(
         out,
@@ -66,23 +67,24 @@ fn write_head(out: &mut dyn Write, names: &str) -> io::Result<()> {
          <title>{} - Foreshock scan</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n<body>",
         hash(SCRIPT),
         hash(STYLE),
-        Text(names),
+        Text(title),
     )
 }
 
 /// The numbers to read first.
 fn write_figures(out: &mut dyn Write, scanned: &Scanned, incidents: &[Incident]) -> io::Result<()> {
     let of = |severity| incidents.iter().filter(|incident| incident.severity == severity).count() as u64;
-    let (critical, warning) = (of(Severity::Critical), of(Severity::Warning));
+    let none = if incidents.is_empty() { Some("none".to_owned()) } else { None };
     let others = scanned.records.saturating_sub(scanned.lines);
     let rate = scanned.span.and_then(|(first, last)| words::rate(scanned.lines, last.since(first)));
     let number = |value: u64| (value > 0).then(|| words::count(value));
     let mut figures: Vec<(&str, &str, Option<String>)> = vec![
-        ("critical", "critical incidents", number(critical)),
-        ("warning", "warnings", number(warning)),
-        ("", "incidents", Some(words::count(incidents.len() as u64))),
+        ("critical", "critical incidents", number(of(Severity::Critical))),
+        ("warning", "warnings", number(of(Severity::Warning))),
+        ("", "informational", number(of(Severity::Info))),
+        ("", "incidents", none),
         ("", "lines", number(scanned.lines)),
-        ("", "lines", rate.filter(|_| scanned.lines > 0)),
+        ("", "rate of lines", rate.filter(|_| scanned.lines > 0)),
         ("", "errors", number(scanned.errors)),
         ("", "patterns", number(scanned.patterns.len() as u64)),
         ("", "metric points and spans", number(others)),
@@ -130,14 +132,15 @@ fn write_timeline(
     if !marked.is_empty() {
         writeln!(out, "<span class=\"key incidents\">incidents</span>")?;
     }
+    let (first, last) = scanned.span.unwrap_or((timeline.start, timeline.end()));
     let middle = moments.of(timeline.start.plus(timeline.end().since(timeline.start) / 2));
     writeln!(
         out,
-        "</div>{}<div class=\"times\"><span>{}</span><span>{}</span><span>{}</span></div>",
+        "</div>{}<div class=\"times\"><span>{}</span><span class=\"middle\">{}</span><span>{}</span></div>",
         chart::timeline(timeline, &marked),
-        moments.of(timeline.start),
+        moments.of(first),
         if timeline.lines.len() > 8 { middle } else { String::new() },
-        moments.of(timeline.end()),
+        moments.of(last),
     )?;
     write_numbers(out, scanned, moments)?;
     writeln!(out, "</section>")

@@ -82,7 +82,7 @@ fn write_row(out: &mut dyn Write, scanned: &Scanned, pattern: &PatternSeen, mome
         chart::spark(&scanned.timeline, &pattern.counts, "spark", None),
         Template(&view.template),
     )?;
-    write!(out, "<p>")?;
+    write!(out, "<details><summary>")?;
     if !level.is_empty() {
         write!(out, "<span class=\"tag {level}\">{level}</span>")?;
     }
@@ -92,14 +92,12 @@ fn write_row(out: &mut dyn Write, scanned: &Scanned, pattern: &PatternSeen, mome
     if scanned.services.len() > 1 {
         write!(out, "{} · ", Text(view.service.as_str()))?;
     }
-    writeln!(out, "{}</p>", moments.range(view.first, view.last))?;
-    if !view.example.is_empty() {
-        writeln!(
-            out,
-            "<details><summary>example</summary><ul class=\"lines\"><li>{}</li></ul><p>id {}</p></details>",
-            Text(&view.example),
-            Text(&view.id)
-        )?;
-    }
+    writeln!(
+        out,
+        "{}</summary><ul class=\"lines\"><li>{}</li></ul><p>id {}</p></details>",
+        moments.range(view.first, view.last),
+        Text(&view.example),
+        Text(&view.id)
+    )?;
     writeln!(out, "</td></tr>")
 }

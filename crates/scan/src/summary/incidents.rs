@@ -8,7 +8,7 @@ use super::{
     clean,
     ink::{Ink, Look},
     spark::spark,
-    write_wrapped,
+    write_item, write_wrapped,
 };
 use crate::{
     Scanned, story,
@@ -23,6 +23,8 @@ const TOLD: usize = 40;
 const FINDINGS: usize = 3;
 /// Lines of evidence.
 const EVIDENCE: usize = 4;
+/// Lines that a line of evidence takes at most.
+const LINES: usize = 3;
 /// Columns of a pattern's chart.
 const CHART: usize = 32;
 
@@ -88,7 +90,7 @@ fn write_one(
     }
     let others: Vec<&Finding> = findings.collect();
     for finding in others.iter().take(FINDINGS) {
-        write_wrapped(out, &format!("- {}", clean(&finding.title)), 4, 2, look)?;
+        write_item(out, "- ", &clean(&finding.title), 4, 2, look)?;
     }
     if others.len() > FINDINGS {
         let more = words::counted((others.len() - FINDINGS) as u64, "finding", "findings");
@@ -121,7 +123,7 @@ fn write_measure(
     if let Some(pattern) = story::pattern_of(scanned, finding).filter(|pattern| pattern.counts.len() > 1) {
         let chart = look.paint(Ink::Chart, &spark(&pattern.counts, CHART));
         let all = words::counted(pattern.view.count, "line", "lines");
-        writeln!(out, "    {chart}  {}", look.paint(Ink::Soft, &format!("{all} of this pattern over the whole time")))?;
+        writeln!(out, "    {chart}  {}", look.paint(Ink::Soft, &format!("{all} of this pattern in all")))?;
     }
     Ok(())
 }
@@ -134,9 +136,8 @@ fn write_evidence(out: &mut dyn Write, incident: &Incident, moments: Moments, lo
         }
     }
     for evidence in shown {
-        let when = moments.of(evidence.time);
-        let line = look.fit(&clean(&evidence.line), 6 + when.len() + 2);
-        writeln!(out, "    {} {}  {line}", look.paint(Ink::Soft, "|"), look.paint(Ink::Soft, &when))?;
+        let mark = format!("| {}  ", moments.of(evidence.time));
+        write_item(out, &mark, &clean(&evidence.line), 4, LINES, look)?;
     }
     Ok(())
 }

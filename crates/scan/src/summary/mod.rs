@@ -27,7 +27,7 @@ pub fn write_summary(
     names: &[String],
     look: Look,
 ) -> io::Result<()> {
-    let title = clean(&names.join(", "));
+    let title = clean(&story::title(names));
     writeln!(out, "{}", look.paint(Ink::Heading, &look.fit(&title, 0)))?;
     for line in [story::totals(scanned), story::span(scanned), story::parts(scanned, incidents)] {
         if !line.is_empty() {
@@ -100,8 +100,22 @@ fn mark(severity: Option<Severity>, look: Look) -> String {
 
 /// Writes a text in at most `most` lines, each behind `indent` columns.
 fn write_wrapped(out: &mut dyn Write, text: &str, indent: usize, most: usize, look: Look) -> io::Result<()> {
-    for line in look.wrap(text, indent, most) {
-        writeln!(out, "{:indent$}{line}", "")?;
+    write_item(out, "", text, indent, most, look)
+}
+
+/// The same with a mark before the first line, behind which the others stand as well.
+fn write_item(
+    out: &mut dyn Write,
+    mark: &str,
+    text: &str,
+    indent: usize,
+    most: usize,
+    look: Look,
+) -> io::Result<()> {
+    let behind = mark.chars().count();
+    for (at, line) in look.wrap(text, indent + behind, most).iter().enumerate() {
+        let mark = if at == 0 { look.paint(Ink::Soft, mark) } else { " ".repeat(behind) };
+        writeln!(out, "{:indent$}{mark}{line}", "")?;
     }
     Ok(())
 }
