@@ -19,11 +19,14 @@ pub(crate) type Counts = [u32; COLUMNS];
 pub(crate) struct Grid {
     first: u64,
     shift: u32,
+    /// The numbers of the lowest and the highest column that hold something.
+    low: u64,
+    high: u64,
 }
 
-/// How columns of a grid went into those of a wider one.
+/// How columns of a grid went into those of another.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Widened {
+pub(crate) struct Moved {
     from: Grid,
     to: Grid,
 }
@@ -31,7 +34,8 @@ pub(crate) struct Widened {
 impl Grid {
     /// The narrowest grid that holds a time.
     pub(crate) fn at(time: Timestamp) -> Self {
-        Self { first: time.nanos() >> NARROWEST, shift: NARROWEST }
+        let first = time.nanos() >> NARROWEST;
+        Self { first, shift: NARROWEST, low: first, high: first }
     }
 
     /// The column of a time, if it lies within.
@@ -40,41 +44,39 @@ impl Grid {
         usize::try_from(column).ok().filter(|column| *column < COLUMNS)
     }
 
-    /// The column at the end that lies nearest to a time outside.
+    /// The column that holds something and lies nearest to a time outside.
     pub(crate) fn nearest(self, time: Timestamp) -> usize {
-        self.column(time).unwrap_or(if time < self.start(0) { 0 } else { COLUMNS - 1 })
+        let number = (time.nanos() >> self.shift).clamp(self.low, self.high);
+        usize::try_from(number.saturating_sub(self.first)).unwrap_or(0).min(COLUMNS - 1)
     }
 
     /// Times the columns have to become twice as wide for `time` to lie within.
     pub(crate) fn widenings(self, time: Timestamp) -> u32 {
-        let wide = self.widened(time);
-        wide.shift - self.shift
+        self.with(time).shift - self.shift
     }
 
-    /// Makes the columns wider until `time` lies within.
-    pub(crate) fn widen(&mut self, time: Timestamp) -> Option<Widened> {
-        let to = self.widened(time);
+    /// Makes the columns wider, or moves them, until `time` lies within, and takes it in.
+    pub(crate) fn hold(&mut self, time: Timestamp) -> Option<Moved> {
+        let to = self.with(time);
         let from = std::mem::replace(self, to);
-        (from != to).then_some(Widened { from, to })
+        (from.first != to.first || from.shift != to.shift).then_some(Moved { from, to })
     }
 
-    fn widened(self, time: Timestamp) -> Self {
-        let last = self.first + COLUMNS as u64 - 1;
-        let mut wide = self;
-        loop {
-            let by = wide.shift - self.shift;
-            let at = time.nanos() >> wide.shift;
-            let (first, last) = ((self.first >> by).min(at), (last >> by).max(at));
-            if last - first < COLUMNS as u64 {
-                // Where the columns stay as wide they stay where they are.
-                return if wide.shift == self.shift && self.column(time).is_some() {
-                    self
-                } else {
-                    Self { first, ..wide }
-                };
-            }
-            wide.shift += 1;
+    fn with(self, time: Timestamp) -> Self {
+        let mut with = self;
+        let number = time.nanos() >> with.shift;
+        with.low = with.low.min(number);
+        with.high = with.high.max(number);
+        while with.high - with.low >= COLUMNS as u64 {
+            with.shift += 1;
+            with.low >>= 1;
+            with.high >>= 1;
         }
+        // Where they can stay, they do.
+        let first = self.first >> (with.shift - self.shift);
+        let stay = first <= with.low && with.high < first + COLUMNS as u64;
+        with.first = if stay { first } else { with.low };
+        with
     }
 
     /// Where a column begins.
@@ -88,17 +90,17 @@ impl Grid {
     }
 }
 
-impl Widened {
-    /// Moves counts from the narrow columns into the wide ones.
+impl Moved {
+    /// Moves counts from the columns before into those of now.
     pub(crate) fn fold(self, counts: &mut Counts) {
-        let mut wide = [0u32; COLUMNS];
+        let mut moved = [0u32; COLUMNS];
         let by = self.to.shift - self.from.shift;
         for (column, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             let at = ((self.from.first + column as u64) >> by).saturating_sub(self.to.first);
             let at = usize::try_from(at).unwrap_or(COLUMNS - 1).min(COLUMNS - 1);
-            wide[at] = wide[at].saturating_add(*count);
+            moved[at] = moved[at].saturating_add(*count);
         }
-        *counts = wide;
+        *counts = moved;
     }
 }
 
@@ -107,17 +109,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grid_widens_both_ways_and_loses_no_count() {
+    fn a_grid_grows_both_ways_and_loses_no_count() {
         let base = 1_700_000_000_000_000_000u64;
         let times = [0i64, 5_000_000, 90_000_000_000, -40_000_000_000, 86_400_000_000_000, -3_600_000_000_000];
         let mut grid = Grid::at(Timestamp(base));
         let mut counts = [0u32; COLUMNS];
         for (seen, offset) in times.iter().enumerate() {
             let time = Timestamp(base.saturating_add_signed(*offset));
-            if let Some(widened) = grid.widen(time) {
-                widened.fold(&mut counts);
+            if let Some(moved) = grid.hold(time) {
+                moved.fold(&mut counts);
             }
-            counts[grid.column(time).expect("it was widened")] += 1;
+            counts[grid.column(time).expect("it is held")] += 1;
             assert_eq!(counts.iter().sum::<u32>(), seen as u32 + 1);
         }
         for offset in times {
@@ -134,9 +136,9 @@ mod tests {
     #[test]
     fn times_at_both_ends_of_time_fit_into_one_grid() {
         let mut grid = Grid::at(Timestamp(0));
-        let widened = grid.widen(Timestamp::MAX).expect("wider");
+        let moved = grid.hold(Timestamp::MAX).expect("wider");
         let mut counts = [1u32; COLUMNS];
-        widened.fold(&mut counts);
+        moved.fold(&mut counts);
         assert_eq!(counts.iter().sum::<u32>(), COLUMNS as u32);
         assert_eq!((grid.column(Timestamp(0)), grid.column(Timestamp::MAX)), (Some(0), Some(COLUMNS - 1)));
     }

@@ -95,13 +95,13 @@ impl Tally {
         }
     }
 
-    /// The column of a time, for which the grid is made wider if need be.
+    /// The column of a time, for which the grid is moved or made wider if need be.
     fn column(&mut self, time: Timestamp) -> Option<usize> {
         let grid = self.grid.as_mut()?;
-        if let Some(widened) = grid.widen(time) {
+        if let Some(moved) = grid.hold(time) {
             let series = self.shapes.iter_mut().map(|shape| &mut shape.counts);
             for Series(counts) in series.chain([&mut self.lines, &mut self.errors]) {
-                counts.iter_mut().for_each(|counts| widened.fold(counts));
+                counts.iter_mut().for_each(|counts| moved.fold(counts));
             }
         }
         grid.column(time)

@@ -59,9 +59,9 @@ pub(crate) fn length(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     match seconds {
         s if s < 1.0 => format!("{} ms", number((s * 1e3).round().max(1.0))),
-        s if s < 120.0 => format!("{} s", number((s * 10.0).round() / 10.0)),
-        s if s < 7_200.0 => format!("{:.0} min", s / 60.0),
-        s if s < 172_800.0 => format!("{} h", number((s / 360.0).round() / 10.0)),
+        s if s < 119.5 => format!("{} s", number((s * 10.0).round() / 10.0)),
+        s if s < 7_170.0 => format!("{:.0} min", s / 60.0),
+        s if s < 171_000.0 => format!("{} h", number((s / 360.0).round() / 10.0)),
         s => format!("{} days", number((s / 8_640.0).round() / 10.0)),
     }
 }
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_date_that_goes_without_saying_is_not_said() {
-        let at = |seconds| Timestamp::from_secs(1_226_312_200 + seconds);
+        let at = |seconds: u64| Timestamp::from_secs(1_226_312_200 + seconds);
         let one_day = Moments::within(Some((at(0), at(60))));
         assert_eq!(one_day.range(at(0), at(60)), "10:16:40 to 10:17:40");
         let more = Moments::within(Some((at(0), at(200_000))));

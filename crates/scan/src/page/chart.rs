@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_stretch_of_time_covers_the_bars_of_the_columns_it_touches() {
-        let at = |seconds| Timestamp::from_secs(1_000 + seconds);
+        let at = |seconds: u64| Timestamp::from_secs(1_000 + seconds);
         let column = Duration::from_secs(60);
         let timeline = Timeline { start: at(0), column, lines: vec![1; 10], errors: vec![0; 10] };
         assert_eq!(stretch(&timeline, at(125), at(130)), (2 * STEP, STEP - 1));
