@@ -12,11 +12,13 @@ use crate::{
     DetectConfig, Input, InputId, InputKind, Outputs, Stage,
     correlate::Correlate,
     detect::{Detect, SessionVerdict},
-    reduce::Reduce,
+    reduce::{LineRead, Reduce},
 };
 
 /// The telemetry streams, in the order of their partitions here.
 pub const TELEMETRY: [&str; 3] = ["otlp_logs", "otlp_metrics", "otlp_spans"];
+/// The place of logs in [`TELEMETRY`].
+const LOGS: usize = 0;
 const SUMMARIES: &str = "foreshock_summaries";
 const FINDINGS: &str = "foreshock_findings";
 
@@ -227,6 +229,25 @@ impl Pipeline {
         let Some(member) = self.correlate.get_mut(usize::from(partition)) else { return };
         let out = member.apply(Entry { tenant: &tenant, received, kind, payload });
         note_incidents(&mut self.seen, out);
+    }
+
+    /// From now on notes what each log record of a partition of logs is read as.
+    pub fn note_lines(&mut self, partition: u16) {
+        if let Some(member) = self.reduce.get_mut(&(LOGS, partition)) {
+            member.stage.note_lines();
+        }
+    }
+
+    /// Moves what was noted of a partition's log records to the end of `to`, in their order.
+    pub fn take_lines(&mut self, partition: u16, to: &mut Vec<LineRead>) {
+        if let Some(member) = self.reduce.get_mut(&(LOGS, partition)) {
+            member.stage.take_lines(to);
+        }
+    }
+
+    /// The reduce stage of a partition. `stream` counts in [`TELEMETRY`].
+    pub fn reduce(&self, stream: usize, partition: u16) -> Option<&Reduce> {
+        self.reduce.get(&(stream, partition)).map(|member| &member.stage)
     }
 
     /// The detect stages, for what they know of patterns and series.

@@ -2,7 +2,6 @@
 
 use std::io::BufRead;
 
-use bytes::Bytes;
 use foreshock_model::Timestamp;
 use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
@@ -10,7 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use prost::Message;
 
-use crate::{kind::is_time_column, lines::resource};
+use crate::{kind::is_time_column, lines::resource, records::RecordEntry};
 
 /// A time after this is none: time never goes back, so one absurd row would make all that follow late.
 const YEAR_2200_NANOS: f64 = 7_258_118_400e9;
@@ -31,6 +30,7 @@ pub(crate) struct CsvMetrics<R> {
     rows: csv::Reader<R>,
     columns: Columns,
     row: csv::StringRecord,
+    next: Option<RecordEntry>,
     service: String,
     /// Rows that can't be read, and why the first of them can't.
     pub(crate) bad_rows: u64,
@@ -42,11 +42,32 @@ impl<R: BufRead> CsvMetrics<R> {
     pub(crate) fn new(reader: R, service: String) -> Result<Self, String> {
         let mut rows = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(reader);
         let columns = columns(rows.headers().map_err(|error| error.to_string())?)?;
-        Ok(Self { rows, columns, row: csv::StringRecord::new(), service, bad_rows: 0, first_bad: None })
+        Ok(Self {
+            rows,
+            columns,
+            row: csv::StringRecord::new(),
+            next: None,
+            service,
+            bad_rows: 0,
+            first_bad: None,
+        })
     }
 
-    /// The next row as one entry, and how many points it holds. `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<(Bytes, u64)>, String> {
+    /// The time of the next row; `None` at the end.
+    pub(crate) fn next_time(&mut self) -> Result<Option<Timestamp>, String> {
+        if self.next.is_none() {
+            self.next = self.read()?;
+        }
+        Ok(self.next.as_ref().map(|entry| entry.time))
+    }
+
+    /// The next row as one entry. `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<RecordEntry>, String> {
+        self.next_time()?;
+        Ok(self.next.take())
+    }
+
+    fn read(&mut self) -> Result<Option<RecordEntry>, String> {
         loop {
             if !self.rows.read_record(&mut self.row).map_err(|error| error.to_string())? {
                 return Ok(None);
@@ -62,7 +83,7 @@ impl<R: BufRead> CsvMetrics<R> {
         }
     }
 
-    fn entry(&self) -> Result<(Bytes, u64), String> {
+    fn entry(&self) -> Result<RecordEntry, String> {
         let field = |at: usize| self.row.get(at).unwrap_or("");
         let time = parse_time(field(self.columns.time))
             .ok_or_else(|| format!("{:?} is not a time", field(self.columns.time)))?;
@@ -95,7 +116,8 @@ impl<R: BufRead> CsvMetrics<R> {
             scope_metrics: vec![ScopeMetrics { metrics, ..Default::default() }],
             ..Default::default()
         };
-        Ok((MetricsData { resource_metrics: vec![group] }.encode_to_vec().into(), points))
+        let payload = MetricsData { resource_metrics: vec![group] }.encode_to_vec().into();
+        Ok(RecordEntry { stream: 1, payload, records: points, time, written: None })
     }
 }
 
@@ -167,7 +189,7 @@ mod tests {
         let input = "timestamp,cpu,memory\n1,0.5,7\nnever,1,1\n2,,8\n3,low,high\n4,,\n";
         let mut rows = CsvMetrics::new(input.as_bytes(), "host".into()).expect("a header");
         let points: Vec<u64> =
-            std::iter::from_fn(|| rows.next().expect("rows")).map(|(_, points)| points).collect();
+            std::iter::from_fn(|| rows.next().expect("rows")).map(|entry| entry.records).collect();
         assert_eq!((points, rows.bad_rows), (vec![2, 1, 0], 2));
         assert_eq!(rows.first_bad.as_deref(), Some("line 3: \"never\" is not a time"));
     }

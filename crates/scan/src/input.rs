@@ -15,6 +15,8 @@ use foreshock_model::Timestamp;
 
 /// The first bytes that are looked at to tell what something is.
 const PROBE_BYTES: usize = 8 * 1024;
+/// A file that claims to be written before this does not know when it was.
+const YEAR_2000: Timestamp = Timestamp::from_secs(946_684_800);
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Something to be scanned.
@@ -110,10 +112,16 @@ impl Source {
         } else {
             Box::new(raw)
         };
-        let since = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let modified = Timestamp(u64::try_from(since.as_nanos()).unwrap_or(0));
+        // Archives that are to be the same byte for byte say 1970.
+        let modified = Some(timestamp(modified)).filter(|time| *time > YEAR_2000);
+        let modified = modified.unwrap_or_else(|| timestamp(SystemTime::now()));
         Ok(Opened { name: name.to_owned(), reader, total_bytes, read_bytes, modified })
     }
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_nanos()).unwrap_or(0))
 }
 
 impl Opened {

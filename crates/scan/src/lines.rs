@@ -1,14 +1,20 @@
 //! Raw lines as OTLP log records.
 
-use std::io::{self, BufRead};
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead},
+};
 
-use bytes::Bytes;
+use foreshock_model::Timestamp;
+use foreshock_template::SourceFormat;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
     logs::v1::{LogRecord, LogsData, ResourceLogs, ScopeLogs},
     resource::v1::Resource,
 };
 use prost::Message;
+
+use crate::{input::Opened, records::RecordEntry};
 
 /// Lines in one entry.
 const LINES: usize = 1_000;
@@ -31,24 +37,112 @@ pub(crate) fn resource(service: &str, instance: &str) -> Resource {
     Resource { attributes, ..Default::default() }
 }
 
-/// Reads up to an entry's worth of lines. `None` at the end.
-pub(crate) fn read_entry(reader: &mut dyn BufRead, resource: &Resource) -> io::Result<Option<(Bytes, u64)>> {
-    let mut records = Vec::new();
-    let (mut bytes, mut line) = (0, Vec::new());
-    while records.len() < LINES && bytes < BYTES && read_line(reader, &mut line, LINE_BYTES)? {
-        bytes += line.len();
-        let text = String::from_utf8_lossy(&line).into_owned();
-        let body = Some(AnyValue { value: Some(Value::StringValue(text)) });
-        records.push(LogRecord { body, ..Default::default() });
+/// Reads lines of log text.
+///
+/// What the lines say is read by the stages; here their times are read, and only where they are needed: of the first
+/// lines, because what stands before the first time in a file belongs to that time; of all lines, where files are
+/// merged by it.
+pub(crate) struct Lines {
+    reader: Box<dyn BufRead>,
+    resource: Resource,
+    format: SourceFormat,
+    /// Read and not yet passed on.
+    ahead: VecDeque<Line>,
+    /// When the file was last written.
+    written: Timestamp,
+    /// The time of the line that was read last.
+    reached: Timestamp,
+    /// Every line's time is read.
+    is_timed: bool,
+}
+
+struct Line {
+    text: String,
+    /// Its own time, or that of the line before.
+    time: Timestamp,
+    /// Its own text says that time, or nobody knows.
+    tells: bool,
+}
+
+impl Lines {
+    /// `is_timed`: every line's time is wanted.
+    pub(crate) fn new(opened: Opened, service: &str, is_timed: bool) -> io::Result<Self> {
+        let Opened { reader, name, modified, .. } = opened;
+        let mut lines = Self {
+            reader,
+            resource: resource(service, &name),
+            format: SourceFormat::default(),
+            ahead: VecDeque::new(),
+            written: modified,
+            reached: modified,
+            is_timed,
+        };
+        lines.read_to_first_time()?;
+        Ok(lines)
     }
-    if records.is_empty() {
-        return Ok(None);
+
+    /// Gives the lines before the first one that tells a time the time of that one.
+    fn read_to_first_time(&mut self) -> io::Result<()> {
+        let mut bytes = 0;
+        while self.ahead.len() < LINES && bytes < BYTES && self.read_ahead(true)? {
+            let Some(last) = self.ahead.back() else { break };
+            bytes += last.text.len();
+            if last.tells {
+                let first = last.time;
+                self.ahead.iter_mut().for_each(|line| line.time = first);
+                break;
+            }
+        }
+        Ok(())
     }
-    let count = records.len() as u64;
-    let scope_logs = vec![ScopeLogs { log_records: records, ..Default::default() }];
-    let resource_logs =
-        vec![ResourceLogs { resource: Some(resource.clone()), scope_logs, ..Default::default() }];
-    Ok(Some((LogsData { resource_logs }.encode_to_vec().into(), count)))
+
+    /// The time of the next line, or where that is not read, one that is not after it; `None` at the end.
+    pub(crate) fn next_time(&mut self) -> io::Result<Option<Timestamp>> {
+        if self.ahead.is_empty() {
+            self.read_ahead(self.is_timed)?;
+        }
+        Ok(self.ahead.front().map(|line| line.time))
+    }
+
+    /// Up to an entry's worth of lines whose time is not after `until`. `None` where there is none.
+    pub(crate) fn next(&mut self, until: Timestamp) -> io::Result<Option<RecordEntry>> {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        let Some(time) = self.next_time()? else { return Ok(None) };
+        while records.len() < LINES && bytes < BYTES && self.next_time()?.is_some_and(|time| time <= until) {
+            let Some(line) = self.ahead.pop_front() else { break };
+            bytes += line.text.len();
+            records.push(LogRecord {
+                observed_time_unix_nano: if line.tells { 0 } else { line.time.nanos() },
+                body: Some(AnyValue { value: Some(Value::StringValue(line.text)) }),
+                ..Default::default()
+            });
+        }
+        if records.is_empty() {
+            return Ok(None);
+        }
+        let count = records.len() as u64;
+        let scope_logs = vec![ScopeLogs { log_records: records, ..Default::default() }];
+        let resource_logs =
+            vec![ResourceLogs { resource: Some(self.resource.clone()), scope_logs, ..Default::default() }];
+        let payload = LogsData { resource_logs }.encode_to_vec().into();
+        Ok(Some(RecordEntry { stream: 0, payload, records: count, time, written: Some(self.written) }))
+    }
+
+    fn read_ahead(&mut self, is_timed: bool) -> io::Result<bool> {
+        let mut line = Vec::new();
+        if !read_line(&mut *self.reader, &mut line, LINE_BYTES)? {
+            return Ok(false);
+        }
+        let text = match String::from_utf8(line) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        };
+        let told = if is_timed { self.format.parse(&text, self.written.nanos()).time } else { None };
+        self.reached = told.map_or(self.reached, Timestamp);
+        self.ahead.push_back(Line { text, time: self.reached, tells: told.is_some() || !is_timed });
+        Ok(true)
+    }
 }
 
 /// Reads one line without its end; what is beyond `limit` bytes is passed over. `false` at the end of the input.

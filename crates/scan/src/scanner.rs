@@ -1,25 +1,26 @@
-//! Feeds the stages from the sources, one after the other.
+//! Feeds the stages from the sources, in the order of time.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{io, path::PathBuf, sync::atomic::Ordering};
 
 use foreshock_detect::{
     Clock, DetectConfig, InputKind as EntryKind,
-    detect::PatternView,
     pipeline::{Entry, Partitions, Pipeline, Seen},
+    reduce::LineRead,
 };
 use foreshock_model::{Tenant, Timestamp};
 
 use crate::{
-    Source, SourceError,
-    input::Opened,
+    Scanned, Source, SourceError,
+    line_shapes::LineShapes,
+    merge::Merge,
     records::{RecordEntry, Records},
+    tally::Tally,
 };
 
 /// Of inputs that mix signals: how far one signal may lie behind another before its windows close without it.
 const BETWEEN_SIGNALS: std::time::Duration = std::time::Duration::from_secs(60);
+/// Sentences kept about what can't be read.
+const UNREADABLE: usize = 100;
 
 /// How to scan.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,9 @@ pub struct ScanOptions {
     pub service: Option<String>,
     /// How detection is set; its clock is always that of the records.
     pub detect: DetectConfig,
+    /// A directory to keep each line's shape in while the files are read, 4 bytes a line, so that
+    /// [`Scanned::write_templates`] can tell the template of each.
+    pub templates_in: Option<PathBuf>,
 }
 
 /// How far a scan has come.
@@ -35,25 +39,10 @@ pub struct ScanOptions {
 pub struct Progress {
     /// Bytes read of all sources, as they lie there.
     pub read_bytes: u64,
-    /// Bytes of the sources opened so far; 0 where that can't be told.
+    /// Bytes of all sources; 0 where that can't be told of one of them.
     pub total_bytes: u64,
-    /// Lines and points.
+    /// Lines, points and spans.
     pub records: u64,
-}
-
-/// What a scan found out besides findings and incidents.
-#[derive(Clone, Debug, Default)]
-pub struct Scanned {
-    /// Lines and points.
-    pub records: u64,
-    /// Every pattern.
-    pub patterns: Vec<PatternView>,
-    /// Metric series.
-    pub series: usize,
-    /// The score of every session seen, where [`ScanOptions`] asks for them; of one that ended more than once the last.
-    pub sessions: BTreeMap<String, f64>,
-    /// What could not be read, a sentence each.
-    pub unreadable: Vec<String>,
 }
 
 /// Why a scan ended early.
@@ -70,42 +59,48 @@ pub enum ScanError {
         /// Why.
         reason: String,
     },
+    /// The shapes of the lines could not be kept.
+    #[error(
+        "keeping what each line was read as in {directory} failed: {source}; it takes 4 bytes a line there"
+    )]
+    Kept {
+        /// Where.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// What was found could not be put out.
     #[error("writing the result failed: {0}")]
-    Output(#[from] std::io::Error),
+    Output(#[from] io::Error),
 }
 
-/// Scans the sources in order. `tell` gets what came out as soon as it did, `progress` how far it has come.
+/// Scans the sources, merged by time. `tell` gets what came out as soon as it did, `progress` how far it has come.
 pub fn scan(
     sources: &[Source],
     options: &ScanOptions,
-    tell: &mut dyn FnMut(Seen) -> std::io::Result<()>,
+    tell: &mut dyn FnMut(Seen) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Scanned, ScanError> {
-    let config = DetectConfig { clock: Clock::Event, ..options.detect.clone() };
-    let mut scanner = Scanner {
-        pipeline: Pipeline::new(config, Partitions::default()),
-        tenant: Tenant::default(),
-        latest: Timestamp::default(),
-        scanned: Scanned::default(),
-        progress: Progress::default(),
-    };
     // Each is opened before the first is read, so that a wrong name is told at once.
     let opened = sources.iter().map(Source::open).collect::<Result<Vec<_>, _>>()?;
-    scanner.progress.total_bytes = opened.iter().map(|source| source.total_bytes).sum();
+    let read_bytes: Vec<_> = opened.iter().map(|source| source.read_bytes.clone()).collect();
+    let is_told = opened.iter().all(|source| source.total_bytes > 0);
+    let total_bytes = if is_told { opened.iter().map(|source| source.total_bytes).sum() } else { 0 };
+    let mut records = Vec::with_capacity(opened.len());
     for (source, opened) in sources.iter().zip(opened) {
         let service = options.service.clone().unwrap_or_else(|| source.service());
-        scanner.source(opened, &service, tell, progress)?;
+        records.push(Records::new(opened, &service, sources.len() > 1)?);
     }
-    scanner.pipeline.finish();
-    scanner.flush(tell)?;
-    let mut scanned = scanner.scanned;
-    for stage in scanner.pipeline.detect() {
-        scanned.patterns.extend(stage.patterns(&scanner.tenant));
-        scanned.series += stage.series_count();
+    let mut merge = Merge::new(records)?;
+    let mut scanner = Scanner::new(options, sources.len());
+    while let Some((source, entry)) = merge.next()? {
+        scanner.feed(source, &entry)?;
+        scanner.flush(tell)?;
+        let read_bytes = read_bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
+        progress(Progress { read_bytes, total_bytes, records: scanner.scanned.records });
     }
-    scanned.patterns.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.id.cmp(&b.id)));
-    Ok(scanned)
+    scanner.scanned.unreadable.extend(merge.unreadable());
+    scanner.finish(tell)
 }
 
 struct Scanner {
@@ -113,53 +108,77 @@ struct Scanner {
     tenant: Tenant,
     latest: Timestamp,
     scanned: Scanned,
-    progress: Progress,
+    tally: Tally,
+    /// What the lines of an entry were read as.
+    lines: Vec<LineRead>,
+    shapes: Option<LineShapes>,
+    kept_in: PathBuf,
 }
 
 impl Scanner {
-    fn source(
-        &mut self,
-        opened: Opened,
-        service: &str,
-        tell: &mut dyn FnMut(Seen) -> std::io::Result<()>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), ScanError> {
-        let (name, modified, before) = (opened.name.clone(), opened.modified, self.progress.read_bytes);
-        let read_bytes = Arc::clone(&opened.read_bytes);
-        let mut records = Records::new(opened, service)?;
-        while let Some(entry) = records.next()? {
-            self.feed(&entry, modified);
-            self.progress.read_bytes = before + read_bytes.load(Ordering::Relaxed);
-            self.progress.records = self.scanned.records;
-            self.flush(tell)?;
-            progress(self.progress);
+    fn new(options: &ScanOptions, sources: usize) -> Self {
+        let config = DetectConfig { clock: Clock::Event, ..options.detect.clone() };
+        let mut pipeline = Pipeline::new(config, Partitions::default());
+        pipeline.note_lines(0);
+        let kept_in = options.templates_in.clone();
+        Self {
+            pipeline,
+            tenant: Tenant::default(),
+            latest: Timestamp::default(),
+            scanned: Scanned::default(),
+            tally: Tally::default(),
+            lines: Vec::new(),
+            shapes: kept_in.clone().map(|directory| LineShapes::new(directory, sources)),
+            kept_in: kept_in.unwrap_or_default(),
         }
-        let bad = records.unreadable();
-        self.scanned.unreadable.extend(bad.map(|reason| format!("{name}: {reason}")));
-        Ok(())
     }
 
-    fn feed(&mut self, entry: &RecordEntry, modified: Timestamp) {
-        // What tells no time takes the time that was told last, or that of the file.
-        let received = if self.latest == Timestamp::default() { modified } else { self.latest };
+    fn feed(&mut self, source: usize, entry: &RecordEntry) -> Result<(), ScanError> {
+        // What tells no time takes the time that was told last. Raw lines each have one: their own, or that of the line
+        // before.
+        let told = if self.latest == Timestamp::default() { entry.time } else { self.latest };
+        let received = entry.written.unwrap_or(told);
         let (tenant, payload) = (&self.tenant, &entry.payload);
         self.pipeline.feed(entry.stream, 0, Entry { tenant, received, kind: EntryKind::Data, payload });
         self.latest = self.pipeline.latest();
         self.scanned.records += entry.records;
+        let began = self.scanned.span.map_or(told, |(first, _)| first.min(entry.time));
+        self.scanned.span = Some((began, self.latest));
+        if entry.stream == 0 {
+            self.note_lines(source, entry.records)?;
+        }
         self.pipeline.tick_idle(self.latest.minus(BETWEEN_SIGNALS));
+        Ok(())
     }
 
-    fn flush(&mut self, tell: &mut dyn FnMut(Seen) -> std::io::Result<()>) -> Result<(), ScanError> {
+    fn note_lines(&mut self, source: usize, records: u64) -> Result<(), ScanError> {
+        self.lines.clear();
+        self.pipeline.take_lines(0, &mut self.lines);
+        self.scanned.lines += records;
+        self.lines.iter().for_each(|line| self.tally.add(line));
+        let Some(shapes) = &mut self.shapes else { return Ok(()) };
+        let noted = shapes.note(source, self.lines.iter().map(|line| line.shape), records);
+        noted.map_err(|source| ScanError::Kept { directory: self.kept_in.clone(), source })
+    }
+
+    fn flush(&mut self, tell: &mut dyn FnMut(Seen) -> io::Result<()>) -> Result<(), ScanError> {
         let seen = self.pipeline.take();
         let verdicts = self.pipeline.take_verdicts().into_iter();
         self.scanned.sessions.extend(verdicts.map(|verdict| (verdict.session, verdict.score)));
         let unreadable = seen.poison.iter().map(|(stage, _, reason)| format!("{stage}: {reason}"));
-        self.scanned
-            .unreadable
-            .extend(unreadable.take(100usize.saturating_sub(self.scanned.unreadable.len())));
+        let room = UNREADABLE.saturating_sub(self.scanned.unreadable.len());
+        self.scanned.unreadable.extend(unreadable.take(room));
         if !seen.findings.is_empty() || !seen.incidents.is_empty() {
             tell(seen)?;
         }
         Ok(())
+    }
+
+    fn finish(mut self, tell: &mut dyn FnMut(Seen) -> io::Result<()>) -> Result<Scanned, ScanError> {
+        self.pipeline.finish();
+        self.flush(tell)?;
+        self.tally.finish();
+        self.scanned.complete(&self.pipeline, &self.tally, self.shapes);
+        Ok(self.scanned)
     }
 }

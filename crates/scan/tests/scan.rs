@@ -1,91 +1,18 @@
 //! Files as they lie around, scanned whole: what is found, and what is refused.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    fmt::Write as _,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+mod support;
 
-use foreshock_detect::pipeline::Seen;
+use std::{fmt::Write as _, io::Write as _, path::PathBuf};
+
 use foreshock_model::{Finding, Kind, Timestamp};
-use foreshock_scan::{Progress, ScanError, ScanOptions, Scanned, Source, scan};
-use tempfile::TempDir;
 
-const START: u64 = 1_760_000_400;
-
-/// xorshift64*: the tests' own noise.
-struct Noise(u64);
-
-impl Noise {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
-    }
-}
-
-fn time(second: u64) -> String {
-    Timestamp::from_secs(START + second).to_rfc3339()
-}
-
-/// Three hours of a service; from `trouble` on, two minutes of an error never seen before.
-fn log(trouble: Option<u64>) -> String {
-    let mut noise = Noise(7);
-    let mut text = String::new();
-    for second in 0..3 * 3600 {
-        for _ in 0..noise.below(4) {
-            let (at, n) = (time(second), noise.below(10_000));
-            match noise.below(10) {
-                0 => writeln!(text, "{at} WARN slow query took {n} ms on table orders"),
-                1..4 => writeln!(text, "{at} INFO cache hit for key user:{n}"),
-                _ => writeln!(text, "{at} INFO request {n} served in {} ms", n % 97),
-            }
-            .unwrap();
-        }
-        if trouble.is_some_and(|from| (from..from + 120).contains(&second)) {
-            for _ in 0..5 {
-                let (at, n) = (time(second), noise.below(250));
-                writeln!(text, "{at} ERROR connection to database 10.0.0.{n} refused: too many clients")
-                    .unwrap();
-            }
-        }
-    }
-    text
-}
+use support::{Noise, Run, START, file, log, scan_one, time, try_scan};
 
 /// Whether it is about the lines of the trouble.
 fn is_trouble(finding: &Finding) -> bool {
     finding.template.contains("connection to database")
         && matches!(finding.kind, Kind::NewPattern | Kind::PatternRateUp)
-}
-
-struct Run {
-    scanned: Scanned,
-    findings: Vec<Finding>,
-    last: Progress,
-}
-
-fn try_scan(paths: &[PathBuf]) -> Result<Run, ScanError> {
-    let sources: Vec<Source> = paths.iter().cloned().map(Source::File).collect();
-    let (mut findings, mut last) = (Vec::new(), Progress::default());
-    let mut tell = |seen: Seen| {
-        findings.extend(seen.findings.into_iter().filter(|finding| !finding.provisional));
-        Ok(())
-    };
-    let scanned = scan(&sources, &ScanOptions::default(), &mut tell, &mut |progress| last = progress)?;
-    Ok(Run { scanned, findings, last })
-}
-
-fn file(directory: &TempDir, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-    let path = directory.path().join(name);
-    std::fs::write(&path, content).unwrap();
-    path
-}
-
-fn scan_one(path: &Path) -> Run {
-    try_scan(&[path.to_owned()]).unwrap()
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -125,17 +52,11 @@ fn packed_files_and_split_ones_say_what_the_plain_one_says() {
     let directory = tempfile::tempdir().unwrap();
     let text = log(Some(2 * 3600));
     let plain = scan_one(&file(&directory, "shop.log", &text));
-    // The instance is the file's name; what is found does not follow from it.
-    let unplaced = |run: &Run| {
-        let mut findings = run.findings.clone();
-        findings.iter_mut().flat_map(|finding| &mut finding.evidence).for_each(|line| line.instance.clear());
-        findings
-    };
     assert!(!plain.findings.is_empty());
     let packed = scan_one(&file(&directory, "shop.log.gz", gzip(&text)));
-    assert_eq!(unplaced(&packed), unplaced(&plain));
+    assert_eq!(packed.unplaced(), plain.unplaced());
     let packed = scan_one(&file(&directory, "shop.log.zst", zstd::encode_all(text.as_bytes(), 1).unwrap()));
-    assert_eq!(unplaced(&packed), unplaced(&plain));
+    assert_eq!(packed.unplaced(), plain.unplaced());
     assert_eq!(packed.last.read_bytes, packed.last.total_bytes, "progress counts bytes as they lie there");
 
     let cut = text[..text.len() / 3].rfind('\n').unwrap() + 1;
@@ -220,7 +141,8 @@ fn otlp_json_lines_of_every_signal_are_read_and_bad_ones_counted() {
     let absurd = r#"{"timeUnixNano":"18000000000000000000","body":{"stringValue":"INFO item 1 added"}}"#;
     writeln!(text, r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{absurd},{absurd}]}}]}}]}}"#).unwrap();
     let run = scan_one(&file(&directory, "export.jsonl", text));
-    let patterns: Vec<&str> = run.scanned.patterns.iter().map(|pattern| pattern.template.as_str()).collect();
+    let patterns: Vec<&str> =
+        run.scanned.patterns.iter().map(|pattern| pattern.view.template.as_str()).collect();
     assert_eq!((patterns.len(), run.scanned.series), (1, 1), "{patterns:?}");
     assert!(patterns[0].contains("item <*> added"), "{patterns:?}");
     assert_eq!(run.scanned.records, 20_120);

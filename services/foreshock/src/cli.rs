@@ -121,6 +121,16 @@ pub(crate) struct Scan {
     /// With --json: print the incidents, each as it stood last.
     #[arg(long, requires = "json")]
     pub(crate) incidents: bool,
+    /// Write the summary as a page to this file as well: it stands alone, needs no network, and shows no recognised secrets.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the template of every line to this CSV file, as it stands at the end: line_no,template_id,template.
+    ///
+    /// Lines count from 1, over all files in the order they are named (of OTLP JSON: its log records). Variable parts are
+    /// `<*>`. The lines of a stack trace have the template of the event they belong to; what went over the limit of patterns
+    /// has id 0.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) templates: Option<PathBuf>,
     /// Name of the service that wrote the files; by default each file's name up to its first dot.
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,
@@ -134,7 +144,8 @@ pub(crate) struct Scan {
     /// The first N sessions teach what sessions are like, the others teach nothing.
     #[arg(long, value_name = "N")]
     pub(crate) learn: Option<u64>,
-    /// Logs, JSON lines, OTLP JSON lines or CSV metrics, plain, gzip or zstd, the oldest first; `-` is standard input.
+    /// Logs, JSON lines, OTLP JSON lines or CSV metrics, plain, gzip or zstd; `-` is standard input. Several are merged by
+    /// the time of their records.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
 }

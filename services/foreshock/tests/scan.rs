@@ -54,6 +54,8 @@ fn standard_input_gives_a_summary_findings_or_incidents() {
     assert_eq!(summary.status.code(), Some(0), "{}", text(&summary.stderr));
     let (said, progress) = (text(&summary.stdout), text(&summary.stderr));
     assert!(said.contains("CRITICAL") && said.contains("shop"), "{said}");
+    assert!(said.contains("8,695 lines, 1,495 errors in 2 h"), "{said}");
+    assert!(said.contains("1 critical") && said.contains("▁") && said.contains("observed"), "{said}");
     assert!(said.contains("request <*> served in <*>"), "{said}");
     assert!(!said.contains("s3cr3t") && !said.contains('\u{1b}'), "{said}");
     assert_eq!(progress, "", "no bar where nobody looks");
@@ -87,6 +89,44 @@ fn what_cannot_be_scanned_exits_with_1_and_wrong_usage_with_2() {
     assert_eq!(scan(&[]).output().unwrap().status.code(), Some(2));
     assert_eq!(run(&["--incidents"], &binary).status.code(), Some(2));
     assert_eq!(scan(&["-", "-"]).stdin(Stdio::null()).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn files_are_written_whole_or_left_as_they_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("shop.log"), log()).unwrap();
+    std::fs::write(path("core"), [0u8; 64]).unwrap();
+    std::fs::write(path("found.csv"), "from before").unwrap();
+    let run = |file: &str, options: &[(&str, &Path)]| {
+        let mut command = scan(&["--json"]);
+        for (option, path) in options {
+            command.arg(option).arg(path);
+        }
+        command.arg(path(file)).output().unwrap()
+    };
+    let to = [("--templates", &*path("found.csv")), ("--html", &*path("page.html"))];
+    let failed = run("core", &to);
+    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(path("found.csv")).unwrap(), "from before");
+    assert_eq!(directory.path().read_dir().unwrap().count(), 3, "nothing is left behind");
+
+    let done = run("shop.log", &to);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let rows = std::fs::read_to_string(path("found.csv")).unwrap();
+    assert_eq!(rows.lines().count(), log().lines().count() + 1);
+    assert!(
+        rows.starts_with("line_no,template_id,template\n1,") && rows.contains(",request <*> served in <*>\n")
+    );
+    let page = std::fs::read_to_string(path("page.html")).unwrap();
+    assert!(page.ends_with("</html>\n") && !page.contains("s3cr3t") && !page.contains('\u{1b}'));
+    assert_eq!(directory.path().read_dir().unwrap().count(), 4);
+
+    for nowhere in [path("missing/found.csv"), directory.path().to_owned()] {
+        let refused = run("shop.log", &[("--templates", &nowhere)]);
+        assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(1), String::new()));
+        assert!(text(&refused.stderr).contains("can't be written"), "{}", text(&refused.stderr));
+    }
 }
 
 #[test]

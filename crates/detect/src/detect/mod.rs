@@ -26,11 +26,12 @@ use std::{
 };
 
 use foreshock_model::{BASE_WINDOW, ServiceName, Tenant, Timestamp, Window, proto};
+use foreshock_template::TemplateId;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    close::Closing, merged::Merged, quotas::Shares, report::Report, series::SeriesTable,
-    service::ServiceState,
+    close::Closing, merged::Merged, patterns::pattern_id, quotas::Shares, report::Report,
+    series::SeriesTable, service::ServiceState,
 };
 pub use self::{patterns::PatternView, series::SeriesView, sessions::SessionVerdict};
 use crate::{
@@ -117,6 +118,13 @@ impl Detect {
     /// The patterns of a tenant's services.
     pub fn patterns(&self, tenant: &Tenant) -> Vec<PatternView> {
         self.services_of(tenant).flat_map(|(name, state)| state.pattern_views(name)).collect()
+    }
+
+    /// Id of the pattern that lines of a shape belong to now, as [`PatternView`] has it; that of the service's other pattern
+    /// where the shape is not known.
+    pub fn pattern_of(&self, tenant: &Tenant, service: &ServiceName, shape: u64) -> String {
+        let service = self.state.services.get(&(tenant.clone(), service.clone()));
+        pattern_id(service.map_or(TemplateId::OTHER, |service| service.template_of(shape)))
     }
 
     /// Up to `limit` metric series of a tenant's services.

@@ -121,7 +121,9 @@ impl Pattern {
             self.regularity.arrival(shape.example.time.as_secs_f64());
             self.regularity.arrival(shape.last.as_secs_f64());
         }
-        if self.example.as_ref().is_none_or(|example| shape.example < *example) {
+        // One from before shows where it was seen last, as long as nothing newer does.
+        let open = shape.example.time.window(TEN_MINUTES).start;
+        if self.example.as_ref().is_none_or(|example| example.time < open || shape.example < *example) {
             self.example = Some(shape.example.clone());
         }
     }

@@ -116,6 +116,11 @@ impl ServiceState {
             .collect()
     }
 
+    /// The template that a shape belongs to now.
+    pub(super) fn template_of(&self, shape: u64) -> TemplateId {
+        self.templates.get(&shape).map_or(TemplateId::OTHER, |template| self.miner.resolve(*template))
+    }
+
     /// A shape that reduce has never met in the service: a provisional finding, if detect knows no template for it
     /// and new ones are rare. `lines` of the window are known so far.
     pub(super) fn judge_now(

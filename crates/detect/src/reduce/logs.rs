@@ -8,7 +8,7 @@ use foreshock_template::{Continuation, Level, Parameter, Shaper, SourceFormat, T
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Fold,
+    Fold, LineRead,
     bad::BadRecords,
     core::{Core, Timed},
     key_finder::KeyFinder,
@@ -40,6 +40,9 @@ pub(super) struct LogFold {
     key: SessionKey,
     #[serde(skip)]
     shaper: Shaper,
+    /// What each line was read as, where somebody wants to know.
+    #[serde(skip)]
+    pub(super) told: Option<Vec<LineRead>>,
 }
 
 /// What a service's lines found no room for.
@@ -163,6 +166,11 @@ impl LogFold {
         self.key = config.sessions.key.parse().unwrap_or_default();
     }
 
+    /// Whose a shape is, and its hash.
+    pub(super) fn shape(&self, shape: ShapeId) -> Option<(ServiceId, u64)> {
+        self.shapes.try_get(shape).map(|shape| (shape.service, shape.hash))
+    }
+
     fn record(
         &mut self,
         core: &mut Core,
@@ -195,6 +203,9 @@ impl LogFold {
         } else {
             let shape = self.count_line(core, run, &read, parsed.content, out);
             self.note_step(core, run, &read, record, parsed.content, shape);
+        }
+        if let (Some(told), Some((shape, _))) = (&mut self.told, self.lines[source as usize].head) {
+            told.push(LineRead { shape, time, severity: level.map_or(0, severity_number) as u8, continues });
         }
         if let Some(due) = core.record_passed(time) {
             self.close(core, due, input.offset, out);

@@ -8,6 +8,7 @@ mod bad;
 mod core;
 mod distribution;
 mod key_finder;
+mod line_read;
 mod logs;
 mod metrics;
 mod series;
@@ -27,6 +28,7 @@ use std::{
 use foreshock_model::{Timestamp, proto};
 use serde::{Deserialize, Serialize};
 
+pub use self::line_read::LineRead;
 use self::{core::Core, logs::LogFold, metrics::MetricFold, sources::ServiceId, spans::SpanFold};
 use crate::{
     Clock, DetectConfig, Folds, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage, Watermark,

@@ -85,6 +85,11 @@ impl Shapes {
         &self.shapes[id as usize]
     }
 
+    /// The same for a number that may be none.
+    pub(super) fn try_get(&self, id: ShapeId) -> Option<&Shape> {
+        self.shapes.get(id as usize)
+    }
+
     /// The text of a shape whose text was not passed on yet; leaves it passed on.
     pub(super) fn take_text(&mut self, id: ShapeId) -> Option<Box<str>> {
         self.shapes[id as usize].text.take()

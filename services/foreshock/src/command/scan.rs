@@ -1,18 +1,19 @@
 //! `foreshock scan`: the stages over files, without a server.
 
+mod out_file;
+
 use std::{
     collections::BTreeMap,
     io::{self, BufWriter, IsTerminal, Write, stderr, stdout},
-    path::Path,
 };
 
-use anyhow::Context;
-use foreshock_detect::{SessionKey, pipeline::Seen};
+use foreshock_detect::{DetectConfig, SessionKey, Sessions, pipeline::Seen};
 use foreshock_model::{Id, Incident};
-use foreshock_scan::{Progress, ScanOptions, Scanned, Source, scan, write_summary};
+use foreshock_scan::{Look, Progress, ScanOptions, Scanned, Source, scan, write_page, write_summary};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use self::out_file::OutFile;
 use crate::{cli::Scan, outcome::Usage};
 
 pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
@@ -20,32 +21,45 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
     if sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
         return Err(Usage("standard input can be read once; name `-` once".into()).into());
     }
-    let options = options(command)?;
+    let templates = command.templates.as_deref().map(OutFile::open).transpose()?;
+    let page = command.html.as_deref().map(OutFile::open).transpose()?;
+    let scores = command.session_scores.as_deref().map(OutFile::open).transpose()?;
+    let options = ScanOptions {
+        service: command.service.clone(),
+        templates_in: templates.as_ref().map(OutFile::directory),
+        detect: detect_config(command)?,
+    };
     let mut out = BufWriter::new(stdout().lock());
     let mut incidents = BTreeMap::new();
     let bar = bar();
     let told = |seen: Seen| {
         if command.json && !command.incidents {
-            return write_findings(&mut out, &seen);
+            write_findings(&mut out, &seen)?;
         }
         note_incidents(&mut incidents, seen);
         Ok(())
     };
     let scanned = follow(&sources, &options, told, &bar);
     bar.finish_and_clear();
-    let scanned = scanned?;
-    if let Some(path) = &command.session_scores {
-        write_session_scores(path, &scanned)?;
+    let mut scanned = scanned?;
+    if let Some(templates) = templates {
+        templates.fill(|out| scanned.write_templates(out))?;
+    }
+    if let Some(scores) = scores {
+        scores.fill(|out| scanned.write_sessions(out))?;
     }
 
     let mut incidents: Vec<Incident> = incidents.into_values().collect();
     incidents.sort_by_key(|incident| (incident.started_at, incident.id));
+    if let Some(page) = page {
+        page.fill(|out| write_page(out, &scanned, &incidents, &names(&sources)))?;
+    }
     if !command.json {
-        write_summary(&mut out, &scanned, &incidents)?;
+        write_summary(&mut out, &scanned, &incidents, &names(&sources), look())?;
         return Ok(out.flush()?);
     }
-    for incident in &incidents {
-        write_line(&mut out, incident)?;
+    if command.incidents {
+        incidents.iter().try_for_each(|incident| write_line(&mut out, incident))?;
     }
     out.flush()?;
     // The summary tells it too; here the output is for programs.
@@ -53,28 +67,11 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn options(command: &Scan) -> anyhow::Result<ScanOptions> {
-    let mut options = ScanOptions { service: command.service.clone(), ..ScanOptions::default() };
-    let sessions = &mut options.detect.sessions;
-    if let Some(key) = &command.session_key {
-        key.parse::<SessionKey>().map_err(|error| Usage(format!("--session-key: {error}")))?;
-        sessions.key.clone_from(key);
-    }
-    sessions.learn = command.learn;
-    sessions.verdicts = command.session_scores.is_some();
-    Ok(options)
-}
-
-fn write_session_scores(path: &Path, scanned: &Scanned) -> anyhow::Result<()> {
-    let write = || -> anyhow::Result<()> {
-        let mut rows = csv::Writer::from_path(path)?;
-        rows.write_record(["session", "score"])?;
-        for (session, score) in &scanned.sessions {
-            rows.write_record([session.as_str(), &format!("{score:.6}")])?;
-        }
-        Ok(rows.flush()?)
-    };
-    write().with_context(|| format!("the scores of sessions can't be written to {}", path.display()))
+fn detect_config(command: &Scan) -> anyhow::Result<DetectConfig> {
+    let key = command.session_key.clone().unwrap_or_default();
+    key.parse::<SessionKey>().map_err(|error| Usage(format!("--session-key: {error}")))?;
+    let sessions = Sessions { key, learn: command.learn, verdicts: command.session_scores.is_some() };
+    Ok(DetectConfig { sessions, ..DetectConfig::default() })
 }
 
 fn follow(
@@ -110,6 +107,21 @@ fn note_incidents(incidents: &mut BTreeMap<Id, Incident>, seen: Seen) {
 pub(super) fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     out.write_all(b"\n")
+}
+
+fn names(sources: &[Source]) -> Vec<String> {
+    sources.iter().map(Source::name).collect()
+}
+
+/// What standard output can show. Colours are for terminals, and for those who want them (no-color.org).
+fn look() -> Look {
+    if !stdout().is_terminal() {
+        return Look::default();
+    }
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let width = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
+    Look { width, colour: !is_set("NO_COLOR") && !is_dumb }
 }
 
 /// Bytes read, on a terminal.
