@@ -242,13 +242,15 @@ pub(super) fn is_id(piece: &[u8]) -> bool {
         };
         digits += usize::from(b.is_ascii_digit());
         groups += usize::from(class == b'0' && before != b'0');
+        if groups >= 3 {
+            return true;
+        }
         separators += usize::from(class == b'-' && before != b'-');
         switches += usize::from(class != before && class != b'-' && before != b'-' && before != 0);
         into_letter += usize::from(before == b'0' && matches!(class, b'a' | b'A'));
         before = class;
     }
-    groups >= 3
-        || (groups >= 2 && into_letter > 0)
+    (groups >= 2 && into_letter > 0)
         || (groups >= 2 && separators >= 2)
         || (piece.len() >= 20 && digits >= 4 && switches >= 6)
 }
