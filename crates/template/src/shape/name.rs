@@ -59,7 +59,7 @@ pub(super) fn is_uuid(piece: &[u8]) -> bool {
         })
 }
 
-/// `0x...`, or digits and letters a-f in groups with at least two digits and six places.
+/// `0x...`, or digits and letters a-f in groups with at least two digits and six places, or with one digit and eight.
 pub(super) fn is_hex(piece: &[u8]) -> bool {
     if let [b'0', b'x' | b'X', rest @ ..] = piece {
         return !rest.is_empty() && rest.iter().all(u8::is_ascii_hexdigit);
@@ -78,7 +78,9 @@ pub(super) fn is_hex(piece: &[u8]) -> bool {
             _ => return false,
         }
     }
-    digits >= 2 && letters >= 1 && digits + letters >= 6 && !(upper && lower)
+    let places = digits + letters;
+    let enough = if digits >= 2 { 6 } else { 8 };
+    digits >= 1 && letters >= 1 && places >= enough && !(upper && lower)
 }
 
 /// Last labels that make a dotted name a host: the general ones, and those of private networks. Two-letter ones are
