@@ -9,7 +9,9 @@ use foreshock_model::{Finding, Incident, Tenant, Timestamp, proto};
 use prost::Message;
 
 use crate::{
-    DetectConfig, Input, InputId, InputKind, Outputs, Stage, correlate::Correlate, detect::Detect,
+    DetectConfig, Input, InputId, InputKind, Outputs, Stage,
+    correlate::Correlate,
+    detect::Detect,
     reduce::{LineRead, Reduce},
 };
 

@@ -42,7 +42,15 @@ impl<R: BufRead> CsvMetrics<R> {
     pub(crate) fn new(reader: R, service: String) -> Result<Self, String> {
         let mut rows = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(reader);
         let columns = columns(rows.headers().map_err(|error| error.to_string())?)?;
-        Ok(Self { rows, columns, row: csv::StringRecord::new(), next: None, service, bad_rows: 0, first_bad: None })
+        Ok(Self {
+            rows,
+            columns,
+            row: csv::StringRecord::new(),
+            next: None,
+            service,
+            bad_rows: 0,
+            first_bad: None,
+        })
     }
 
     /// The time of the next row; `None` at the end.

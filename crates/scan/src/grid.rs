@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn a_grid_grows_both_ways_and_loses_no_count() {
         let base = 1_700_000_000_000_000_000u64;
-        let times = [0i64, 5_000_000, 90_000_000_000, -40_000_000_000, 86_400_000_000_000, -3_600_000_000_000];
+        let times =
+            [0i64, 5_000_000, 90_000_000_000, -40_000_000_000, 86_400_000_000_000, -3_600_000_000_000];
         let mut grid = Grid::at(Timestamp(base));
         let mut counts = [0u32; COLUMNS];
         for (seen, offset) in times.iter().enumerate() {

@@ -104,7 +104,9 @@ fn earliest(signal: Signal, payload: &[u8]) -> Option<Timestamp> {
         Signal::Logs => {
             records(views::logs(payload)).filter_map(|record| record.time.or(record.observed)).min()
         }
-        Signal::Metrics => records(views::metrics(payload)).filter_map(|metric| point_time(&metric.data)).min(),
+        Signal::Metrics => {
+            records(views::metrics(payload)).filter_map(|metric| point_time(&metric.data)).min()
+        }
         Signal::Traces => records(views::spans(payload)).filter_map(|span| span.end.or(span.start)).min(),
     }
 }
@@ -118,7 +120,9 @@ fn records<'a, R: views::Record<'a> + 'a>(resources: Resources<'a, R>) -> impl I
 /// The points of a metric that come together were taken together: the first stands for all.
 fn point_time(data: &MetricData<'_>) -> Option<Timestamp> {
     match data {
-        MetricData::Gauge(points) | MetricData::Sum { points, .. } => points.clone().flatten().find_map(|p| p.time),
+        MetricData::Gauge(points) | MetricData::Sum { points, .. } => {
+            points.clone().flatten().find_map(|p| p.time)
+        }
         MetricData::Histogram { points, .. } => points.clone().flatten().find_map(|p| p.time),
         MetricData::ExponentialHistogram { points, .. } => points.clone().flatten().find_map(|p| p.time),
         MetricData::Summary(points) => points.clone().flatten().find_map(|p| p.time),

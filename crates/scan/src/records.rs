@@ -72,9 +72,7 @@ impl Records {
         match &mut self.form {
             Form::Lines(lines) => Ok(lines.next(until).map_err(io)?),
             Form::OtlpJson(otlp) => Ok(otlp.next().map_err(io)?),
-            Form::Csv(csv) => {
-                csv.next().map_err(|reason| ScanError::Csv { name: self.name.clone(), reason })
-            }
+            Form::Csv(csv) => csv.next().map_err(|reason| ScanError::Csv { name: self.name.clone(), reason }),
         }
     }
 

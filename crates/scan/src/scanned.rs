@@ -98,8 +98,11 @@ impl Scanned {
             views.extend(stage.patterns(&tenant));
             self.series += stage.series_count();
         }
-        views.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (&a.service, &a.id).cmp(&(&b.service, &b.id))));
-        self.services = views.iter().map(|view| view.service.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+        views.sort_by(|a, b| {
+            b.count.cmp(&a.count).then_with(|| (&a.service, &a.id).cmp(&(&b.service, &b.id)))
+        });
+        self.services =
+            views.iter().map(|view| view.service.clone()).collect::<BTreeSet<_>>().into_iter().collect();
         let of_shapes = patterns_of_shapes(pipeline, tally.shapes().len(), &tenant, &views);
         self.count(tally, views, &of_shapes);
         self.templates = lines.map(|lines| Templates { lines, patterns: of_shapes });
@@ -136,7 +139,9 @@ fn patterns_of_shapes(
     let place = |shape: usize| {
         let (_, service, hash) = reduce.shape(u32::try_from(shape).ok()?)?;
         let mut stages = pipeline.detect();
-        stages.find_map(|stage| places.get(&(service, stage.pattern_of(tenant, service, hash).as_str())).copied())
+        stages.find_map(|stage| {
+            places.get(&(service, stage.pattern_of(tenant, service, hash).as_str())).copied()
+        })
     };
     (0..shapes).map(place).collect()
 }

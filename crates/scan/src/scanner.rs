@@ -60,7 +60,9 @@ pub enum ScanError {
         reason: String,
     },
     /// The shapes of the lines could not be kept.
-    #[error("keeping what each line was read as in {directory} failed: {source}; it takes 4 bytes a line there")]
+    #[error(
+        "keeping what each line was read as in {directory} failed: {source}; it takes 4 bytes a line there"
+    )]
     Kept {
         /// Where.
         directory: PathBuf,

@@ -155,7 +155,10 @@ mod tests {
     #[test]
     fn one_line_with_an_absurd_time_is_counted_and_does_not_push_the_others_together() {
         let minute = (0..600).map(|second| line(second, false));
-        let odd = minute.clone().chain([line(YEARS, false), line(YEARS, true)]).chain((600..900).map(|s| line(s, false)));
+        let odd = minute
+            .clone()
+            .chain([line(YEARS, false), line(YEARS, true)])
+            .chain((600..900).map(|s| line(s, false)));
         let tally = tally(odd);
         assert_eq!(tally.lines().iter().sum::<u32>(), 902);
         assert!(used(&tally) > 25, "{}", used(&tally));
@@ -164,7 +167,8 @@ mod tests {
 
     #[test]
     fn time_that_moves_on_is_followed_also_at_the_very_end() {
-        let gap = (0..600).map(|second| line(second, false)).chain([line(YEARS, false), line(YEARS + 1, false)]);
+        let gap =
+            (0..600).map(|second| line(second, false)).chain([line(YEARS, false), line(YEARS + 1, false)]);
         let moved = tally(gap);
         assert_eq!((used(&moved), moved.lines().iter().sum::<u32>()), (2, 602));
         let last = tally((0..600).map(|second| line(second, false)).chain([line(YEARS, false)]));

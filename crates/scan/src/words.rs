@@ -183,9 +183,14 @@ mod tests {
 
     #[test]
     fn numbers_and_lengths_are_short() {
-        assert_eq!([count(0), count(999), count(1_000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
-        let said = [0.0, 0.5, 0.06891, 1.7334, 64.0, 123.4, 9_876.5, 3e-5, -2.5, -1500.0, f64::MAX].map(number);
-        let short = ["0", "0.5", "0.0689", "1.73", "64", "123", "9,877", "3.00e-5", "-2.5", "-1,500", "1.80e308"];
+        assert_eq!(
+            [count(0), count(999), count(1_000), count(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        let said =
+            [0.0, 0.5, 0.06891, 1.7334, 64.0, 123.4, 9_876.5, 3e-5, -2.5, -1500.0, f64::MAX].map(number);
+        let short =
+            ["0", "0.5", "0.0689", "1.73", "64", "123", "9,877", "3.00e-5", "-2.5", "-1,500", "1.80e308"];
         assert_eq!(said, short);
         let lengths = [0.004, 1.5, 119.0, 600.0, 7_200.0, 200_000.0];
         let lengths = lengths.map(|seconds| length(Duration::from_secs_f64(seconds)));

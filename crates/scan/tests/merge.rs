@@ -87,12 +87,16 @@ fn what_stands_before_the_first_time_of_a_file_belongs_to_it_and_makes_nothing_l
     let plain = scan_one(&file(&directory, "shop.log", &text));
     let headed = scan_one(&file(&directory, "shop.log", format!("starting up\n# version 7\n{text}")));
     let told = |run: &support::Run| {
-        run.findings.iter().map(|finding| (finding.kind, finding.window_start, finding.observed)).collect::<Vec<_>>()
+        run.findings
+            .iter()
+            .map(|finding| (finding.kind, finding.window_start, finding.observed))
+            .collect::<Vec<_>>()
     };
     assert!(!plain.findings.is_empty());
     assert_eq!(told(&headed), told(&plain));
     assert_eq!(headed.scanned.span, plain.scanned.span);
-    let first = headed.scanned.patterns.iter().find(|pattern| pattern.view.template.contains("starting up")).unwrap();
+    let first =
+        headed.scanned.patterns.iter().find(|pattern| pattern.view.template.contains("starting up")).unwrap();
     assert_eq!(Some(first.view.first), plain.scanned.span.map(|(first, _)| first));
 }
 

@@ -141,7 +141,8 @@ fn otlp_json_lines_of_every_signal_are_read_and_bad_ones_counted() {
     let absurd = r#"{"timeUnixNano":"18000000000000000000","body":{"stringValue":"INFO item 1 added"}}"#;
     writeln!(text, r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{absurd},{absurd}]}}]}}]}}"#).unwrap();
     let run = scan_one(&file(&directory, "export.jsonl", text));
-    let patterns: Vec<&str> = run.scanned.patterns.iter().map(|pattern| pattern.view.template.as_str()).collect();
+    let patterns: Vec<&str> =
+        run.scanned.patterns.iter().map(|pattern| pattern.view.template.as_str()).collect();
     assert_eq!((patterns.len(), run.scanned.series), (1, 1), "{patterns:?}");
     assert!(patterns[0].contains("item <*> added"), "{patterns:?}");
     assert_eq!(run.scanned.records, 20_120);

@@ -115,7 +115,9 @@ fn files_are_written_whole_or_left_as_they_were() {
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     let rows = std::fs::read_to_string(path("found.csv")).unwrap();
     assert_eq!(rows.lines().count(), log().lines().count() + 1);
-    assert!(rows.starts_with("line_no,template_id,template\n1,") && rows.contains(",request <*> served in <*>\n"));
+    assert!(
+        rows.starts_with("line_no,template_id,template\n1,") && rows.contains(",request <*> served in <*>\n")
+    );
     let page = std::fs::read_to_string(path("page.html")).unwrap();
     assert!(page.ends_with("</html>\n") && !page.contains("s3cr3t") && !page.contains('\u{1b}'));
     assert_eq!(directory.path().read_dir().unwrap().count(), 4);

@@ -29,8 +29,8 @@ use foreshock_template::TemplateId;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    close::Closing, merged::Merged, patterns::pattern_id, quotas::Shares, report::Report, series::SeriesTable,
-    service::ServiceState,
+    close::Closing, merged::Merged, patterns::pattern_id, quotas::Shares, report::Report,
+    series::SeriesTable, service::ServiceState,
 };
 pub use self::{patterns::PatternView, series::SeriesView};
 use crate::{

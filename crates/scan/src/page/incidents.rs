@@ -40,7 +40,12 @@ pub(super) fn write(
     writeln!(out, "</section>")
 }
 
-fn write_one(out: &mut dyn Write, scanned: &Scanned, incident: &Incident, moments: Moments) -> io::Result<()> {
+fn write_one(
+    out: &mut dyn Write,
+    scanned: &Scanned,
+    incident: &Incident,
+    moments: Moments,
+) -> io::Result<()> {
     let (from, to) = story::lasted(incident);
     let severity = incident.severity;
     writeln!(out, "<article class=\"incident {severity}\" id=\"{}\">", incident.id)?;
@@ -127,7 +132,12 @@ fn write_finding(
     writeln!(out, "</div>")
 }
 
-fn write_evidence(out: &mut dyn Write, scanned: &Scanned, finding: &Finding, moments: Moments) -> io::Result<()> {
+fn write_evidence(
+    out: &mut dyn Write,
+    scanned: &Scanned,
+    finding: &Finding,
+    moments: Moments,
+) -> io::Result<()> {
     if finding.evidence.is_empty() && finding.template.is_empty() {
         return Ok(());
     }

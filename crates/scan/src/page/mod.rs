@@ -127,8 +127,12 @@ fn write_timeline(
     if errors > 0 {
         writeln!(out, "<span class=\"key errors\">errors, up to {}</span>", words::count(errors.into()))?;
     }
-    let marked: Vec<&Incident> =
-        ordered.iter().copied().filter(|incident| incident.severity > Severity::Info).take(incidents::INCIDENTS).collect();
+    let marked: Vec<&Incident> = ordered
+        .iter()
+        .copied()
+        .filter(|incident| incident.severity > Severity::Info)
+        .take(incidents::INCIDENTS)
+        .collect();
     if !marked.is_empty() {
         writeln!(out, "<span class=\"key incidents\">incidents</span>")?;
     }

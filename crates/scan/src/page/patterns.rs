@@ -67,7 +67,12 @@ fn write_table<'a>(
     writeln!(out, "</tbody></table>")
 }
 
-fn write_row(out: &mut dyn Write, scanned: &Scanned, pattern: &PatternSeen, moments: Moments) -> io::Result<()> {
+fn write_row(
+    out: &mut dyn Write,
+    scanned: &Scanned,
+    pattern: &PatternSeen,
+    moments: Moments,
+) -> io::Result<()> {
     let view = &pattern.view;
     let (level, late) = (story::level(pattern.severity), story::is_late(scanned, pattern));
     writeln!(

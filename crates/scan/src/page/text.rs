@@ -53,7 +53,9 @@ mod tests {
         let shown = Text(line).to_string();
         assert!(!shown.contains(['<', '>', '"', '\'', '\u{1b}', '\u{202e}']), "{shown}");
         assert!(shown.starts_with("&lt;/code&gt;&lt;script&gt;") && !shown.contains("hunter2"), "{shown}");
-        assert_eq!(Template("a <*> <b> c=<*>").to_string(),
-            "a <var>&lt;*&gt;</var> &lt;b&gt; c=<var>&lt;*&gt;</var>");
+        assert_eq!(
+            Template("a <*> <b> c=<*>").to_string(),
+            "a <var>&lt;*&gt;</var> &lt;b&gt; c=<var>&lt;*&gt;</var>"
+        );
     }
 }

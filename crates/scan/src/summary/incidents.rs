@@ -56,7 +56,11 @@ pub(super) fn write(
         writeln!(out, "  {}{}  {title}", severity(incident.severity, look), look.paint(Ink::Soft, &when))?;
     }
     if ordered.len() > TOLD {
-        writeln!(out, "  and {} more: foreshock scan --incidents --json", words::count((ordered.len() - TOLD) as u64))?;
+        writeln!(
+            out,
+            "  and {} more: foreshock scan --incidents --json",
+            words::count((ordered.len() - TOLD) as u64)
+        )?;
     }
     Ok(())
 }
@@ -79,7 +83,12 @@ fn write_one(
     look: Look,
 ) -> io::Result<()> {
     let (from, to) = story::lasted(incident);
-    writeln!(out, "  {}{}", severity(incident.severity, look), look.paint(Ink::Soft, &moments.range(from, to)))?;
+    writeln!(
+        out,
+        "  {}{}",
+        severity(incident.severity, look),
+        look.paint(Ink::Soft, &moments.range(from, to))
+    )?;
     for line in look.wrap(&clean(&incident.title), 2, 3) {
         writeln!(out, "  {}", look.paint(Ink::Heading, &line))?;
     }
@@ -105,7 +114,12 @@ fn write_why(out: &mut dyn Write, incident: &Incident, moments: Moments, look: L
         write_wrapped(out, &clean(&format!("likely cause: {cause}")), 4, 2, look)?;
     }
     for change in incident.changes.iter().rev().take(3) {
-        let text = format!("changed before: {} {}: {}", moments.of(change.time), change.service.as_str(), change.what);
+        let text = format!(
+            "changed before: {} {}: {}",
+            moments.of(change.time),
+            change.service.as_str(),
+            change.what
+        );
         write_wrapped(out, &clean(&text), 4, 2, look)?;
     }
     Ok(())

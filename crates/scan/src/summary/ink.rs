@@ -107,14 +107,21 @@ mod tests {
     #[test]
     fn nothing_is_wider_than_the_terminal_whatever_it_is_made_of() {
         let look = Look { width: Some(40), colour: false };
-        let texts = ["short", "a longer text that has to be broken somewhere, or cut", "漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字",
-            "onewordthatislongerthanawholelineofthisterminalcouldeverbe and more"];
+        let texts = [
+            "short",
+            "a longer text that has to be broken somewhere, or cut",
+            "漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字",
+            "onewordthatislongerthanawholelineofthisterminalcouldeverbe and more",
+        ];
         for text in texts {
             assert!(columns(&look.fit(text, 10)) <= 30, "{text}");
             let lines = look.wrap(text, 4, 3);
             assert!(lines.len() <= 3 && lines.iter().all(|line| columns(line) <= 36), "{lines:?}");
             let unlimited = Look::default();
-            assert_eq!((unlimited.fit(text, 10).as_str(), unlimited.wrap(text, 4, 3).concat().as_str()), (text, text));
+            assert_eq!(
+                (unlimited.fit(text, 10).as_str(), unlimited.wrap(text, 4, 3).concat().as_str()),
+                (text, text)
+            );
         }
     }
 }

@@ -10,8 +10,8 @@ use std::io::{self, Write};
 use foreshock_model::{Incident, Severity};
 use foreshock_template::mask_secrets;
 
-pub use self::ink::Look;
 use self::ink::Ink;
+pub use self::ink::Look;
 use crate::{Scanned, story, words};
 
 /// Columns of the chart over time.
@@ -46,7 +46,12 @@ pub fn write_summary(
     Ok(())
 }
 
-fn write_timeline(out: &mut dyn Write, scanned: &Scanned, incidents: &[Incident], look: Look) -> io::Result<()> {
+fn write_timeline(
+    out: &mut dyn Write,
+    scanned: &Scanned,
+    incidents: &[Incident],
+    look: Look,
+) -> io::Result<()> {
     let timeline = &scanned.timeline;
     if timeline.lines.len() < 2 {
         return Ok(());
@@ -61,7 +66,8 @@ fn write_timeline(out: &mut dyn Write, scanned: &Scanned, incidents: &[Incident]
         let most = spark::narrow(counts, columns).into_iter().max().unwrap_or(0);
         if most > 0 {
             let chart = look.paint(ink, &spark::spark(counts, columns));
-            let pad = " ".repeat(timeline.lines.len().div_ceil(group).saturating_sub(counts.len().div_ceil(group)));
+            let pad =
+                " ".repeat(timeline.lines.len().div_ceil(group).saturating_sub(counts.len().div_ceil(group)));
             let most = look.paint(Ink::Soft, &format!("up to {} in {column}", words::count(most)));
             writeln!(out, "{label:LABEL$}{chart}{pad}  {most}")?;
         }

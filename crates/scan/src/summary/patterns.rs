@@ -38,7 +38,11 @@ pub(super) fn write(out: &mut dyn Write, scanned: &Scanned, look: Look) -> io::R
         return Ok(());
     }
     let told = rare.len();
-    writeln!(out, "\n{}", look.paint(Ink::Heading, "Rare patterns, errors first, and when they were first seen"))?;
+    writeln!(
+        out,
+        "\n{}",
+        look.paint(Ink::Heading, "Rare patterns, errors first, and when they were first seen")
+    )?;
     let moments = Moments::within(scanned.span);
     for pattern in rare {
         let first = moments.of(pattern.view.first);
@@ -76,7 +80,13 @@ impl Rows {
     }
 
     /// Writes a row; `beside` stands between count and pattern and takes so many columns.
-    fn write(&self, out: &mut dyn Write, pattern: &PatternSeen, beside: &str, columns: usize) -> io::Result<()> {
+    fn write(
+        &self,
+        out: &mut dyn Write,
+        pattern: &PatternSeen,
+        beside: &str,
+        columns: usize,
+    ) -> io::Result<()> {
         let count = format!("{:>width$}", words::count(pattern.view.count), width = self.count);
         let level = story::level(pattern.severity);
         let ink = if level == "error" { Ink::Critical } else { Ink::Warning };

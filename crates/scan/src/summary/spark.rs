@@ -14,7 +14,10 @@ pub(super) fn spark(counts: &[u32], columns: usize) -> String {
 
 /// Adds up neighbours until there are no more than `columns`.
 pub(super) fn narrow(counts: &[u32], columns: usize) -> Vec<u64> {
-    counts.chunks(group(counts.len(), columns)).map(|chunk| chunk.iter().map(|count| u64::from(*count)).sum()).collect()
+    counts
+        .chunks(group(counts.len(), columns))
+        .map(|chunk| chunk.iter().map(|count| u64::from(*count)).sum())
+        .collect()
 }
 
 /// How many neighbours become one.

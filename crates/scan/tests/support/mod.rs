@@ -114,4 +114,3 @@ pub fn file(directory: &TempDir, name: &str, content: impl AsRef<[u8]>) -> PathB
 pub fn scan_one(path: &Path) -> Run {
     try_scan(&[path.to_owned()]).unwrap()
 }
-
