@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -99,7 +100,15 @@ impl Source {
                 }
                 (Box::new(file), metadata.len(), metadata.modified()?)
             }
-            Self::Stdin => (Box::new(io::stdin()), 0, SystemTime::now()),
+            Self::Stdin => {
+                let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+                let metadata = file.metadata()?;
+                if metadata.is_file() {
+                    (Box::new(file), metadata.len(), metadata.modified()?)
+                } else {
+                    (Box::new(file), 0, SystemTime::now())
+                }
+            }
         };
         let read_bytes = Arc::new(AtomicU64::new(0));
         let counted = Counted { inner: raw, read: read_bytes.clone() };

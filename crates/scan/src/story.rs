@@ -1,6 +1,8 @@
 //! What the summary and the page both tell, and in which order.
 
-use foreshock_model::{Finding, Incident, Severity, Timestamp};
+use std::time::Duration;
+
+use foreshock_model::{Finding, Incident, Kind, Severity, Timestamp};
 
 use crate::{PatternSeen, Scanned, words};
 
@@ -42,6 +44,17 @@ pub(crate) fn in_order(incidents: &[Incident]) -> Vec<&Incident> {
 pub(crate) fn lasted(incident: &Incident) -> (Timestamp, Timestamp) {
     let end = incident.findings.iter().map(|finding| finding.window_end).max();
     (incident.started_at, end.unwrap_or(incident.updated_at).max(incident.started_at))
+}
+
+/// When what a finding is about began: a silence is told in the minute it became too long.
+pub(crate) fn judged_from(finding: &Finding) -> Timestamp {
+    match finding.kind {
+        Kind::Silence => {
+            let silent = Duration::try_from_secs_f64(finding.observed).unwrap_or_default();
+            finding.window_end.minus(silent).min(finding.window_start)
+        }
+        _ => finding.window_start,
+    }
 }
 
 /// How many incidents of each severity there are, in words.
@@ -171,11 +184,11 @@ pub(crate) fn nothing(scanned: &Scanned) -> String {
     let span = scanned.span.map(|(first, last)| last.since(first)).unwrap_or_default();
     let told = if span.as_secs() < SHORT_SECONDS {
         format!(
-            "Nothing was found out of the ordinary; but {} are little to tell by what is ordinary.",
+            "Nothing out of the ordinary was found; but {} are too short to know what is ordinary.",
             words::length(span)
         )
     } else {
-        "Nothing was found out of the ordinary.".into()
+        "Nothing out of the ordinary was found.".into()
     };
     if scanned.records == 0 { "There was nothing in it.".into() } else { told }
 }

@@ -59,7 +59,7 @@ fn every_line_has_the_template_that_it_has_at_the_end_and_patterns_count_the_sam
 fn a_second_pass_over_the_same_lines_adds_no_template() {
     let directory = tempfile::tempdir().unwrap();
     let path = file(&directory, "shop.log", log(Some(6_000)));
-    let (_, once) = scanned(&directory, &[path.clone()]);
+    let (_, once) = scanned(&directory, std::slice::from_ref(&path));
     let (_, twice) = scanned(&directory, &[path.clone(), path]);
     assert_eq!(twice.len(), 2 * once.len());
     let doubled: BTreeMap<_, u64> = counts(&once).into_iter().map(|(key, count)| (key, 2 * count)).collect();

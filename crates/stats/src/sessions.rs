@@ -260,7 +260,7 @@ impl SessionModel {
             let rare = if ended { rare } else { rare.max(at_least) };
             let tail = Tail::from_p((f64::from(rare) + 1.0) / all);
             let what = What::Count { event: *event, count: *count, usual };
-            oddities.push(Oddity { what, tail, never: seen == 0 && without > 0 || seen == 0 && ended });
+            oddities.push(Oddity { what, tail, never: seen == 0 && (without > 0 || ended) });
         }
         if ended {
             self.judge_missing(session, &mut oddities);

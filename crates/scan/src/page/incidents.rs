@@ -123,7 +123,7 @@ fn write_finding(
         Text(&after)
     )?;
     if let Some(pattern) = story::pattern_of(scanned, finding).filter(|pattern| pattern.counts.len() > 1) {
-        let window = Some((finding.window_start, finding.window_end));
+        let window = Some((story::judged_from(finding), finding.window_end));
         writeln!(out, "{}", chart::spark(&scanned.timeline, &pattern.counts, "spark wide", window))?;
         let all = words::counted(pattern.view.count, "line", "lines");
         writeln!(out, "<p><small>{all} of this pattern in all; what is judged is marked</small></p>")?;
