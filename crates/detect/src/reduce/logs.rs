@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use foreshock_model::{Timestamp, proto};
+use foreshock_model::{Timestamp, fingerprint64, proto};
 use foreshock_otlp::views::{self, LogRecord};
 use foreshock_template::{Continuation, Level, Shaper, SourceFormat, TraceFingerprint};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ struct SourceLines {
     head: Option<(ShapeId, Timestamp)>,
     /// The time of the last line.
     last: Timestamp,
+    /// The host that a line named last, its hash, and the source that its lines are of.
+    host: Option<(u64, SourceId)>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -89,6 +91,9 @@ struct Run<'a> {
 
 /// A line that was read, ready to be counted.
 struct Read<'a> {
+    /// The resource it came with, by which what its lines teach is kept.
+    resource: SourceId,
+    /// The instance that wrote it: the host that it names, or the resource.
     source: SourceId,
     place: Place,
     timed: Timed,
@@ -144,13 +149,13 @@ impl LogFold {
         record: &LogRecord<'_>,
         out: &mut Outputs<proto::Summaries>,
     ) {
-        let (input, source) = (run.input, run.source);
+        let (input, resource) = (run.input, run.source);
         // Borrowed where the body is text, as it mostly is.
         let text = record.body.to_text();
         let line: &str = &text;
         let nanos = |time: Option<Timestamp>| time.map_or(0, Timestamp::nanos);
         let (own, observed) = (nanos(record.time), nanos(record.observed));
-        let lines = &mut self.lines[source as usize];
+        let lines = &mut self.lines[resource as usize];
         let continues = lines.continuation.is_continuation(line);
         let hint = if own != 0 { own } else { input.received.nanos() };
         let parsed = lines.format.parse(line, hint);
@@ -163,7 +168,13 @@ impl LogFold {
         let level = Level::from_severity_number(record.severity_number)
             .or_else(|| Level::from_word(record.severity_text))
             .or(parsed.level);
-        let read = Read { source, place, timed, level, line };
+        let source = match parsed.host {
+            Some(host) => lines.source_of(host, resource, core),
+            // Of a stack trace the lines behind the first name no host.
+            None if continues => lines.host.map_or(resource, |(_, source)| source),
+            None => resource,
+        };
+        let read = Read { resource, source, place, timed, level, line };
         if continues && lines.head.is_some() {
             self.count_continuation(&read);
         } else {
@@ -175,7 +186,7 @@ impl LogFold {
     }
 
     fn count_continuation(&mut self, read: &Read<'_>) {
-        let lines = &mut self.lines[read.source as usize];
+        let lines = &mut self.lines[read.resource as usize];
         lines.trace.feed(read.line);
         let trace = lines.trace.finish().unwrap_or(0);
         let window = self.windows.at(read.place.window);
@@ -224,7 +235,7 @@ impl LogFold {
         };
         let error = read.level.is_some_and(|level| level >= Level::Error);
         self.windows.at(read.place.window).count(id, read, error, core);
-        let lines = &mut self.lines[read.source as usize];
+        let lines = &mut self.lines[read.resource as usize];
         lines.head = Some((id, read.place.window));
         lines.trace = TraceFingerprint::default();
     }
@@ -288,6 +299,22 @@ impl LogFold {
             summary.folded.get_or_insert_default().shapes += folded;
         }
         summaries
+    }
+}
+
+impl SourceLines {
+    /// The source that a line is of that names `host`; mostly the one before named the same.
+    fn source_of(&mut self, host: &str, resource: SourceId, core: &mut Core) -> SourceId {
+        let hash = fingerprint64(host.as_bytes());
+        if let Some((last, source)) = self.host
+            && last == hash
+        {
+            return source;
+        }
+        let limit = core.config.limits.sources;
+        let source = core.sources.host(resource, host, hash, limit).unwrap_or(resource);
+        self.host = Some((hash, source));
+        source
     }
 }
 
