@@ -82,6 +82,11 @@ impl CountBaseline {
         self.bank.windows()
     }
 
+    /// The level over the longest memory; 0 before the first window.
+    pub fn usual(&self) -> f64 {
+        self.bank.slow()
+    }
+
     /// What `count` would be worth now. Teaches nothing.
     pub fn judge(&self, count: u64) -> Verdict {
         let count = count.min(LARGEST);

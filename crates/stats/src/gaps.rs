@@ -55,6 +55,7 @@ pub struct Overdue {
 pub struct Regularity {
     last: f64,
     burst: f32,
+    /// Of gaps beyond a burst's own.
     mean: f64,
     variance: f64,
     longest: f64,
@@ -98,7 +99,7 @@ impl Regularity {
         if overdue.tail.surprise() >= FAULT && self.faults < FAULTS {
             self.faults += 1;
         } else {
-            self.learn(gap);
+            self.learn(gap - f64::from(self.burst));
         }
         overdue
     }
@@ -114,13 +115,16 @@ impl Regularity {
     pub fn overdue(&self, now_secs: f64) -> Overdue {
         let silence =
             if self.started && now_secs.abs() <= LATEST { (now_secs - self.last).max(0.0) } else { 0.0 };
-        let spread = self.spread();
+        let (spread, burst) = (self.spread(), f64::from(self.burst));
         let learned = self.learned();
         Overdue {
             tail: if learned.is_ready() { self.tail(silence) } else { Tail::ONE },
             silence_secs: silence,
-            expected_secs: (self.mean * (1.0 - 1.96 * spread).max(0.0), self.mean * (1.0 + 1.96 * spread)),
-            mean_secs: self.mean,
+            expected_secs: (
+                burst + self.mean * (1.0 - 1.96 * spread).max(0.0),
+                burst + self.mean * (1.0 + 1.96 * spread),
+            ),
+            mean_secs: self.period_secs(),
             learned,
         }
     }
@@ -130,10 +134,10 @@ impl Regularity {
         if !self.learned().is_ready() {
             return None;
         }
-        let (mut low, mut high) = (0.0, self.mean);
+        let (mut low, mut high) = (0.0, self.period_secs());
         while self.tail(high) > tail {
             high *= 2.0;
-            if high > self.mean * 1e6 {
+            if high > self.period_secs() * 1e6 {
                 return None;
             }
         }
@@ -145,9 +149,19 @@ impl Regularity {
         Some(self.last + high + 1e-6)
     }
 
+    /// Whether the gaps are so alike that a single one that does not end means something.
+    pub fn is_regular(&self) -> bool {
+        self.learned().is_ready() && self.spread() <= REGULAR
+    }
+
+    /// The longest gap of late, in seconds.
+    pub fn longest_secs(&self) -> f64 {
+        self.longest + f64::from(self.burst)
+    }
+
     /// The usual gap in seconds.
     pub fn period_secs(&self) -> f64 {
-        self.mean
+        self.mean + f64::from(self.burst)
     }
 
     /// How far it can be relied on; `NotYet` also for what is not regular.
@@ -188,7 +202,10 @@ impl Regularity {
         ((self.variance * n / (n - 1.0)).sqrt() / self.mean).max(STEADIEST)
     }
 
+    /// A gap is one because it is longer than a burst's own, so what is modelled is by how much: however often something
+    /// comes, its gaps are never shorter than that, which is no regularity.
     fn tail(&self, silence: f64) -> Tail {
+        let silence = (silence - f64::from(self.burst)).max(0.0);
         let n = self.known();
         // The spread at the upper end of its own uncertainty (about one and a half standard errors).
         let spread = self.spread() * (1.0 + 1.5 / (2.0 * n).sqrt());

@@ -3,7 +3,7 @@
 #[path = "simulate/mod.rs"]
 mod simulate;
 
-use foreshock_stats::{CountBaseline, Level, LevelShift};
+use foreshock_stats::{CountBaseline, Level, LevelShift, PaceWatch};
 use simulate::{CLEAN, CLEAN_COUNTS, Random, excess};
 
 /// Windows of a series that are not judged: what must hold holds after learning.
@@ -124,6 +124,33 @@ fn young_baselines_do_not_cry_wolf() {
             }
         }
         results.push(check(kind, 1.3, &up, &down));
+    }
+    all_hold(results);
+}
+
+#[test]
+fn changes_of_pace_of_clean_patterns_are_no_more_surprising_than_they_say() {
+    // Two of a kind beside one another: each is the whole that the other goes with.
+    let mut results = Vec::new();
+    for (kind, make) in CLEAN_COUNTS {
+        let (mut unit, mut stretch) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+        for seed in 0..SERIES {
+            let counts = |seed| make(&mut Random::new(seed), WINDOWS);
+            let mut watch = PaceWatch::default();
+            for (window, (own, others)) in counts(seed).into_iter().zip(counts(seed + SERIES)).enumerate() {
+                watch.push(own, others);
+                let (of_unit, of_stretch) = (watch.judge_unit(false), watch.judge_stretch(None));
+                // Stretches that overlap are no tests of their own.
+                let of_stretch = of_stretch.filter(|_| window % PaceWatch::STRETCH == 0);
+                let judged = [(of_unit, &mut unit), (of_stretch, &mut stretch)];
+                for (pace, [up, down]) in judged.into_iter().filter(|_| window >= LEARNING) {
+                    up.extend(pace.map(|pace| pace.up.surprise()));
+                    down.extend(pace.map(|pace| pace.down.surprise()));
+                }
+            }
+        }
+        results.push(check(&format!("{kind}, unit"), 2.0, &unit[0], &unit[1]));
+        results.push(check(&format!("{kind}, stretch"), 2.0, &stretch[0], &stretch[1]));
     }
     all_hold(results);
 }

@@ -23,6 +23,20 @@ pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// would only say it later, and of more time than it took.
 pub(super) const SURE: f64 = 10.0;
 
+/// False findings a day that a service may have of one kind and length of windows.
+const FALSE_A_DAY: f64 = 0.1;
+
+/// How surprising a finding must be that stands out of so many tests a day. Among `n` honest tests the expected number
+/// of p-values at or below `a` is `n a`, whatever hangs together among them.
+pub(super) fn bar(tests_a_day: f64) -> f64 {
+    LEAST_SURPRISE.max(libm::log10(tests_a_day.max(1.0) / FALSE_A_DAY))
+}
+
+/// The [`bar`] of what is tested `tests` times a window of this length.
+pub(super) fn window_bar(tests: usize, window: Duration) -> f64 {
+    bar(tests as f64 * 86_400.0 / window.as_secs_f64().max(1.0))
+}
+
 /// A finding being written.
 pub(super) struct Draft<'a> {
     pub(super) key: &'a ServiceKey,

@@ -1,13 +1,15 @@
 //! How often a pattern comes: far more or far fewer lines than expected, in a minute, in ten and in an hour.
 
+use std::time::Duration;
+
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Timestamp, Window};
-use foreshock_stats::{CountBaseline, Regularity, Tail};
+use foreshock_stats::{CountBaseline, Pace, PaceWatch, Regularity, Tail};
 use foreshock_template::{Miner, TemplateId, mask_secrets};
 use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
-    draft::{Draft, LEAST_SURPRISE, SURE, TEN_MINUTES, evidence, number, span},
+    draft::{Draft, HOUR, SURE, TEN_MINUTES, bar, evidence, number, span, window_bar},
     harm::speaks_of_harm,
     hours::Hours,
     merged::{Example, MergedShape},
@@ -26,6 +28,16 @@ const QUIET_MINUTES: u64 = 60;
 /// A fall matters from an expected count of this, to this share of it.
 const FALL_FROM: f64 = 20.0;
 const FALL: f64 = 0.34;
+/// Of what is judged over an hour, from this expected count.
+const SLUMP_FROM: f64 = 10.0;
+/// A rate that has come back to this share of what is expected has not slumped.
+const RECOVERED: f64 = 0.6;
+/// Lines from which it is worth while to keep a pattern's half day.
+const KEPT_FROM: u64 = 30;
+/// The same deviation is told again after so long: an incident stays open while it is told.
+const AGAIN: Duration = Duration::from_secs(240);
+/// Or where it has become so many times as surprising.
+const WORSE: f64 = 1.5;
 /// Arrivals of a pattern nearer than this are one, in seconds.
 const BURST_SECONDS: f32 = 15.0;
 /// A pattern that comes more often than this is missed by its count, not by its silence, in seconds.
@@ -46,11 +58,35 @@ pub(super) struct Pattern {
     per_minute: CountBaseline,
     per_ten_minutes: CountBaseline,
     hours: Hours,
+    /// In units of ten minutes.
+    pace: PaceWatch,
+    rose: Told,
+    fell: Told,
     regularity: Regularity,
-    /// First line of the roll-ups that are open.
+    /// First line of the ten minutes that are open, and of the last base window that had one.
     example: Option<Example>,
+    latest: Option<Example>,
     /// It came for the second time since it was last asked.
     second: bool,
+}
+
+/// When a deviation was told last, and how surprising it was.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+struct Told {
+    until: Timestamp,
+    surprise: f64,
+}
+
+impl Told {
+    /// Whether it is to be told that it lasts until `end`; takes note of it.
+    fn tell(&mut self, end: Timestamp, surprise: f64, again: Duration) -> bool {
+        let lasts = end.since(self.until) < again;
+        if lasts && surprise < WORSE * self.surprise {
+            return false;
+        }
+        *self = Self { until: end, surprise: if lasts { surprise.max(self.surprise) } else { surprise } };
+        true
+    }
 }
 
 /// A pattern as people see it.
@@ -100,8 +136,12 @@ impl Pattern {
             per_minute,
             per_ten_minutes: CountBaseline::default(),
             hours: Hours::default(),
+            pace: PaceWatch::default(),
+            rose: Told::default(),
+            fell: Told::default(),
             regularity: Regularity::new(BURST_SECONDS),
             example: None,
+            latest: None,
             second: false,
         }
     }
@@ -126,6 +166,11 @@ impl Pattern {
         if self.example.as_ref().is_none_or(|example| example.time < open || shape.example < *example) {
             self.example = Some(shape.example.clone());
         }
+        self.latest = Some(shape.example.clone());
+    }
+
+    fn shown(&self) -> Option<&Example> {
+        self.example.as_ref().or(self.latest.as_ref())
     }
 
     /// Takes up another pattern whose template became one with this one's. The baselines of the busier one stay.
@@ -142,7 +187,9 @@ impl Pattern {
         self.minute += kept.minute;
         self.ten_minutes += kept.ten_minutes;
         self.hours.absorb(&kept.hours);
+        self.pace.absorb(&kept.pace);
         self.example = self.example.take().into_iter().chain(kept.example).min();
+        self.latest = self.latest.take().into_iter().chain(kept.latest).max();
     }
 
     pub(super) fn total(&self) -> u64 {
@@ -161,7 +208,7 @@ impl Pattern {
         template: String,
         of: u64,
     ) -> PatternView {
-        let example = self.example.as_ref().map_or("", |example| example.line.as_str());
+        let example = self.shown().map_or("", |example| example.line.as_str());
         PatternView {
             id: pattern_id(id),
             template,
@@ -174,43 +221,112 @@ impl Pattern {
         }
     }
 
+    /// Judges the minute, one of `patterns`.
     pub(super) fn close_minute(
         &mut self,
         key: &ServiceKey,
         id: TemplateId,
         minute: Window,
+        patterns: usize,
         report: &mut Report,
     ) -> Option<PatternDraft> {
         let count = std::mem::take(&mut self.minute);
-        let silent = self.judge_silence(key, id, minute, report);
+        let silent = self.judge_silence(key, id, minute, patterns, report);
         let rate = if minute.start >= self.first {
             let verdict = self.per_minute.observe(count);
-            self.judge_rate(key, id, minute, count, verdict, None, report)
+            self.judge_rate(key, id, minute, count, verdict, None, patterns, report)
         } else {
             None
         };
         self.hours.said(rate.as_ref().map(|draft| draft.finding.surprise));
-        rate.or(silent)
+        rate.filter(|draft| self.told(draft).tell(minute.end(), draft.finding.surprise, AGAIN)).or(silent)
     }
 
+    /// Judges ten minutes, in which the shares of all patterns came to `total`. What one of their minutes has said already
+    /// is not said again.
     pub(super) fn close_ten_minutes(
         &mut self,
         key: &ServiceKey,
         id: TemplateId,
         ten: Window,
+        (patterns, total): (usize, f64),
         report: &mut Report,
     ) -> Option<PatternDraft> {
+        let others = (total - self.share_of_ten_minutes()).max(0.0);
         let count = std::mem::take(&mut self.ten_minutes);
+        if self.total >= KEPT_FROM {
+            self.pace.push(count, others as u64);
+        }
         if ten.start < self.first {
             return None;
         }
-        let verdict = self.per_ten_minutes.observe(count);
-        let draft = self.judge_rate(key, id, ten, count, verdict, None, report);
-        self.hours.said(draft.as_ref().map(|draft| draft.finding.surprise));
-        if count > 0 {
-            self.example = self.example.take().filter(|example| example.time >= ten.start);
+        let said = self.rose.until > ten.start;
+        let mut verdict = self.per_ten_minutes.observe(count);
+        if let Some(pace) = self.pace.judge_unit(said) {
+            verdict.up = verdict.up.min(pace.up).among(2.0);
+            // A baseline that has followed a fall is not surprised by its end alone.
+            if verdict.mean < pace.observed as f64 {
+                verdict.mean = verdict.mean.max(pace.between.1);
+            }
         }
+        let draft = self.judge_rate(key, id, ten, count, verdict, None, patterns, report);
+        let rose = draft.as_ref().is_some_and(|draft| draft.finding.kind == Kind::PatternRateUp);
+        if rose || said {
+            self.pace.amend(verdict.mean);
+        }
+        self.hours.said(draft.as_ref().map(|draft| draft.finding.surprise));
+        let draft =
+            draft.filter(|draft| self.told(draft).tell(ten.end(), draft.finding.surprise, TEN_MINUTES));
+        self.example = None;
         draft
+    }
+
+    /// What the ten minutes that are open add to the pace of the whole: each pattern speaks with the weight of what it is
+    /// sure of, the root of its usual count, and not louder than three times as usual, so that the bursts and the end of
+    /// one are not the others' pace. In hundredths.
+    pub(super) fn share_of_ten_minutes(&self) -> f64 {
+        let usual = self.per_ten_minutes.usual();
+        let count = (self.ten_minutes as f64).min(3.0 * usual + 3.0);
+        (100.0 * count / usual.max(0.1).sqrt()).floor()
+    }
+
+    /// What the last hour is worth, if so many lines are to be expected in one that fewer would mean something.
+    pub(super) fn judge_hour(&mut self, usual: Option<f64>) -> Option<Pace> {
+        self.pace.judge_stretch(usual).filter(|pace| pace.expected >= SLUMP_FROM)
+    }
+
+    /// Tells of a slump, if it is as surprising as `bar`.
+    pub(super) fn judge_slump(
+        &mut self,
+        key: &ServiceKey,
+        id: TemplateId,
+        hour: Window,
+        pace: &Pace,
+        bar: f64,
+    ) -> Option<PatternDraft> {
+        let (observed, expected, tail) = (pace.observed as f64, pace.expected, pace.down);
+        let of_unit = expected / PaceWatch::STRETCH as f64;
+        let recovers = f64::from(self.pace.last()) > RECOVERED * of_unit + 0.5 * of_unit.sqrt();
+        if recovers || observed > RECOVERED * expected.min(pace.between.0) {
+            self.pace.recovered();
+            return None;
+        }
+        if tail.surprise() < bar || observed > FALL * expected {
+            return None;
+        }
+        self.pace.fell();
+        self.hours.said(Some(tail.surprise()));
+        if !self.fell.tell(hour.end(), tail.surprise(), HOUR) {
+            return None;
+        }
+        let title = rate_title(key, "fewer", hour, observed, expected);
+        let effect = observed.max(0.5) / expected.max(0.5);
+        let (kind, severity, interval) = (Kind::PatternRateDown, Severity::Critical, pace.interval());
+        Some(self.draft(key, id, kind, hour, tail, effect, observed, interval, severity, title))
+    }
+
+    fn told(&mut self, draft: &PatternDraft) -> &mut Told {
+        if draft.finding.kind == Kind::PatternRateUp { &mut self.rose } else { &mut self.fell }
     }
 
     /// Judges the hour. What a shorter roll-up in it has said already is not said again.
@@ -219,12 +335,16 @@ impl Pattern {
         key: &ServiceKey,
         id: TemplateId,
         hour: Window,
+        patterns: usize,
         report: &mut Report,
     ) -> Option<PatternDraft> {
         let closed = self.hours.close(hour.start >= self.first)?;
         let yesterday = Some(closed.yesterday);
-        let draft = self.judge_rate(key, id, hour, closed.count, closed.verdict, yesterday, report)?;
-        (closed.said < draft.finding.surprise.min(SURE)).then_some(draft)
+        let draft =
+            self.judge_rate(key, id, hour, closed.count, closed.verdict, yesterday, patterns, report)?;
+        let surprise = draft.finding.surprise;
+        (closed.said < surprise.min(SURE) && self.told(&draft).tell(hour.end(), surprise, HOUR))
+            .then_some(draft)
     }
 
     /// `yesterday`: the count at the same time a day before. What goes with the day is no deviation, so then a rise
@@ -238,6 +358,7 @@ impl Pattern {
         count: u64,
         verdict: foreshock_stats::Verdict,
         yesterday: Option<u32>,
+        patterns: usize,
         report: &mut Report,
     ) -> Option<PatternDraft> {
         if !verdict.learned.is_ready() {
@@ -247,26 +368,21 @@ impl Pattern {
         report.tested(&key.0, Kind::PatternRateUp, seconds, 1);
         report.tested(&key.0, Kind::PatternRateDown, seconds, 1);
         let (observed, mean) = (count as f64, verdict.mean);
+        let bar = window_bar(patterns, window.length);
         let floor = if self.level >= ERROR_LEVEL { RISE_ERRORS } else { RISE_LINES };
         let yesterday = yesterday.map_or(mean, f64::from);
         let (low, high) = (mean.min(yesterday), mean.max(yesterday));
         let rose = observed >= RISE * high && observed - high >= floor;
         let fell = low >= FALL_FROM && observed <= FALL * low;
-        let (kind, tail, word) = if rose && verdict.up.surprise() >= LEAST_SURPRISE {
+        let (kind, tail, word) = if rose && verdict.up.surprise() >= bar {
             (Kind::PatternRateUp, verdict.up, "more")
-        } else if fell && verdict.down.surprise() >= LEAST_SURPRISE {
+        } else if fell && verdict.down.surprise() >= bar {
             (Kind::PatternRateDown, verdict.down, "fewer")
         } else {
             return None;
         };
         let sustained = window.length >= TEN_MINUTES || kind == Kind::PatternRateUp;
-        let title = format!(
-            "{} writes {word} lines than usual in {}: {} instead of about {}",
-            key.1,
-            span(window.length.as_secs_f64()),
-            number(observed),
-            number(mean),
-        );
+        let title = rate_title(key, word, window, observed, mean);
         let severity = if sustained { Severity::Critical } else { Severity::Warning };
         let effect = observed.max(0.5) / mean.max(0.5);
         Some(self.draft(key, id, kind, window, tail, effect, observed, verdict.expected, severity, title))
@@ -278,18 +394,17 @@ impl Pattern {
         key: &ServiceKey,
         id: TemplateId,
         minute: Window,
+        patterns: usize,
         report: &mut Report,
     ) -> Option<PatternDraft> {
-        if self.regularity.period_secs() < RARE_ENOUGH {
+        // What comes at any time is missed by its count.
+        if self.regularity.period_secs() < RARE_ENOUGH || !self.regularity.is_regular() {
             return None;
         }
         let overdue = self.regularity.overdue(minute.end().as_secs_f64());
-        if !overdue.learned.is_ready() {
-            return None;
-        }
         let seconds = overdue.mean_secs.clamp(60.0, 1e9) as u32;
         report.tested(&key.0, Kind::Silence, seconds, 1);
-        if overdue.tail.surprise() < LEAST_SURPRISE {
+        if overdue.tail.surprise() < bar(patterns as f64 * 86_400.0 / overdue.mean_secs.max(60.0)) {
             return None;
         }
         let title = format!(
@@ -332,7 +447,7 @@ impl Pattern {
         let draft =
             Draft { key, kind, series: &series, window, tail, effect, observed, expected, severity, title };
         let mut finding = draft.finish();
-        finding.evidence.extend(self.example.iter().map(|example| evidence(key, example)));
+        finding.evidence.extend(self.shown().map(|example| evidence(key, example)));
         PatternDraft { id, finding, harm_by_level: self.level >= 13 }
     }
 }
@@ -353,6 +468,16 @@ impl PatternDraft {
         debug_assert_eq!(finding.service, key.1);
         finding
     }
+}
+
+fn rate_title(key: &ServiceKey, word: &str, window: Window, observed: f64, expected: f64) -> String {
+    format!(
+        "{} writes {word} lines than usual in {}: {} instead of about {}",
+        key.1,
+        span(window.length.as_secs_f64()),
+        number(observed),
+        number(expected),
+    )
 }
 
 /// A template's id as people and findings have it: 16 hexadecimal digits.

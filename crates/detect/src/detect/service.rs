@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::Table;
 use foreshock_model::{Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto};
-use foreshock_stats::{Novelty, Shown, Tail};
+use foreshock_stats::{Novelty, Pace, Shown, Tail};
 use foreshock_template::{Miner, MinerLimits, Outcome, TemplateId};
 use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
-    draft::{Draft, evidence},
+    draft::{Draft, HOUR, TEN_MINUTES, evidence, window_bar},
     errors::ErrorWatch,
     merged::{Example, Merged, MergedShape},
     operations::Operations,
@@ -50,6 +50,8 @@ pub(super) struct ServiceState {
     templates: Table<u64, TemplateId>,
     patterns: BTreeMap<TemplateId, Pattern>,
     novelty: Novelty,
+    /// How much the counts of its patterns vary, as a rule.
+    dispersion: Option<f64>,
     lines: ErrorWatch,
     operations: Operations,
     sources: Sources,
@@ -68,6 +70,7 @@ impl ServiceState {
             templates: Table::default(),
             patterns: BTreeMap::new(),
             novelty: Novelty::default(),
+            dispersion: None,
             lines: ErrorWatch::default(),
             operations: Operations::default(),
             sources: Sources::default(),
@@ -305,8 +308,9 @@ impl ServiceState {
     /// Judges what is judged a minute. The service's first minute is only a part of one.
     pub(super) fn close_minute(&mut self, key: &ServiceKey, minute: Window, report: &mut Report) {
         let whole = minute.start >= self.since;
+        let patterns = self.patterns.len();
         for (id, pattern) in &mut self.patterns {
-            if let Some(draft) = pattern.close_minute(key, *id, minute, report) {
+            if let Some(draft) = pattern.close_minute(key, *id, minute, patterns, report) {
                 report.findings.push(draft.finish(key, &self.miner));
             }
         }
@@ -317,10 +321,31 @@ impl ServiceState {
         self.sources.close_minute(key, minute, report);
     }
 
-    /// Judges what is judged in ten minutes.
+    /// Judges what is judged in ten minutes, and every ten minutes the hour before.
     pub(super) fn close_ten_minutes(&mut self, key: &ServiceKey, ten: Window, report: &mut Report) {
+        let of = (self.patterns.len(), self.patterns.values().map(Pattern::share_of_ten_minutes).sum());
         for (id, pattern) in &mut self.patterns {
-            if let Some(draft) = pattern.close_ten_minutes(key, *id, ten, report) {
+            if let Some(draft) = pattern.close_ten_minutes(key, *id, ten, of, report) {
+                report.findings.push(draft.finish(key, &self.miner));
+            }
+        }
+        self.judge_slumps(key, ten, report);
+    }
+
+    fn judge_slumps(&mut self, key: &ServiceKey, ten: Window, report: &mut Report) {
+        let usual = self.dispersion;
+        let judged = self.patterns.iter_mut();
+        let hours: Vec<(TemplateId, Pace)> =
+            judged.filter_map(|(id, pattern)| Some((*id, pattern.judge_hour(usual)?))).collect();
+        let mut dispersions: Vec<f64> = hours.iter().map(|(_, pace)| pace.dispersion).collect();
+        dispersions.sort_by(f64::total_cmp);
+        self.dispersion = dispersions.get(dispersions.len() / 2).copied().filter(|_| dispersions.len() >= 4);
+        report.tested(&key.0, Kind::PatternRateDown, 600, hours.len() as u64);
+        let bar = window_bar(hours.len(), TEN_MINUTES);
+        let hour = Window { start: ten.end().minus(HOUR), length: HOUR };
+        for (id, pace) in hours {
+            let Some(pattern) = self.patterns.get_mut(&id) else { continue };
+            if let Some(draft) = pattern.judge_slump(key, id, hour, &pace, bar) {
                 report.findings.push(draft.finish(key, &self.miner));
             }
         }
@@ -328,8 +353,9 @@ impl ServiceState {
 
     /// Judges what is judged in an hour: what burns too slowly for the shorter roll-ups.
     pub(super) fn close_hour(&mut self, key: &ServiceKey, hour: Window, report: &mut Report) {
+        let patterns = self.patterns.len();
         for (id, pattern) in &mut self.patterns {
-            if let Some(draft) = pattern.close_hour(key, *id, hour, report) {
+            if let Some(draft) = pattern.close_hour(key, *id, hour, patterns, report) {
                 report.findings.push(draft.finish(key, &self.miner));
             }
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
-    draft::{Draft, LEAST_SURPRISE, span},
+    draft::{Draft, bar, span},
     merged::Merged,
     report::Report,
 };
@@ -19,6 +19,9 @@ const BURST_SECONDS: f32 = 45.0;
 const SHORTEST_SECONDS: f64 = 120.0;
 /// Instances watched a service. Those beyond are not missed one by one, the service still is.
 const INSTANCES: usize = 1_000;
+/// A silence is told again after so long, and after this share of how long it lasts: an incident stays open meanwhile.
+const AGAIN: Duration = Duration::from_secs(240);
+const AGAIN_SHARE: u32 = 8;
 /// An instance that began this long before another fell silent, or later, took its place.
 const REPLACED_WITHIN: Duration = Duration::from_secs(600);
 /// An instance that was silent for this many of its periods is gone: scaled down or replaced.
@@ -41,6 +44,8 @@ struct Heard {
     last: Timestamp,
     windows: Regularity,
     bursts: Regularity,
+    /// Until when its silence was told last.
+    told: Timestamp,
 }
 
 impl Default for Heard {
@@ -50,6 +55,7 @@ impl Default for Heard {
             last: Timestamp::default(),
             windows: Regularity::new(0.0),
             bursts: Regularity::new(BURST_SECONDS),
+            told: Timestamp::default(),
         }
     }
 }
@@ -94,7 +100,7 @@ impl Sources {
 
     /// Judges who is overdue.
     pub(super) fn close_minute(&mut self, key: &ServiceKey, minute: Window, report: &mut Report) {
-        let silent = judge(&self.service, key, "", minute, Severity::Critical, report);
+        let silent = judge(&mut self.service, key, "", minute, 1, Severity::Critical, report);
         let now = minute.end().as_secs_f64();
         let newest = self.instances.values().map(|heard| heard.first).max().unwrap_or_default();
         self.instances.retain(|_, heard| {
@@ -109,18 +115,20 @@ impl Sources {
         if silent || self.instances.len() < 2 {
             return;
         }
-        for (instance, heard) in &self.instances {
-            judge(heard, key, instance, minute, Severity::Warning, report);
+        let among = self.instances.len();
+        for (instance, heard) in &mut self.instances {
+            judge(heard, key, instance, minute, among, Severity::Warning, report);
         }
     }
 }
 
-/// Reports a silence. Returns whether there is one.
+/// Reports a silence, one of so many that are watched. Returns whether there is one.
 fn judge(
-    heard: &Heard,
+    heard: &mut Heard,
     key: &ServiceKey,
     instance: &str,
     minute: Window,
+    among: usize,
     severity: Severity,
     report: &mut Report,
 ) -> bool {
@@ -129,15 +137,27 @@ fn judge(
         return false;
     }
     report.tested(&key.0, Kind::Silence, overdue.mean_secs.clamp(60.0, 1e9) as u32, 1);
-    if overdue.tail.surprise() < LEAST_SURPRISE || overdue.silence_secs < SHORTEST_SECONDS {
+    let bar = bar(among as f64 * 86_400.0 / overdue.mean_secs.max(60.0));
+    if overdue.tail.surprise() < bar || overdue.silence_secs < SHORTEST_SECONDS {
         return false;
     }
+    let again = AGAIN.max(Duration::from_secs_f64(overdue.silence_secs) / AGAIN_SHARE);
+    if heard.told >= heard.last && minute.end().since(heard.told) < again {
+        return true;
+    }
+    // An incident is over when three windows of what it was judged on brought nothing, so the window is as long as the
+    // silence goes untold.
+    let window = match heard.told >= heard.last {
+        true => Window { start: heard.told, length: minute.end().since(heard.told) },
+        false => minute,
+    };
+    heard.told = minute.end();
     let who = if instance.is_empty() { key.1.to_string() } else { format!("{} on {instance}", key.1) };
     let draft = Draft {
         key,
         kind: Kind::Silence,
         series: if instance.is_empty() { "service" } else { instance },
-        window: minute,
+        window,
         tail: overdue.tail,
         effect: overdue.silence_secs / overdue.mean_secs.max(1.0),
         observed: overdue.silence_secs,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use foreshock_model::{Timestamp, proto};
+use foreshock_model::{Timestamp, fingerprint64, proto};
 use foreshock_otlp::views::{self, LogRecord};
 use foreshock_template::{Continuation, Level, Parameter, Shaper, SourceFormat, TraceFingerprint};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,8 @@ struct SourceLines {
     head: Option<(ShapeId, Timestamp)>,
     /// The time of the last line.
     last: Timestamp,
+    /// The host that a line named last, its hash, and the source that its lines are of.
+    host: Option<(u64, SourceId)>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -112,6 +114,9 @@ struct Run<'a> {
 
 /// A line that was read, ready to be counted.
 struct Read<'a> {
+    /// The resource it came with, by which what its lines teach is kept.
+    resource: SourceId,
+    /// The instance that wrote it: the host that it names, or the resource.
     source: SourceId,
     place: Place,
     timed: Timed,
@@ -178,13 +183,13 @@ impl LogFold {
         record: &LogRecord<'_>,
         out: &mut Outputs<proto::Summaries>,
     ) {
-        let (input, source) = (run.input, run.source);
+        let (input, resource) = (run.input, run.source);
         // Borrowed where the body is text, as it mostly is.
         let text = record.body.to_text();
         let line: &str = &text;
         let nanos = |time: Option<Timestamp>| time.map_or(0, Timestamp::nanos);
         let (own, observed) = (nanos(record.time), nanos(record.observed));
-        let lines = &mut self.lines[source as usize];
+        let lines = &mut self.lines[resource as usize];
         let continues = lines.continuation.is_continuation(line);
         let hint = if own != 0 { own } else { input.received.nanos() };
         let parsed = lines.format.parse(line, hint);
@@ -197,14 +202,20 @@ impl LogFold {
         let level = Level::from_severity_number(record.severity_number)
             .or_else(|| Level::from_word(record.severity_text))
             .or(parsed.level);
-        let read = Read { source, place, timed, level, line };
+        let source = match parsed.host {
+            Some(host) => lines.source_of(host, resource, core),
+            // Of a stack trace the lines behind the first name no host.
+            None if continues => lines.host.map_or(resource, |(_, source)| source),
+            None => resource,
+        };
+        let read = Read { resource, source, place, timed, level, line };
         if continues && lines.head.is_some() {
             self.count_continuation(&read);
         } else {
             let shape = self.count_line(core, run, &read, parsed.content, out);
             self.note_step(core, run, &read, record, parsed.content, shape);
         }
-        if let (Some(told), Some((shape, _))) = (&mut self.told, self.lines[source as usize].head) {
+        if let (Some(told), Some((shape, _))) = (&mut self.told, self.lines[resource as usize].head) {
             told.push(LineRead { shape, time, severity: level.map_or(0, severity_number) as u8, continues });
         }
         if let Some(due) = core.record_passed(time) {
@@ -213,7 +224,7 @@ impl LogFold {
     }
 
     fn count_continuation(&mut self, read: &Read<'_>) {
-        let lines = &mut self.lines[read.source as usize];
+        let lines = &mut self.lines[read.resource as usize];
         lines.trace.feed(read.line);
         let trace = lines.trace.finish().unwrap_or(0);
         let window = self.windows.at(read.place.window);
@@ -262,7 +273,7 @@ impl LogFold {
         };
         let error = read.level.is_some_and(|level| level >= Level::Error);
         self.windows.at(read.place.window).count(id, read, error, core);
-        let lines = &mut self.lines[read.source as usize];
+        let lines = &mut self.lines[read.resource as usize];
         lines.head = Some((id, read.place.window));
         lines.trace = TraceFingerprint::default();
         id
@@ -292,7 +303,7 @@ impl LogFold {
             SessionKey::Found => match trace_id(record.trace_id, &mut hex) {
                 Some(trace) => Some(trace),
                 None => {
-                    let keys = &mut self.lines[read.source as usize].keys;
+                    let keys = &mut self.lines[read.resource as usize].keys;
                     keys.find(self.events.candidates(shape), content, parameters, shape)
                 }
             },
@@ -300,7 +311,7 @@ impl LogFold {
         };
         let Some(key) = key.map(cut) else { return };
         let event = if is_parameter(key, content, parameters) {
-            let detail = self.lines[read.source as usize].detail.of(shape, key, content, parameters);
+            let detail = self.lines[read.resource as usize].detail.of(shape, key, content, parameters);
             self.events.event(shape, detail)
         } else {
             // The key is a word, or a piece of one: each session would have events of its own.
@@ -309,8 +320,9 @@ impl LogFold {
             self.shaper.write_tokens(&mut text);
             self.events.event_of_text(text)
         };
+        // In the order of the resource: of lines at one time those of its hosts may be in turn.
         let step = Step {
-            source: read.source,
+            source: read.resource,
             key,
             event,
             time: read.timed.time,
@@ -394,6 +406,22 @@ impl LogFold {
             sum.steps += folded.steps;
         }
         summaries
+    }
+}
+
+impl SourceLines {
+    /// The source that a line is of that names `host`; mostly the one before named the same.
+    fn source_of(&mut self, host: &str, resource: SourceId, core: &mut Core) -> SourceId {
+        let hash = fingerprint64(host.as_bytes());
+        if let Some((last, source)) = self.host
+            && last == hash
+        {
+            return source;
+        }
+        let limit = core.config.limits.sources;
+        let source = core.sources.host(resource, host, hash, limit).unwrap_or(resource);
+        self.host = Some((hash, source));
+        source
     }
 }
 

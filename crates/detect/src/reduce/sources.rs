@@ -14,8 +14,10 @@ pub(super) type ServiceId = u32;
 
 /// The source that all are folded into that are over the limit.
 const OTHER: &str = "other";
+/// Hosts told apart in the lines of one resource. Lines of those beyond count as the resource's own.
+const HOSTS_A_RESOURCE: u16 = 1_000;
 
-/// One instance that sends telemetry.
+/// One instance that sends telemetry: a resource, or a host that the lines of one name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Source {
     pub(super) service: ServiceId,
@@ -23,6 +25,8 @@ pub(super) struct Source {
     pub(super) version: Box<str>,
     /// Tells it from every other instance, in any partitioning.
     pub(super) identity: u64,
+    /// Hosts told apart in its lines.
+    hosts: u16,
 }
 
 impl Source {
@@ -56,6 +60,8 @@ pub(super) struct Sources {
     /// By hash of tenant and the resource's bytes as they came.
     by_bytes: Table<u64, SourceId>,
     by_service: Table<u128, ServiceId>,
+    /// By resource and hash of the host that its line names.
+    by_host: Table<(SourceId, u64), SourceId>,
     /// Times resources were met that were over the limit, by the service that stands for them.
     folded: BTreeMap<ServiceId, u64>,
 }
@@ -91,10 +97,38 @@ impl Sources {
             instance: identity.instance().into(),
             version: version.into(),
             identity: fingerprint64(&key.0),
+            hosts: 0,
         };
         let id = self.push(source);
         self.by_bytes.insert(bytes, id);
         id
+    }
+
+    /// The source that a line is of that names `host`, whose hash is `hash`, and came with the resource `of`: one that gathers the lines of many
+    /// hosts, as syslog does, is not the one that falls silent. `None` where one more would be too many.
+    pub(super) fn host(&mut self, of: SourceId, host: &str, hash: u64, limit: u32) -> Option<SourceId> {
+        if let Some(id) = self.by_host.get(&(of, hash)) {
+            return Some(*id);
+        }
+        let resource = self.sources.get_mut(of as usize)?;
+        if *resource.instance == *host {
+            self.by_host.insert((of, hash), of);
+            return Some(of);
+        }
+        if resource.hosts >= HOSTS_A_RESOURCE || self.by_host.len() + self.by_bytes.len() >= limit as usize {
+            return None;
+        }
+        resource.hosts += 1;
+        let source = Source {
+            service: resource.service,
+            instance: host.into(),
+            version: resource.version.clone(),
+            identity: resource.identity.rotate_left(23) ^ hash,
+            hosts: 0,
+        };
+        let id = self.push(source);
+        self.by_host.insert((of, hash), id);
+        Some(id)
     }
 
     /// The source of a tenant that stands for all that are over the limit.
@@ -104,7 +138,8 @@ impl Sources {
             return *id;
         }
         let service = self.service(tenant, OTHER.into(), outputs);
-        let id = self.push(Source { service, instance: OTHER.into(), version: "".into(), identity: key });
+        let (instance, version) = (OTHER.into(), "".into());
+        let id = self.push(Source { service, instance, version, identity: key, hosts: 0 });
         self.by_bytes.insert(key, id);
         id
     }
