@@ -21,6 +21,7 @@ help:
 	@echo "make lint     format, clippy, cargo deny"
 	@echo "make bench    measure"
 	@echo "make bench-templates  measure templates of raw lines, beside Drain3"
+	@echo "make bench-quality  what the log detectors find in labelled logs"
 	@echo "make bench-kafka  measure on a real Apache Kafka"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
 	@echo "make chaos-kafka kill, hold and cut off its services and three brokers of Kafka under load (KILLS=number)"
@@ -103,6 +104,11 @@ LOGHUB ?= ../shared/data/loghub
 bench-templates: tools
 	$(CARGO) build --release --locked -p foreshock-benches --bin templates
 	$(TARGET)/release/templates --loghub $(LOGHUB) --python "$$(benches/templates/tools)" $(TEMPLATES)
+
+# What the log detectors find, scored; QUALITY passes options on.
+.PHONY: bench-quality
+bench-quality: bench-build
+	python3 benches/quality --foreshock $(FORESHOCK) --shared $(or $(SHARED),../shared) $(QUALITY)
 
 # About eight minutes and up to 20 GB of disk for 100 kills.
 chaos: bench-build

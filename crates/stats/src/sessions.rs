@@ -168,9 +168,10 @@ impl Counts {
         }
     }
 
-    /// Sessions whose count is as rare as `bucket`'s or rarer; `without` of them have none.
+    /// Sessions whose count is as rare as `bucket`'s or rarer, that of the session in question among them; `without` of
+    /// them have none. So a count never seen is as rare as those seen once (as Good and Turing have it).
     fn as_rare(&self, bucket: u8, without: u32) -> u32 {
-        let seen = if bucket == 0 { without } else { self.of(bucket) };
+        let seen = if bucket == 0 { without } else { self.of(bucket) } + 1;
         let rare = self.buckets.iter().map(|(_, n)| *n).filter(|n| *n <= seen).sum::<u32>();
         rare + if without <= seen { without } else { 0 }
     }
