@@ -23,7 +23,7 @@ use class::{ACTIVE, BREAK, Classes, DELIMITER, DIGIT, DOT, Seen};
 use memo::Memo;
 use text::{BLOCK, Text};
 
-use crate::timestamp;
+use crate::timestamp::{self, Around};
 
 /// Tokens of a shape at most; what follows is one `<rest>`.
 pub const MAX_TOKENS: usize = 128;
@@ -309,7 +309,7 @@ impl Walk<'_> {
         let length = *at - start;
         if (3..=4).contains(&length)
             && self.s[start].is_ascii_uppercase()
-            && let Some(stamp) = timestamp::read(self.s, start, 0)
+            && let Some(stamp) = timestamp::read(self.s, start, Around::NOTHING)
         {
             *at = stamp.end;
             self.lift(ParameterKind::Time, start, stamp.end);

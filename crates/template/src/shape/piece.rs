@@ -8,7 +8,7 @@ use super::{
     name, number,
     spelling::{self, Spelling},
 };
-use crate::timestamp;
+use crate::timestamp::{self, Around};
 
 impl Walk<'_> {
     /// Writes the token at `start`, whose end is first taken to be `at`; a quotation or a date in it may move that
@@ -181,7 +181,7 @@ impl Walk<'_> {
             }
             self.looked_beyond |= chunk[0].is_ascii_digit();
             if chunk[0].is_ascii_digit()
-                && let Some(stamp) = timestamp::read(s, start, 0)
+                && let Some(stamp) = timestamp::read(s, start, Around::NOTHING)
                 && stamp.spelling != timestamp::Spelling::Epoch
                 && !s.get(stamp.end).is_some_and(|b| b.is_ascii_alphanumeric())
             {
