@@ -143,7 +143,12 @@ impl<'a> Header<'a, '_> {
                 self.line.shows = stamp.shows;
                 self.at = stamp.end;
                 if bracketed {
-                    if matches!(self.s.get(stamp.end), Some(b']' | b')' | b'"')) {
+                    let closing = match self.s[at] {
+                        b'[' => b']',
+                        b'(' => b')',
+                        mark => mark,
+                    };
+                    if self.s.get(stamp.end) == Some(&closing) {
                         self.at += 1;
                     } else {
                         self.in_bracket = true;
