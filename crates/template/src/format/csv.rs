@@ -1,4 +1,5 @@
-//! Rows of values between commas or semicolons, one of the first a time: `2024-03-05 11:22:33,web1,INFO,"order placed",7`.
+//! Rows of values between commas, semicolons or upright strokes, one of the first a time:
+//! `2024-03-05 11:22:33,web1,INFO,"order placed",7`.
 
 use std::ops::Range;
 
@@ -30,10 +31,10 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
         let end = match found {
             Some(found) => found.end,
             None if is_quoted => closing(s, start)?,
-            None => s[at..].iter().position(|b| matches!(b, b',' | b';')).map_or(s.len(), |n| at + n),
+            None => s[at..].iter().position(|b| is_mark(*b)).map_or(s.len(), |n| at + n),
         };
         let next = end + usize::from(is_quoted);
-        if next < s.len() && !matches!(s[next], b',' | b';') {
+        if next < s.len() && !is_mark(s[next]) {
             return None;
         }
         // Behind a comma of free text stands a blank.
@@ -47,7 +48,10 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
                 level = level.or_else(|| Level::from_bytes(value));
                 let blanks = value.iter().filter(|b| **b == b' ').count();
                 let has_letters = value.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80);
-                if blanks > 0 && has_letters && message.as_ref().is_none_or(|(most, _)| blanks > *most) {
+                // Between strokes the message is the last value.
+                let is_last = s[at.saturating_sub(1)] == b'|' && next >= s.len();
+                let is_longer = blanks > 0 && message.as_ref().is_none_or(|(most, _)| blanks > *most);
+                if has_letters && (is_longer || is_last) {
                     message = Some((blanks, start..end));
                 }
             }
@@ -70,10 +74,15 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
     })
 }
 
+/// What parts values.
+pub(super) fn is_mark(b: u8) -> bool {
+    matches!(b, b',' | b';' | b'|')
+}
+
 /// A time that is the whole value.
 fn time_at(s: &[u8], start: usize, around: Around<'_>) -> Option<Stamp> {
     let stamp = timestamp::read(s, start, around)?;
-    let closed = matches!(s.get(stamp.end), Some(b',' | b';' | b'"'));
+    let closed = s.get(stamp.end).is_some_and(|b| is_mark(*b) || *b == b'"');
     (closed && stamp.spelling != Spelling::Date).then_some(stamp)
 }
 

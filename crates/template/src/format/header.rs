@@ -97,7 +97,7 @@ impl<'a> Header<'a, '_> {
 
     /// Whether a value of a row ends at `at`: behind a comma of free text stands a blank.
     fn is_delimited(&self, at: usize) -> bool {
-        matches!(self.s.get(at..at + 2), Some([b',' | b';', next]) if *next != b' ')
+        matches!(self.s.get(at..at + 2), Some([mark, next]) if csv::is_mark(*mark) && *next != b' ')
     }
 
     /// Whether the line begins with values of a row.

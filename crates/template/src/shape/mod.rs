@@ -5,6 +5,7 @@
 
 mod class;
 mod kind;
+mod list;
 mod memo;
 mod name;
 mod number;
@@ -152,7 +153,9 @@ impl Walk<'_> {
                 _ => self.classes.token(start),
             };
             at = token_end;
-            let lifted = if self.is_word(start, token_end, seen) {
+            let lifted = if self.list(start, &mut at) {
+                true
+            } else if self.is_word(start, token_end, seen) {
                 if token_end - start <= MAX_UNIT_BYTES && self.join_unit(text_end, start, token_end) {
                     at = self.skip_breaks(at);
                     if self.drop_repeated_size(before.unwrap_or(0)) {
