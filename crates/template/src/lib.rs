@@ -19,9 +19,10 @@ mod miner;
 mod shape;
 mod timestamp;
 mod trace;
+mod zone;
 
 pub use continuation::Continuation;
-pub use format::{Format, Line, SourceFormat};
+pub use format::{Details, Format, Line, SourceFormat};
 pub use known::KnownShapes;
 pub use level::Level;
 pub use mask::{MAX_MASKED_BYTES, mask_secrets};
@@ -30,3 +31,4 @@ pub use shape::{
     MAX_CONTENT_BYTES, MAX_PARAMETERS, MAX_TOKENS, Parameter, ParameterKind, Shape, ShapeHash, Shaper,
 };
 pub use trace::TraceFingerprint;
+pub use zone::Zone;

@@ -127,6 +127,14 @@ mod tests {
                 "goroutine 1 [running]:\nmain.pick(0xc00001, 0x3)\n\t/app/main.go:12 +0x1d",
                 "goroutine 7 [running]:\nmain.pick(0xc00002, 0x4)\n\t/app/main.go:13 +0x1f",
             ),
+            (
+                "System.ArgumentException: a\n   at Shop.Cart.Add(Item item) in C:\\src\\Cart.cs:line 12\n   at Shop.Main()",
+                "System.ArgumentException: b\n   at Shop.Cart.Add(Item item) in C:\\src\\Cart.cs:line 99\n   at Shop.Main()",
+            ),
+            (
+                "TypeError: a\n    at pick (/app/cart.js:3:9)\n    at /app/index.js:7:1\n    at async main (/app/index.js:1:2)",
+                "TypeError: b\n    at pick (/app/cart.js:4:19)\n    at /app/index.js:8:11\n    at async main (/app/index.js:9:9)",
+            ),
             ("   0: shop::pick::h0123456789abcdef", "   3: shop::pick::hfedcba9876543210"),
         ] {
             assert_eq!(fingerprint(one), fingerprint(other), "{one}");

@@ -1,9 +1,12 @@
 //! Access logs in the common and combined format: `host ident user [dd/Mon/yyyy:hh:mm:ss zone] "request" status ...`.
 
 use super::{Format, Line};
-use crate::{Level, timestamp};
+use crate::{
+    Level,
+    timestamp::{self, Around},
+};
 
-pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
+pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
     let s = text.as_bytes();
     let head = &s[..s.len().min(160)];
     let open = memchr::memchr(b'[', head)?;
@@ -11,13 +14,20 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
     if open < 4 || s.get(open + 3) != Some(&b'/') || s.get(open + 7) != Some(&b'/') {
         return None;
     }
-    let stamp = timestamp::read(s, open + 1, hint)?;
+    let stamp = timestamp::read(s, open + 1, around)?;
     if s.get(stamp.end) != Some(&b']') {
         return None;
     }
     let content = text.get(stamp.end + 1..)?.trim_start();
     let host = text[..open].split(' ').next();
-    Some(Line { time: stamp.ns, level: level(content), host, logger: None, content, format: Format::Access })
+    Some(Line {
+        time: stamp.ns,
+        level: level(content),
+        host,
+        content,
+        format: Format::Access,
+        ..Line::default()
+    })
 }
 
 /// By the status after the quoted request: 5xx is an error of the server, 4xx one of the client.

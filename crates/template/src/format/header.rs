@@ -5,21 +5,23 @@
 //! the message is never taken for one of the header.
 
 use super::{
-    Format, HEADER_BYTES, Line,
+    Format, HEADER_BYTES, Line, csv,
     tail::{self, Tail, separators},
     token::{COLON, Token, blanks},
 };
 use crate::{
     Level,
-    timestamp::{self, Spelling, Stamp},
+    timestamp::{self, Around, Spelling, Stamp},
 };
 
 /// Tokens before the time at most.
 const BEFORE_TIME: usize = 4;
 /// Tokens between time and level at most.
 const BEFORE_LEVEL: usize = 9;
+/// The first value of a row is no longer, in bytes.
+const FIRST_VALUE_BYTES: usize = 48;
 
-pub(super) fn read(text: &str, hint: u64) -> Line<'_> {
+pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Line<'a> {
     let whole = text.as_bytes();
     let mut header = Header {
         text,
@@ -27,16 +29,22 @@ pub(super) fn read(text: &str, hint: u64) -> Line<'_> {
         line: Line::default(),
         at: 0,
         in_bracket: false,
+        around,
     };
     header.priority();
-    if let Some(line) = header.syslog_5424(hint) {
+    if let Some(line) = header.syslog_5424() {
         return line;
     }
-    match header.time(hint) {
+    match header.time() {
         Some(spelling) => {
+            if header.is_delimited(header.at)
+                && let Some(line) = csv::read(text, around)
+            {
+                return line;
+            }
             header.line.format = Format::Header;
             if !header.syslog_tag(spelling) {
-                header.level(hint);
+                header.level();
             } else {
                 header.inner_level();
             }
@@ -45,12 +53,20 @@ pub(super) fn read(text: &str, hint: u64) -> Line<'_> {
             header.line.format = Format::Syslog;
             header.syslog_tag(Spelling::Clock);
         }
-        None => header.level_first(hint),
+        None => {
+            header.level_first();
+            if header.line.format == Format::Plain
+                && header.has_values()
+                && let Some(line) = csv::read(text, around)
+            {
+                return line;
+            }
+        }
     }
     header.finish()
 }
 
-pub(super) struct Header<'a> {
+pub(super) struct Header<'a, 'b> {
     pub(super) text: &'a str,
     /// The stretch that is searched.
     pub(super) s: &'a [u8],
@@ -59,9 +75,10 @@ pub(super) struct Header<'a> {
     pub(super) at: usize,
     /// The time stood behind a `[` that did not close after it.
     pub(super) in_bracket: bool,
+    pub(super) around: Around<'b>,
 }
 
-impl<'a> Header<'a> {
+impl<'a> Header<'a, '_> {
     pub(super) fn slice(&self, from: usize, to: usize) -> &'a str {
         self.text.get(from..to).unwrap_or("")
     }
@@ -72,27 +89,73 @@ impl<'a> Header<'a> {
         if self.line.content.is_empty() && self.line.format == Format::Plain {
             self.line.content = self.text;
         }
+        if self.line.format != Format::Plain && self.line.content.starts_with('%') {
+            self.mnemonic();
+        }
         self.line
     }
 
+    /// Whether a value of a row ends at `at`: behind a comma of free text stands a blank.
+    fn is_delimited(&self, at: usize) -> bool {
+        matches!(self.s.get(at..at + 2), Some([mark, next]) if csv::is_mark(*mark) && *next != b' ')
+    }
+
+    /// Whether the line begins with values of a row.
+    fn has_values(&self) -> bool {
+        let head = &self.s[..self.s.len().min(FIRST_VALUE_BYTES)];
+        memchr::memchr2(b',', b';', head).is_some_and(|at| self.is_delimited(at))
+    }
+
+    /// The level in what a router's message begins with: `%LINK-3-UPDOWN: `.
+    fn mnemonic(&mut self) {
+        let token = Token::at(self.line.content.as_bytes(), 0);
+        let Some(name) = token.bytes.strip_prefix(b"%").and_then(|name| name.strip_suffix(b":")) else {
+            return;
+        };
+        let is_name = |part: &[u8]| {
+            let is_of_name = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
+            !part.is_empty() && part.iter().all(is_of_name)
+        };
+        let mut parts = name.rsplitn(3, |b| *b == b'-');
+        if let (Some(event), Some([digit @ b'0'..=b'7']), Some(facility)) =
+            (parts.next(), parts.next(), parts.next())
+            && is_name(event)
+            && facility.split(|b| *b == b'-').all(is_name)
+        {
+            self.line.level = Some(Level::from_syslog(digit - b'0'));
+            self.line.logger = self.line.content.get(1..=facility.len());
+        }
+    }
+
     /// Finds the time at the front, or behind a few tokens that are no words. Moves behind it.
-    fn time(&mut self, hint: u64) -> Option<Spelling> {
+    fn time(&mut self) -> Option<Spelling> {
         let mut at = self.at;
         for token in 0..BEFORE_TIME {
             at = blanks(self.s, at);
-            let bracketed = matches!(self.s.get(at), Some(b'[' | b'('));
-            let from = if bracketed { at + 1 } else { at };
-            if let Some(stamp) = timestamp::read(self.s, from, hint)
+            let bracketed = matches!(self.s.get(at), Some(b'[' | b'(' | b'"'));
+            // A router marks a clock that is not set.
+            let marked = matches!(self.s.get(at..at + 2), Some([b'*' | b'.', b'A'..=b'Z']));
+            let from = if bracketed || marked { at + 1 } else { at };
+            if let Some(stamp) = timestamp::read(self.s, from, self.around)
                 && self.is_header_time(&stamp, token)
             {
                 self.line.time = stamp.ns;
+                self.line.shows = stamp.shows;
                 self.at = stamp.end;
                 if bracketed {
-                    if matches!(self.s.get(stamp.end), Some(b']' | b')')) {
+                    let closing = match self.s[at] {
+                        b'[' => b']',
+                        b'(' => b')',
+                        mark => mark,
+                    };
+                    if self.s.get(stamp.end) == Some(&closing) {
                         self.at += 1;
                     } else {
                         self.in_bracket = true;
                     }
+                }
+                if self.s[self.at..].starts_with(b": ") {
+                    self.at += 1;
                 }
                 if stamp.spelling == Spelling::Epoch || stamp.spelling == Spelling::Date {
                     self.second_time();
@@ -124,7 +187,7 @@ impl<'a> Header<'a> {
     fn time_in_words(&self, mut at: usize, tokens: usize) -> Option<Stamp> {
         for _ in 0..tokens {
             at = blanks(self.s, at);
-            if let Some(stamp) = timestamp::read(self.s, at, 0)
+            if let Some(stamp) = timestamp::read(self.s, at, Around::NOTHING)
                 && matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
             {
                 return Some(stamp);
@@ -149,7 +212,7 @@ impl<'a> Header<'a> {
     }
 
     /// Looks for the level among the tokens behind the time, and understands what stands around it.
-    fn level(&mut self, hint: u64) {
+    fn level(&mut self) {
         let mut at = separators(self.s, self.at);
         let start = at;
         let mut words = 0;
@@ -158,7 +221,7 @@ impl<'a> Header<'a> {
         for token_index in 0..BEFORE_LEVEL {
             let Some(first) = self.s.get(at) else { break };
             if token_index > 0
-                && let Some(stamp) = timestamp::read(self.s, at, hint)
+                && let Some(stamp) = timestamp::read(self.s, at, self.around)
                 && stamp.spelling == Spelling::Civil
             {
                 at = separators(self.s, stamp.end);
@@ -169,6 +232,15 @@ impl<'a> Header<'a> {
             let next = separators(self.s, token.end);
             let has_separator = !matches!(self.s[token.end..next], [b' '])
                 && self.s[token.end..next].iter().any(|b| matches!(b, b'-' | b'|' | b'\t'));
+            if group.is_some()
+                && let Some((module, level)) = module_level(&token)
+            {
+                self.line.logger = Some(self.slice(at + 1, at + 1 + module));
+                let (logger, end) = (self.line.logger, token.end);
+                self.behind_level(level, end);
+                self.line.logger = logger;
+                return;
+            }
             if let Some(level) = token.level() {
                 let capitals = token.bare().iter().all(u8::is_ascii_uppercase);
                 let delimited = token.is_delimited() || (separated && (has_separator || token_index == 0));
@@ -251,7 +323,7 @@ impl<'a> Header<'a> {
     }
 
     /// No time: `ERROR: ...`, `[warn] ...`, `INFO:logger:...`. In capitals, or delimited.
-    fn level_first(&mut self, hint: u64) {
+    fn level_first(&mut self) {
         let at = blanks(self.s, self.at);
         let token = Token::at(self.s, at);
         let colon = if token.has(COLON) { memchr::memchr(b':', token.bytes) } else { None };
@@ -278,12 +350,13 @@ impl<'a> Header<'a> {
         }
         let Some(level) = token.level() else { return };
         let capitals = token.bare().iter().all(u8::is_ascii_uppercase);
-        if capitals || (token.is_delimited() && token.bytes[0] != b'"') {
+        let is_value = self.s.get(token.end) == Some(&b'\t');
+        if capitals || is_value || (token.is_delimited() && token.bytes[0] != b'"') {
             self.line.format = Format::LevelFirst;
             let mut end = token.end;
             let next = separators(self.s, end);
             let next = if self.s.get(next) == Some(&b'[') { next + 1 } else { next };
-            if let Some(stamp) = timestamp::read(self.s, next, hint)
+            if let Some(stamp) = timestamp::read(self.s, next, self.around)
                 && stamp.spelling != Spelling::Date
             {
                 self.line.time = stamp.ns;
@@ -293,4 +366,13 @@ impl<'a> Header<'a> {
             self.behind_level(level, end);
         }
     }
+}
+
+/// `[core:error]`: the length of the module's name, and the level.
+fn module_level(group: &Token<'_>) -> Option<(usize, Level)> {
+    let [b'[', inner @ .., b']'] = group.bytes else { return None };
+    let colon = inner.iter().position(|b| *b == b':')?;
+    let is_name = inner[..colon].iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let level = Level::from_bytes(&inner[colon + 1..])?;
+    (colon > 0 && is_name).then_some((colon, level))
 }

@@ -1,13 +1,16 @@
 //! JSON lines: the message, level and time are found by their usual keys; one level deep, without building a tree.
 
 use super::{Format, Line, STRUCTURED_BYTES, read as read_line};
-use crate::{Level, timestamp};
+use crate::{
+    Level,
+    timestamp::{self, Around, Stamp},
+};
 
 /// Pairs looked at in one object.
 const PAIRS: usize = 128;
 
 /// Reads an object with a message key; `None` where it is broken before one was found, or has none.
-pub(super) fn read(text: &str, hint: u64, depth: u8) -> Option<Line<'_>> {
+pub(super) fn read<'a>(text: &'a str, around: Around<'_>, depth: u8) -> Option<Line<'a>> {
     let s = text.as_bytes();
     let s = &s[..s.len().min(STRUCTURED_BYTES)];
     let mut line = Line { format: Format::Json, ..Line::default() };
@@ -39,7 +42,9 @@ pub(super) fn read(text: &str, hint: u64, depth: u8) -> Option<Line<'_>> {
             | b"eventTime"
                 if line.time.is_none() =>
             {
-                line.time = time(value_text, hint);
+                let stamp = time(value_text, around);
+                line.time = stamp.and_then(|stamp| stamp.ns);
+                line.shows = stamp.and_then(|stamp| stamp.shows);
             }
             b"level" | b"lvl" | b"severity" | b"levelname" | b"loglevel" | b"log.level"
             | b"severity_text" | b"s" | b"PRIORITY" | b"log_level"
@@ -63,7 +68,7 @@ pub(super) fn read(text: &str, hint: u64, depth: u8) -> Option<Line<'_>> {
     }
     if whole_line && depth < 2 {
         // A container runtime's record: the text in it is a line of its own.
-        let inner = read_line(line.content.trim_end_matches("\\n"), hint, depth + 1);
+        let inner = read_line(line.content.trim_end_matches("\\n"), around, depth + 1);
         line.level = line.level.or(inner.level);
         line.time = line.time.or(inner.time);
         line.logger = line.logger.or(inner.logger);
@@ -81,15 +86,15 @@ fn level(key: &[u8], value: &str) -> Option<Level> {
 }
 
 /// A string or number; of an object (`{"$date": ...}`) the first string or number in it.
-fn time(value: &str, hint: u64) -> Option<u64> {
+fn time(value: &str, around: Around<'_>) -> Option<Stamp> {
     let from = value.find(|c: char| c.is_ascii_digit()).filter(|from| *from < 24)?;
     let from = if value.starts_with('{') { from } else { 0 };
-    timestamp::read(value.as_bytes(), from, hint).and_then(|stamp| stamp.ns)
+    timestamp::read(value.as_bytes(), from, around)
 }
 
-struct Value {
-    start: usize,
-    end: usize,
+pub(super) struct Value {
+    pub(super) start: usize,
+    pub(super) end: usize,
     is_string: bool,
 }
 
@@ -114,7 +119,7 @@ fn string_end(s: &[u8], at: usize) -> Option<usize> {
 }
 
 /// One pair of the object: key, value, first byte after it.
-fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], Value, usize)> {
+pub(super) fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], Value, usize)> {
     let open = blanks(s, at);
     if s.get(open) != Some(&b'"') {
         return None;

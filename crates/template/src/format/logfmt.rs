@@ -1,7 +1,10 @@
 //! logfmt: `time=... level=info msg="..." key=value`.
 
 use super::{Format, Line, STRUCTURED_BYTES};
-use crate::{Level, timestamp};
+use crate::{
+    Level,
+    timestamp::{self, Around},
+};
 
 /// Pairs looked at in one line.
 const PAIRS: usize = 64;
@@ -10,7 +13,7 @@ const PAIRS: usize = 64;
 const KEY_BYTES: usize = 64;
 
 /// Reads a line that begins with `key=` and holds a message or a level among its pairs.
-pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
+pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
     let s = text.as_bytes();
     let s = &s[..s.len().min(STRUCTURED_BYTES)];
     if !s.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'@' | b'_')) {
@@ -34,7 +37,7 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
                 is_quoted = end > at + key.len() + 1 + value.len();
             }
             b"time" | b"ts" | b"t" | b"timestamp" | b"@timestamp" | b"at" if line.time.is_none() => {
-                line.time = timestamp::read(value.as_bytes(), 0, hint).and_then(|stamp| stamp.ns);
+                line.time = timestamp::read(value.as_bytes(), 0, around).and_then(|stamp| stamp.ns);
             }
             b"level" | b"lvl" | b"severity" | b"loglevel" if line.level.is_none() => {
                 line.level = Level::from_word(value)
@@ -59,7 +62,7 @@ pub(super) fn read(text: &str, hint: u64) -> Option<Line<'_>> {
 }
 
 /// One pair: key, range of the value without its quotes, first byte after it.
-fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], (usize, usize), usize)> {
+pub(super) fn pair_at(s: &[u8], at: usize) -> Option<(&[u8], (usize, usize), usize)> {
     let window = &s[at..s.len().min(at + KEY_BYTES)];
     let is_key = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@' | b'/');
     let key_length = window.iter().position(|b| !is_key(b)).unwrap_or(window.len());

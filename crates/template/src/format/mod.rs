@@ -1,20 +1,29 @@
 //! Raw line -> time, level, host, logger, content. Formats are found, not configured.
 //!
-//! The reading of a line depends on the line and the hint alone; what is learnt of a source only says where to look
-//! first. So the same line always gives the same content, wherever it stands.
+//! What a line's content is depends on the line alone, so the same line always gives the same content, wherever it
+//! stands. What is learnt of a source helps with its times only: which number of a date is the month.
 
 mod access;
+mod csv;
+mod details;
 mod header;
 mod json;
 mod klog;
 mod logfmt;
+mod source;
 mod syslog;
 mod tail;
 mod token;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Level, timestamp};
+pub use details::Details;
+pub use source::SourceFormat;
+
+use crate::{
+    Level,
+    timestamp::{self, Around, DateOrder},
+};
 
 /// Longest stretch of a line that is searched for a header, in bytes.
 const HEADER_BYTES: usize = 512;
@@ -26,7 +35,9 @@ const STRUCTURED_BYTES: usize = 32 * 1024;
 /// What a line is, borrowed from its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// Unix nanoseconds, as the line says; a time without zone is taken as UTC.
+    /// The whole line, without white space around it.
+    pub text: &'a str,
+    /// Unix nanoseconds, as the line says; a time without zone is taken as that of the zone that was given.
     pub time: Option<u64>,
     /// From a word or number in the header, never from free text.
     pub level: Option<Level>,
@@ -39,6 +50,8 @@ pub struct Line<'a> {
     pub content: &'a str,
     /// What the line was read as.
     pub format: Format,
+    /// The order of the date, where only one is possible.
+    shows: Option<DateOrder>,
 }
 
 /// Families of formats.
@@ -63,79 +76,43 @@ pub enum Format {
     Header,
     /// No time but a level first: `ERROR: ...`, `INFO:root:...`.
     LevelFirst,
-}
-
-/// What was learnt of one source's lines. Small: one lives in every source's state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceFormat {
-    /// Of the line before.
-    last: Format,
-    lines: u64,
-    timed: u64,
-    levelled: u64,
-}
-
-impl SourceFormat {
-    /// Reads one line. `now_hint` is about now in Unix nanoseconds (receive time, or the time of the line before):
-    /// it completes times without year or day; 0 where unknown.
-    pub fn parse<'a>(&mut self, line: &'a str, now_hint: u64) -> Line<'a> {
-        let read = read(line, now_hint, 0);
-        self.last = read.format;
-        self.lines += 1;
-        self.timed += u64::from(read.time.is_some());
-        self.levelled += u64::from(read.level.is_some());
-        read
-    }
-
-    /// How the last line was read.
-    pub fn format(&self) -> Format {
-        self.last
-    }
-
-    /// Share of lines so far whose time was found; 0 before the first.
-    pub fn timed_share(&self) -> f64 {
-        self.timed as f64 / self.lines.max(1) as f64
-    }
-
-    /// Share of lines so far whose level was found; 0 before the first.
-    pub fn levelled_share(&self) -> f64 {
-        self.levelled as f64 / self.lines.max(1) as f64
-    }
+    /// Values between commas or semicolons.
+    Csv,
 }
 
 /// Reads a line; `depth` counts the envelopes around it (a container's JSON, a syslog header).
-fn read(line: &str, hint: u64, depth: u8) -> Line<'_> {
-    let text = trim(line);
+fn read<'a>(text: &'a str, around: Around<'_>, depth: u8) -> Line<'a> {
+    let text = trim(text);
     let s = text.as_bytes();
     let Some(first) = s.first() else {
         return Line { content: text, ..Line::default() };
     };
     match first {
         b'{' => {
-            if let Some(line) = json::read(text, hint, depth) {
+            if let Some(line) = json::read(text, around, depth) {
                 return line;
             }
         }
         b'I' | b'W' | b'E' | b'F' => {
-            if let Some(line) = klog::read(text, hint) {
+            if let Some(line) = klog::read(text, around) {
                 return line;
             }
         }
         _ => {}
     }
     let is_prose = begins_as_prose(s);
-    if !is_prose && let Some(line) = logfmt::read(text, hint) {
+    if !is_prose && let Some(line) = logfmt::read(text, around) {
         return line;
     }
-    if let Some(line) = access::read(text, hint) {
+    if let Some(line) = access::read(text, around) {
         return line;
     }
     if is_prose {
         return Line { content: text, ..Line::default() };
     }
-    let line = header::read(text, hint);
+    let line = header::read(text, around);
     if depth < 2 && line.format != Format::Plain && line.content.len() < text.len() {
-        return unwrap_envelope(line, hint, depth);
+        return unwrap_envelope(line, around, depth);
     }
     line
 }
@@ -152,21 +129,31 @@ fn begins_as_prose(s: &[u8]) -> bool {
         && !timestamp::begins_with_name(s)
 }
 
-/// A header may carry a whole line of another format: JSON or logfmt behind syslog, anything behind a container
-/// runtime's `stdout F`. The outer time is kept, the inner level counts.
-fn unwrap_envelope<'a>(outer: Line<'a>, hint: u64, depth: u8) -> Line<'a> {
+/// A header may carry a whole line of another format: JSON, logfmt or a header of its own behind syslog, anything
+/// behind a container runtime's `stdout F`. The outer time is kept, the inner level counts.
+fn unwrap_envelope<'a>(outer: Line<'a>, around: Around<'_>, depth: u8) -> Line<'a> {
     let content = outer.content;
-    let inner = match content.as_bytes().first() {
-        Some(b's') => {
+    let inner = match content.as_bytes() {
+        [b's', ..] => {
             let container = ["stdout F ", "stderr F ", "stdout P ", "stderr P "]
                 .iter()
                 .find(|p| content.starts_with(**p));
             let Some(prefix) = container else { return outer };
-            read(&content[prefix.len()..], hint, depth + 1)
+            read(&content[prefix.len()..], around, depth + 1)
         }
-        Some(b'{' | b't' | b'l') if content.starts_with("{\"") || looks_like_logfmt(content) => {
-            let inner = read(content, hint, depth + 1);
+        [b'{' | b't' | b'l', ..] if content.starts_with("{\"") || looks_like_logfmt(content) => {
+            let inner = read(content, around, depth + 1);
             if !matches!(inner.format, Format::Json | Format::Logfmt) {
+                return outer;
+            }
+            inner
+        }
+        [b'0'..=b'9', ..] | [b'[', b'0'..=b'9', ..]
+            if matches!(outer.format, Format::Syslog | Format::Syslog5424) =>
+        {
+            let inner = header::read(content, around);
+            let is_header = inner.format == Format::Header && inner.time.is_some();
+            if !is_header || (inner.level.is_none() && inner.logger.is_none()) {
                 return outer;
             }
             inner
@@ -174,7 +161,9 @@ fn unwrap_envelope<'a>(outer: Line<'a>, hint: u64, depth: u8) -> Line<'a> {
         _ => return outer,
     };
     Line {
+        text: outer.text,
         time: outer.time.or(inner.time),
+        shows: outer.shows.or(inner.shows),
         level: inner.level.or(outer.level),
         host: outer.host.or(inner.host),
         logger: inner.logger.or(outer.logger),

@@ -10,7 +10,7 @@ use crate::{
     timestamp::{self, Spelling},
 };
 
-impl<'a> Header<'a> {
+impl<'a> Header<'a, '_> {
     /// `<34>`.
     pub(super) fn priority(&mut self) {
         if self.s.first() != Some(&b'<') {
@@ -29,13 +29,13 @@ impl<'a> Header<'a> {
     }
 
     /// `1 time host app procid msgid [structured data] message`, after the priority.
-    pub(super) fn syslog_5424(&mut self, hint: u64) -> Option<Line<'a>> {
+    pub(super) fn syslog_5424(&mut self) -> Option<Line<'a>> {
         self.line.level?;
         if self.s.get(self.at) != Some(&b'1') || self.s.get(self.at + 1) != Some(&b' ') {
             return None;
         }
         let mut at = self.at + 2;
-        let stamp = timestamp::read(self.s, at, hint);
+        let stamp = timestamp::read(self.s, at, self.around);
         if stamp.is_none() && self.s.get(at) != Some(&b'-') {
             return None;
         }
@@ -58,6 +58,7 @@ impl<'a> Header<'a> {
             logger: named(fields[2]),
             content: content.trim_start().trim_start_matches('\u{feff}'),
             format: Format::Syslog5424,
+            ..Line::default()
         })
     }
 
@@ -69,6 +70,9 @@ impl<'a> Header<'a> {
         let at = blanks(self.s, self.at);
         let first = Token::at(self.s, at);
         if first.is_empty() {
+            return false;
+        }
+        if first.bytes[0] == b'%' {
             return false;
         }
         let second_at = blanks(self.s, first.end);

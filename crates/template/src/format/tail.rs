@@ -70,10 +70,9 @@ impl Tail {
             if is_bare && !marked {
                 return without;
             }
-            let before_element =
-                || marked || s.get(next) == Some(&b'[') || logger(s, &Token::at(s, next)).is_some();
+            let before_element = || marked || begins_element(s, next);
             let accepted = match first {
-                b'[' => before_element(),
+                b'[' => token.bytes.starts_with(b"[pid ") || before_element(),
                 b'0'..=b'9' => token.is_digits() && before_element(),
                 _ if is_caller(&token) => true,
                 _ if in_bracket && token.bytes.ends_with(b"]") => {
@@ -93,6 +92,19 @@ impl Tail {
             at = next;
         }
         Self { message: at, logger: None }
+    }
+}
+
+/// Whether a group, a logger, or a number before either stands at `at`.
+fn begins_element(s: &[u8], at: usize) -> bool {
+    let token = Token::at(s, at);
+    match token.bytes.first() {
+        Some(b'[') => true,
+        Some(b'0'..=b'9') if token.is_digits() => {
+            let next = separators(s, token.end);
+            is_marked(s, token.end, next) && s.get(next) == Some(&b'[')
+        }
+        _ => logger(s, &token).is_some(),
     }
 }
 

@@ -171,9 +171,9 @@ const EXAMPLES: &[Example] = &[
         "[Tue Mar 05 11:22:33.000000 2024] [core:error] [pid 7] AH1: no file",
         Format::Header,
         Some(MOMENT),
-        None,
-        None,
-        "[core:error] [pid 7] AH1: no file",
+        Some(Level::Error),
+        Some("core"),
+        "AH1: no file",
     ),
     (
         "[Tue Mar 05 11:22:33 2024] [error] no file",

@@ -68,7 +68,7 @@ impl Evidence {
                 None => needed_names(key.words, &members),
                 Some(position) => needed_at(position, key.words, &members),
             };
-            if members.len() >= enough.max(2) {
+            if members.len() >= enough.max(2) && leave_a_word(&members) {
                 return Some(places);
             }
         }
@@ -123,6 +123,21 @@ fn are_alike(one: &Pattern, other: &Pattern, position: Option<usize>) -> bool {
             };
             left_out || one.token(i) == other.token(i)
         })
+}
+
+/// Whether templates that became one would still say something: a word that stands in all of them, or a single word
+/// that varies. Else the one would take whatever lines have as many words.
+fn leave_a_word(members: &[&Pattern]) -> bool {
+    let Some(first) = members.first() else { return false };
+    let mut opened = 0;
+    for i in 0..first.len() {
+        if members.iter().any(|member| member.is_open(i)) || differs(i, members) {
+            opened += 1;
+        } else if look(first.token(i)) != Look::Parameter {
+            return true;
+        }
+    }
+    opened < 2
 }
 
 fn differs(position: usize, members: &[&Pattern]) -> bool {

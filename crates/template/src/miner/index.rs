@@ -85,6 +85,11 @@ impl Index {
         }
     }
 
+    /// How many patterns have so many tokens.
+    pub(super) fn count_of_length(&self, length: usize) -> usize {
+        self.sets.get(&(length as u32)).map_or(0, |sets| sets.values().map(|uses| *uses as usize).sum())
+    }
+
     pub(super) fn place_of(&self, id: TemplateId) -> Option<u32> {
         self.by_id.get(&id).copied()
     }

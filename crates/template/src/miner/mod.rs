@@ -10,6 +10,7 @@
 mod evidence;
 mod index;
 mod pattern;
+mod twins;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -245,13 +246,31 @@ impl Miner {
         Some(template)
     }
 
+    /// The templates that are to become one with that at `place`, which is among them.
+    fn alike(&self, place: u32, pattern: &Pattern) -> Option<Vec<u32>> {
+        let pattern_at = |place| self.at(place).map(|template| &template.pattern);
+        if let Some(alike) = self.evidence.enough(pattern, pattern_at) {
+            return Some(alike);
+        }
+        if self.index.count_of_length(pattern.len()) < twins::MEMBERS {
+            return None;
+        }
+        let others = self.templates.iter().enumerate().filter_map(|(other, template)| {
+            let template = template.as_ref()?;
+            let is_other = other != place as usize && template.pattern.len() == pattern.len();
+            is_other.then_some((other as u32, &template.pattern))
+        });
+        let mut alike = twins::enough(pattern, others)?;
+        alike.push(place);
+        Some(alike)
+    }
+
     /// Makes one template of those that differ from the one at `place` in a position that varies, as long as there
     /// are such. Ends: each round opens a position. Tells the id of the survivor if there was a round.
     fn generalise(&mut self, mut place: u32) -> Option<TemplateId> {
         let mut survivor = None;
         while let Some(template) = self.at(place)
-            && let Some(alike) =
-                self.evidence.enough(&template.pattern, |place| self.at(place).map(|t| &t.pattern))
+            && let Some(alike) = self.alike(place, &template.pattern)
         {
             let wider = alike
                 .iter()

@@ -31,16 +31,36 @@ impl Tokens {
             }
             let start = self.text.len();
             push_unified(&mut self.text, token);
-            if let Some(before) = self.len().checked_sub(1)
-                && self.token(before).trim_end_matches(',') == ANY
-                && self.text[start..].trim_end_matches(',') == ANY
-            {
-                self.text.truncate(begin);
+            if self.joins(start) {
+                self.join(begin, start);
                 continue;
             }
             self.hashes.push(xxh3_64(&self.text.as_bytes()[start..]));
             self.ends.push(self.text.len() as u32);
         }
+    }
+
+    /// Whether the token that was written from `start` on goes on with the run of parameters before it.
+    fn joins(&self, start: usize) -> bool {
+        let Some(before) = self.len().checked_sub(1) else { return false };
+        let is_run = |token: &str| token.trim_end_matches(',').trim_start_matches(['(', '[', '{']) == ANY;
+        let tail = self.text[start..].strip_prefix(ANY);
+        tail.is_some_and(|tail| tail.bytes().all(|b| matches!(b, b',' | b')' | b']' | b'}')))
+            && is_run(self.token(before))
+    }
+
+    /// Leaves one parameter of two: with what opens before the first and closes behind the second.
+    fn join(&mut self, begin: usize, start: usize) {
+        let tail = self.text[start + ANY.len()..].to_owned();
+        self.text.truncate(begin);
+        if tail.bytes().all(|b| b == b',') {
+            return;
+        }
+        self.text.truncate(self.text.trim_end_matches(',').len());
+        self.text.push_str(&tail);
+        let last = self.len() - 1;
+        self.ends[last] = self.text.len() as u32;
+        self.hashes[last] = xxh3_64(self.token(last).as_bytes());
     }
 
     pub(super) fn text(&self) -> &str {

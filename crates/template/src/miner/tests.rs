@@ -117,6 +117,55 @@ fn more_sets_of_open_positions_than_are_tried_lose_no_template() {
 }
 
 #[test]
+fn two_values_that_vary_together_become_parameters_when_there_are_many() {
+    let mut miner = Miner::default();
+    let shape =
+        |n: usize| format!("parcel of {} leaves today for {} by ship", word(n + 10), word(7 * n + 300));
+    for n in 0..15 {
+        miner.learn(&shape(n));
+    }
+    assert_eq!(miner.len(), 15, "so far they may be what was written");
+    for n in 15..200 {
+        miner.learn(&shape(n));
+    }
+    assert_eq!(templates(&miner), ["parcel of <*> leaves today for <*> by ship"]);
+    // Few states come in as many pairs.
+    let mut miner = Miner::default();
+    let states = ["new", "open", "held", "late", "sent", "lost", "done"];
+    for (i, from) in states.iter().enumerate() {
+        for to in &states[i + 1..(i + 3).min(states.len())] {
+            miner.learn(&format!("order moved from {from} to {to} by clerk"));
+        }
+    }
+    assert_eq!(miner.len(), 11);
+}
+
+#[test]
+fn lines_of_free_text_never_become_a_template_of_parameters_alone() {
+    let mut miner = Miner::new(MinerLimits { templates: 512, ..MinerLimits::default() });
+    for n in 0..20_000 {
+        let words: Vec<String> = (0..2 + n % 4).map(|i| word((n * 7919 + i * 104_729) % 1_000_003)).collect();
+        miner.learn(&words.join(" "));
+    }
+    for template in templates(&miner) {
+        let says_something = template.split(' ').any(|token| token != "<*>");
+        assert!(says_something, "{template}");
+    }
+}
+
+#[test]
+fn a_run_of_parameters_is_one_also_in_brackets() {
+    let mut miner = Miner::default();
+    let first = miner.learn("run (<path>) now").template;
+    for shape in
+        ["run (<path> <path>) now", "run (<path>, <num>, <path>) now", "run (<num> <path> <path> <id>) now"]
+    {
+        assert_eq!(miner.learn(shape), Learned { template: first, outcome: Outcome::Known }, "{shape}");
+    }
+    assert_eq!(miner.render(first), "run (<*>) now");
+}
+
+#[test]
 fn an_empty_shape_is_a_template_too() {
     let mut miner = Miner::default();
     let empty = miner.learn("");

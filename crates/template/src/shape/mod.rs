@@ -5,6 +5,7 @@
 
 mod class;
 mod kind;
+mod list;
 mod memo;
 mod name;
 mod number;
@@ -23,7 +24,7 @@ use class::{ACTIVE, BREAK, Classes, DELIMITER, DIGIT, DOT, Seen};
 use memo::Memo;
 use text::{BLOCK, Text};
 
-use crate::timestamp;
+use crate::timestamp::{self, Around};
 
 /// Tokens of a shape at most; what follows is one `<rest>`.
 pub const MAX_TOKENS: usize = 128;
@@ -152,7 +153,9 @@ impl Walk<'_> {
                 _ => self.classes.token(start),
             };
             at = token_end;
-            let lifted = if self.is_word(start, token_end, seen) {
+            let lifted = if self.list(start, &mut at) {
+                true
+            } else if self.is_word(start, token_end, seen) {
                 if token_end - start <= MAX_UNIT_BYTES && self.join_unit(text_end, start, token_end) {
                     at = self.skip_breaks(at);
                     if self.drop_repeated_size(before.unwrap_or(0)) {
@@ -309,7 +312,7 @@ impl Walk<'_> {
         let length = *at - start;
         if (3..=4).contains(&length)
             && self.s[start].is_ascii_uppercase()
-            && let Some(stamp) = timestamp::read(self.s, start, 0)
+            && let Some(stamp) = timestamp::read(self.s, start, Around::NOTHING)
         {
             *at = stamp.end;
             self.lift(ParameterKind::Time, start, stamp.end);

@@ -8,7 +8,7 @@ use super::{
     name, number,
     spelling::{self, Spelling},
 };
-use crate::timestamp;
+use crate::timestamp::{self, Around};
 
 impl Walk<'_> {
     /// Writes the token at `start`, whose end is first taken to be `at`; a quotation or a date in it may move that
@@ -62,6 +62,7 @@ impl Walk<'_> {
         let s = self.s;
         let mut end = *at;
         let mut lifted = false;
+        let (text, parameters) = (self.text.len(), self.parameters.len());
         while pos < end {
             let b = s[pos];
             let class = self.classes.at(pos);
@@ -112,6 +113,9 @@ impl Walk<'_> {
             pos = after;
         }
         *at = end;
+        if self.parameters.len() > parameters + 1 {
+            self.text.shorten_lists(text);
+        }
         lifted
     }
 
@@ -140,6 +144,13 @@ impl Walk<'_> {
             while after < *end && (s[after].is_ascii_digit() || s[after] == b'.') {
                 after += 1;
             }
+        }
+        // What was opened within the value is closed within it: `ws=WorkSource{10}`, `next=retry(3)`.
+        while after < *end
+            && let Some(opening) = opening_of(s[after])
+            && s[start..after].contains(&opening)
+        {
+            after = self.classes.find(after + 1, *end, VALUE_END);
         }
         while after > start && matches!(s[after - 1], b'.' | b':') {
             after -= 1;
@@ -181,7 +192,7 @@ impl Walk<'_> {
             }
             self.looked_beyond |= chunk[0].is_ascii_digit();
             if chunk[0].is_ascii_digit()
-                && let Some(stamp) = timestamp::read(s, start, 0)
+                && let Some(stamp) = timestamp::read(s, start, Around::NOTHING)
                 && stamp.spelling != timestamp::Spelling::Epoch
                 && !s.get(stamp.end).is_some_and(|b| b.is_ascii_alphanumeric())
             {
@@ -299,6 +310,15 @@ fn is_date_like(s: &[u8], start: usize, stop: usize) -> bool {
         6 => s.get(stop) == Some(&b' ') && s.get(stop + 1).is_some_and(u8::is_ascii_digit),
         1 | 2 => s.get(stop) == Some(&b' ') && s.get(stop + 1).is_some_and(u8::is_ascii_uppercase),
         _ => false,
+    }
+}
+
+fn opening_of(closing: u8) -> Option<u8> {
+    match closing {
+        b')' => Some(b'('),
+        b']' => Some(b'['),
+        b'}' => Some(b'{'),
+        _ => None,
     }
 }
 

@@ -32,8 +32,13 @@ impl Walk<'_> {
         };
         let end = close + if escaped { 2 } else { 1 };
         let inner = &s[body..close];
-        let is_key = matches!(s.get(end), Some(b':' | b'=')) && inner.len() <= 48 && !inner.contains(&b' ');
-        if is_key && inner.iter().any(u8::is_ascii_alphabetic) && !inner.iter().any(u8::is_ascii_digit) {
+        let may_be_key =
+            matches!(s.get(end), Some(b':' | b'=')) && inner.len() <= 48 && !inner.contains(&b' ');
+        if may_be_key
+            && self.is_of_object(at, end)
+            && inner.iter().any(u8::is_ascii_alphabetic)
+            && !inner.iter().any(u8::is_ascii_digit)
+        {
             self.text.extend_from_slice(&s[at..end]);
             return Some(end);
         }
@@ -42,6 +47,14 @@ impl Walk<'_> {
         }
         self.lift(ParameterKind::Text, at, end);
         Some(end)
+    }
+
+    /// Whether a quotation stands where a key does: behind the mark that opens an object or parts its pairs, or right
+    /// before its value. `file "a": gone` has none.
+    fn is_of_object(&self, at: usize, end: usize) -> bool {
+        let before = self.s[..at].iter().rev().find(|b| **b != b' ');
+        matches!(before, None | Some(b'{' | b',' | b'(' | b'['))
+            || self.s.get(end + 1).is_some_and(|b| !matches!(b, b' ' | b'\t'))
     }
 
     fn closing(&self, body: usize, mark: u8, escaped: bool) -> Option<usize> {

@@ -46,6 +46,12 @@ fn parameters_of_each_kind_are_lifted() {
         ("\"GET /a/b?c=1 HTTP/1.1\" 200", "\"GET <path> HTTP/<num>.<num>\" <num>"),
         ("größe 12 für straße", "größe <num> für straße"),
         ("a == b => c", "a == b => c"),
+        ("file \"a\": gone, file \"b.c\": kept", "file <str>: gone, file <str>: kept"),
+        ("unknown tags [red, old, x-1] of 12", "unknown tags [<val>] of <num>"),
+        ("unknown tags [\"red\",\"old\"] of 12", "unknown tags [<str>] of <num>"),
+        ("args (1, 2, 3), (left, right). done", "args (<val>), (<val>). done"),
+        ("it (the job, that is) ended", "it (the job, that is) ended"),
+        ("lock ws=WorkSource{10113}, tag=f(a), uid=(7)", "lock ws=<val>, tag=<val>, uid=(<num>)"),
         ("", ""),
     ] {
         assert_eq!(shape(content), expected, "{content}");

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::MAX_CONTENT_BYTES;
+use super::{MAX_CONTENT_BYTES, ParameterKind};
 
 /// Bytes written in one step; what is beyond the end is overwritten by the next.
 pub(super) const BLOCK: usize = 16;
@@ -47,6 +47,32 @@ impl Text {
             place.copy_from_slice(bytes);
             self.length += bytes.len();
         }
+    }
+
+    /// Leaves one parameter of several of a kind with nothing but commas between them, in the token written from
+    /// `from` on: `["red","old"]`.
+    pub(super) fn shorten_lists(&mut self, from: usize) {
+        if memchr::memmem::find(&self[from..], b">,<").is_none() {
+            return;
+        }
+        let mark_at =
+            |s: &[u8]| ParameterKind::MARKS.iter().find(|mark| s.starts_with(mark.as_bytes())).copied();
+        let (mut at, mut kept) = (from, from);
+        while at < self.length {
+            let mark = mark_at(&self.bytes[at..self.length]);
+            let length = mark.map_or(1, str::len);
+            self.bytes.copy_within(at..at + length, kept);
+            (at, kept) = (at + length, kept + length);
+            // The same again, behind a comma.
+            while let Some(mark) = mark
+                && self.bytes[at..self.length]
+                    .strip_prefix(b",")
+                    .is_some_and(|s| s.starts_with(mark.as_bytes()))
+            {
+                at += 1 + mark.len();
+            }
+        }
+        self.length = kept;
     }
 
     pub(super) fn truncate(&mut self, length: usize) {

@@ -86,7 +86,7 @@ fn pair(tens: u8, ones: u8) -> Option<u32> {
 }
 
 /// The fraction behind a time of day, and AM or PM.
-fn behind_second(s: &[u8], mut end: usize, mut hour: u64, seconds: u64) -> Clock {
+fn behind_second(s: &[u8], mut end: usize, hour: u64, seconds: u64) -> Clock {
     let mut fraction = 0;
     if matches!(s.get(end), Some(b'.' | b',' | b':')) && digit_at(s, end + 1) {
         let run = digit_run(s, end + 1);
@@ -94,32 +94,148 @@ fn behind_second(s: &[u8], mut end: usize, mut hour: u64, seconds: u64) -> Clock
         fraction = number(s, end + 1, kept) * 10u64.pow(9 - kept as u32);
         end += 1 + run;
     }
-    if is(s, end, b' ') && matches!(s.get(end + 1), Some(b'A' | b'P')) && is(s, end + 2, b'M') {
-        hour = hour % 12 + if s[end + 1] == b'P' { 12 } else { 0 };
-        end += 3;
-    }
+    let (hour, end) = half_of_day(s, end, hour);
     Clock { ns: (hour * 3600 + seconds) * SECOND + fraction, end }
 }
 
-/// Offset of a zone from UTC in seconds, and the first byte after it.
-pub(super) fn zone(s: &[u8], at: usize) -> (i64, usize) {
+/// `AM` and `PM`, in capitals or not, behind a blank or none: the hour of the whole day.
+fn half_of_day(s: &[u8], end: usize, hour: u64) -> (u64, usize) {
+    let at = if is(s, end, b' ') { end + 1 } else { end };
+    let is_afternoon = match s.get(at..at + 2) {
+        Some(b"AM" | b"am") => false,
+        Some(b"PM" | b"pm") => true,
+        _ => return (hour, end),
+    };
+    if s.get(at + 2).is_some_and(u8::is_ascii_alphanumeric) {
+        return (hour, end);
+    }
+    (hour % 12 + if is_afternoon { 12 } else { 0 }, at + 2)
+}
+
+/// `hh:mm`, and AM or PM, where nothing else sticks to it.
+pub(super) fn clock_without_seconds(s: &[u8], at: usize) -> Option<Clock> {
+    let hour_digits = if digit_at(s, at + 1) { 2 } else { 1 };
+    if !digit_at(s, at) || !is(s, at + hour_digits, b':') {
+        return None;
+    }
+    let (hour, minute) = (number(s, at, hour_digits), u64::from(two(s, at + hour_digits + 1)?));
+    let end = at + hour_digits + 3;
+    if hour > 23 || minute > 59 {
+        return None;
+    }
+    let (hour, behind) = half_of_day(s, end, hour);
+    let is_closed = behind > end
+        || s.get(end).is_none_or(|b| matches!(b, b' ' | b'\t' | b']' | b')' | b',' | b'"' | b'Z' | b'+'));
+    is_closed.then_some(Clock { ns: (hour * 60 + minute) * 60 * SECOND, end: behind })
+}
+
+/// Offset of a zone from UTC in seconds, if one is named, and the first byte after it.
+pub(super) fn zone(s: &[u8], at: usize) -> (Option<i64>, usize) {
     let mark = if is(s, at, b' ') { at + 1 } else { at };
     match s.get(mark) {
-        Some(b'Z') if mark == at => (0, at + 1),
-        Some(b'U') if s[mark..].starts_with(b"UTC") => (0, mark + 3),
-        Some(b'G') if s[mark..].starts_with(b"GMT") => (0, mark + 3),
-        Some(sign @ (b'+' | b'-')) => {
-            let Some(hours) = two(s, mark + 1) else { return (0, at) };
-            let minutes_at = if is(s, mark + 3, b':') { mark + 4 } else { mark + 3 };
-            let Some(minutes) = two(s, minutes_at) else { return (0, at) };
-            if hours > 15 || minutes > 59 || digit_at(s, minutes_at + 2) {
-                return (0, at);
-            }
-            let offset = i64::from(hours * 3600 + minutes * 60);
-            (if *sign == b'-' { -offset } else { offset }, minutes_at + 2)
+        Some(b'Z') if mark == at && !s.get(at + 1).is_some_and(u8::is_ascii_alphanumeric) => {
+            (Some(0), at + 1)
         }
-        _ => (0, at),
+        Some(b'+' | b'-') => match offset(s, mark, mark == at) {
+            Some((offset, end)) => (Some(offset), behind_offset(s, end)),
+            None => (None, at),
+        },
+        Some(b'A'..=b'Z') => zone_name(s, mark).map_or((None, at), |(offset, end)| (Some(offset), end)),
+        _ => (None, at),
     }
+}
+
+/// `+01:00`, `-0700`, `+01` where it sticks to the time.
+fn offset(s: &[u8], at: usize, sticks: bool) -> Option<(i64, usize)> {
+    let hours = two(s, at + 1)?;
+    let minutes_at = if is(s, at + 3, b':') { at + 4 } else { at + 3 };
+    let (minutes, end) = match two(s, minutes_at) {
+        Some(minutes) => (minutes, minutes_at + 2),
+        None if sticks && !s.get(at + 3).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b':') => {
+            (0, at + 3)
+        }
+        None => return None,
+    };
+    if hours > 15 || minutes > 59 || digit_at(s, end) {
+        return None;
+    }
+    let offset = i64::from(hours * 3600 + minutes * 60);
+    Some((if s[at] == b'-' { -offset } else { offset }, end))
+}
+
+/// The name of a place in brackets, as Java writes it: `+01:00[Europe/Berlin]`.
+fn behind_offset(s: &[u8], at: usize) -> usize {
+    if !is(s, at, b'[') {
+        return at;
+    }
+    let name =
+        s[at + 1..].iter().take(40).take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'_'));
+    let end = at + 1 + name.count();
+    if is(s, end, b']') && s[at..end].contains(&b'/') { end + 1 } else { at }
+}
+
+/// Abbreviations of zones that are written behind times, and their minutes east of UTC. Where several share one, the
+/// zone that more machines are set to.
+const ZONES: [(&[u8], i64); 31] = [
+    (b"UTC", 0),
+    (b"GMT", 0),
+    (b"WET", 0),
+    (b"WEST", 60),
+    (b"BST", 60),
+    (b"CET", 60),
+    (b"MEZ", 60),
+    (b"CEST", 120),
+    (b"MESZ", 120),
+    (b"EET", 120),
+    (b"SAST", 120),
+    (b"EEST", 180),
+    (b"MSK", 180),
+    (b"IST", 330),
+    (b"SGT", 480),
+    (b"HKT", 480),
+    (b"JST", 540),
+    (b"KST", 540),
+    (b"AEST", 600),
+    (b"AEDT", 660),
+    (b"NZST", 720),
+    (b"NZDT", 780),
+    (b"BRT", -180),
+    (b"EDT", -240),
+    (b"EST", -300),
+    (b"CDT", -300),
+    (b"CST", -360),
+    (b"MDT", -360),
+    (b"MST", -420),
+    (b"PDT", -420),
+    (b"PST", -480),
+];
+
+/// `CET`, `UTC`, `GMT+0100 (Central European Standard Time)`.
+fn zone_name(s: &[u8], at: usize) -> Option<(i64, usize)> {
+    let length = s[at..].iter().take(5).take_while(|b| b.is_ascii_uppercase()).count();
+    let end = at + length;
+    if !(3..=4).contains(&length) || s.get(end).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_') {
+        return None;
+    }
+    let name = &s[at..end];
+    let (_, minutes) = ZONES.iter().find(|(zone, _)| *zone == name)?;
+    if name == b"GMT"
+        && matches!(s.get(end), Some(b'+' | b'-'))
+        && let Some((offset, end)) = offset(s, end, false)
+    {
+        return Some((offset, behind_long_name(s, end)));
+    }
+    Some((minutes * 60, end))
+}
+
+/// The name of a zone in brackets, as JavaScript writes it.
+fn behind_long_name(s: &[u8], at: usize) -> usize {
+    if !s[at..].starts_with(b" (") {
+        return at;
+    }
+    let name = s[at + 2..].iter().take(48).take_while(|b| b.is_ascii_alphabetic() || **b == b' ');
+    let end = at + 2 + name.count();
+    if is(s, end, b')') { end + 1 } else { at }
 }
 
 /// Three letters as one number.
@@ -127,35 +243,62 @@ const fn letters(name: &[u8; 3]) -> u32 {
     (name[0] as u32) << 16 | (name[1] as u32) << 8 | name[2] as u32
 }
 
-/// The month whose three letters stand at `at`, with no letter after them.
-pub(super) fn month(s: &[u8], at: usize) -> Option<u32> {
-    const MONTHS: [u32; 12] = [
-        letters(b"Jan"),
-        letters(b"Feb"),
-        letters(b"Mar"),
-        letters(b"Apr"),
-        letters(b"May"),
-        letters(b"Jun"),
-        letters(b"Jul"),
-        letters(b"Aug"),
-        letters(b"Sep"),
-        letters(b"Oct"),
-        letters(b"Nov"),
-        letters(b"Dec"),
-    ];
-    let name = s.get(at..at + 3)?.first_chunk()?;
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
+/// What follows the three letters in a month's full name.
+const MONTH_ENDS: [&[u8]; 12] =
+    [b"uary", b"ruary", b"ch", b"il", b"", b"e", b"y", b"ust", b"tember", b"ober", b"ember", b"ember"];
+
+/// The month whose three letters or full name stand at `at`, and how long that is.
+pub(super) fn month(s: &[u8], at: usize) -> Option<(u32, usize)> {
+    month_of(s, at, *s.get(at..at + 3)?.first_chunk()?)
+}
+
+/// The same where a date is sure to stand: in capitals or small letters too.
+pub(super) fn month_any_case(s: &[u8], at: usize) -> Option<(u32, usize)> {
+    let [first, second, third] = *s.get(at..at + 3)?.first_chunk::<3>()?;
+    let lower = [second.to_ascii_lowercase(), third.to_ascii_lowercase()];
+    month_of(s, at, [first.to_ascii_uppercase(), lower[0], lower[1]])
+}
+
+fn month_of(s: &[u8], at: usize, name: [u8; 3]) -> Option<(u32, usize)> {
+    const NAMES: [u32; 12] = {
+        let mut names = [0; 12];
+        let mut month = 0;
+        while month < 12 {
+            names[month] = letters(MONTHS[month]);
+            month += 1;
+        }
+        names
+    };
     // A month begins with one of these; most words end here.
     if !matches!(name[0], b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D') {
         return None;
     }
-    let name = letters(name);
-    let month = MONTHS.iter().position(|month| *month == name)? as u32 + 1;
-    (!s.get(at + 3).is_some_and(u8::is_ascii_alphabetic)).then_some(month)
+    let wanted = letters(&name);
+    let month = NAMES.iter().position(|month| *month == wanted)?;
+    let is_letter = |at: usize| s.get(at).is_some_and(u8::is_ascii_alphabetic);
+    if !is_letter(at + 3) {
+        return Some((month as u32 + 1, 3));
+    }
+    let end = MONTH_ENDS[month];
+    let length = 3 + end.len();
+    let is_full = !end.is_empty() && s[at + 3..].starts_with(end) && !is_letter(at + length);
+    is_full.then_some((month as u32 + 1, length))
 }
 
-pub(super) fn weekday(s: &[u8], at: usize) -> bool {
-    let name = s.get(at..at + 3);
-    matches!(name, Some(b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun"))
+/// The length of the weekday's name at `at`, in short or in full.
+pub(super) fn weekday(s: &[u8], at: usize) -> Option<usize> {
+    let rest: &[u8] = match s.get(at..at + 3)? {
+        b"Mon" | b"Fri" | b"Sun" => b"day",
+        b"Tue" => b"sday",
+        b"Wed" => b"nesday",
+        b"Thu" => b"rsday",
+        b"Sat" => b"urday",
+        _ => return None,
+    };
+    Some(if s[at + 3..].starts_with(rest) { 3 + rest.len() } else { 3 })
 }
 
 pub(super) fn blanks(s: &[u8], mut at: usize) -> usize {
