@@ -23,6 +23,8 @@ const PEERS_WEIGH: f64 = 24.0;
 /// Of a rate that does not vary at all the size is so large.
 const LARGEST_SIZE: f64 = 1e7;
 
+/// So much less has a series to vary beside one than beside the other to have clearly kept to it.
+const CLEARLY: f64 = 1.3;
 /// Memory of the dispersion, in units.
 const DISPERSION_MEMORY: f32 = 432.0;
 /// Above this surprise a count is a fault and teaches nothing of the tails.
@@ -181,8 +183,8 @@ impl Memory {
 /// With the number of both stretches given, that of the later one is binomial if the rate is the same in both
 /// (Przyborowski and Wilenski 1940): no rate has to be estimated. Where rates vary (negative binomial counts) it is
 /// beta-binomial, with the sizes of the stretches as parameters. Its share is that of time, or that of all else in it:
-/// what goes up and down with the day goes with the others, other things by the clock. Whichever the series has kept to
-/// better before is held against it, and counts for two looks.
+/// what goes up and down with the day goes with the others, other things by the clock. Whichever the series has clearly
+/// kept to before is held against it; where neither was clearly better, both have to be left.
 fn pace(before: &[Unit], latest: &[Unit], usual: Option<f64>, long: f64) -> Option<Pace> {
     let (now, then) = (own(latest) as u64, own(before) as u64);
     if before.len() < FEWEST_BEFORE || latest.is_empty() || then == 0 {
@@ -190,13 +192,23 @@ fn pace(before: &[Unit], latest: &[Unit], usual: Option<f64>, long: f64) -> Opti
     }
     let clock = Measure::new(before, latest, (usual, long), |_| 1.0);
     let all_else = Measure::new(before, latest, (usual, long), |unit| f64::from(unit.1));
-    let best = if all_else.index < clock.index && all_else.share > 0.0 { &all_else } else { &clock };
-    let (up, down) = best.tails(now, then);
+    // What it has kept to no better than to the other says nothing that the other does not.
+    let sure = |one: &Measure, other: &Measure| one.index * CLEARLY < other.index;
+    let (best, tails) = if all_else.share > 0.0 && all_else.index <= clock.index {
+        (&all_else, (!sure(&all_else, &clock)).then_some(&clock))
+    } else {
+        (&clock, (!sure(&clock, &all_else) && all_else.share > 0.0).then_some(&all_else))
+    };
+    let (mut up, mut down) = best.tails(now, then);
+    if let Some(other) = tails {
+        let (other_up, other_down) = other.tails(now, then);
+        (up, down) = (up.max(other_up), down.max(other_down));
+    }
     let both = [clock.expected(then), all_else.expected(then)];
     let expected = best.expected(then);
     Some(Pace {
-        up: up.among(2.0),
-        down: down.among(2.0),
+        up,
+        down,
         observed: now,
         expected,
         between: (both[0].min(both[1]), both[0].max(both[1])),

@@ -34,6 +34,11 @@ const SLUMP_FROM: f64 = 10.0;
 const RECOVERED: f64 = 0.6;
 /// Lines from which it is worth while to keep a pattern's half day.
 const KEPT_FROM: u64 = 30;
+/// Of patterns that come more rarely the voice is that of this count, and what is usual must change so many times before
+/// it is another.
+const LEAST_VOICE: f64 = 0.1;
+const VOICE_AFTER: u32 = 3;
+const VOICE_CHANGES: f64 = 4.0;
 /// The same deviation is told again after so long: an incident stays open while it is told.
 const AGAIN: Duration = Duration::from_secs(240);
 /// Or where it has become so many times as surprising.
@@ -60,6 +65,8 @@ pub(super) struct Pattern {
     hours: Hours,
     /// In units of ten minutes.
     pace: PaceWatch,
+    /// The usual count of ten minutes that its share in the pace of the whole is weighed by; 0 while it is young.
+    voice: f64,
     rose: Told,
     fell: Told,
     regularity: Regularity,
@@ -137,6 +144,7 @@ impl Pattern {
             per_ten_minutes: CountBaseline::default(),
             hours: Hours::default(),
             pace: PaceWatch::default(),
+            voice: 0.0,
             rose: Told::default(),
             fell: Told::default(),
             regularity: Regularity::new(BURST_SECONDS),
@@ -262,6 +270,7 @@ impl Pattern {
         }
         let said = self.rose.until > ten.start;
         let mut verdict = self.per_ten_minutes.observe(count);
+        self.weigh();
         if let Some(pace) = self.pace.judge_unit(said) {
             verdict.up = verdict.up.min(pace.up).among(2.0);
             // A baseline that has followed a fall is not surprised by its end alone.
@@ -283,11 +292,21 @@ impl Pattern {
 
     /// What the ten minutes that are open add to the pace of the whole: each pattern speaks with the weight of what it is
     /// sure of, the root of its usual count, and not louder than three times as usual, so that the bursts and the end of
-    /// one are not the others' pace. In hundredths.
+    /// one are not the others' pace. In hundredths; nothing while it is young.
     pub(super) fn share_of_ten_minutes(&self) -> f64 {
-        let usual = self.per_ten_minutes.usual();
+        let usual = self.per_ten_minutes.usual().max(self.voice);
         let count = (self.ten_minutes as f64).min(3.0 * usual + 3.0);
-        (100.0 * count / usual.max(0.1).sqrt()).floor()
+        if self.voice > 0.0 { (100.0 * count / self.voice.sqrt()).floor() } else { 0.0 }
+    }
+
+    /// Sets what its share is weighed by. It stays, so that the pace of the whole is the same measure from day to night,
+    /// until the pattern is another one.
+    fn weigh(&mut self) {
+        let usual = self.per_ten_minutes.usual().max(LEAST_VOICE);
+        let is_kept = (self.voice / VOICE_CHANGES..self.voice * VOICE_CHANGES).contains(&usual);
+        if self.per_ten_minutes.windows() >= VOICE_AFTER && !is_kept {
+            self.voice = usual;
+        }
     }
 
     /// What the last hour is worth, if so many lines are to be expected in one that fewer would mean something.
