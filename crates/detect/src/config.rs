@@ -22,6 +22,8 @@ pub enum Clock {
 pub struct DetectConfig {
     /// Where time comes from: `live` or `event`.
     pub clock: Clock,
+    /// What a time that a line tells without a zone is taken as: see [`crate::zone`].
+    pub zone: String,
     /// How long a window waits for records that come late, in seconds.
     pub allowed_lateness_seconds: u32,
     /// How far a record may be ahead of its receive time before it is held to it, in seconds.
@@ -52,6 +54,7 @@ impl Default for DetectConfig {
     fn default() -> Self {
         Self {
             clock: Clock::Live,
+            zone: "UTC".to_owned(),
             allowed_lateness_seconds: 5,
             ahead_tolerance_seconds: 2,
             hold_up_seconds: 120,

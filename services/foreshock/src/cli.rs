@@ -134,6 +134,9 @@ pub(crate) struct Scan {
     /// Name of the service that wrote the files; by default each file's name up to its first dot.
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,
+    /// The zone of times that lines tell without one: an offset (+02:00) or a name (Europe/Berlin).
+    #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
+    pub(crate) zone: String,
     /// What names the session of a line: an attribute, or a regular expression with one group. By default identifiers
     /// that come again from line to line are found.
     #[arg(long, value_name = "KEY")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foreshock_model::{Timestamp, fingerprint64, proto};
 use foreshock_otlp::views::{self, LogRecord};
-use foreshock_template::{Continuation, Level, Parameter, Shaper, SourceFormat, TraceFingerprint};
+use foreshock_template::{Continuation, Level, Parameter, Shaper, SourceFormat, TraceFingerprint, Zone};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     step_detail::StepDetail,
     windows::{OpenWindows, Place},
 };
-use crate::{Clock, DetectConfig, Input, Outputs, SessionKey, session_key::cut};
+use crate::{Clock, DetectConfig, Input, Outputs, SessionKey, session_key::cut, zone};
 
 /// Longest line kept as an example, in bytes.
 const EXAMPLE_BYTES: usize = 600;
@@ -38,6 +38,8 @@ pub(super) struct LogFold {
     events: Events,
     #[serde(skip)]
     key: SessionKey,
+    #[serde(skip)]
+    zone: Zone,
     #[serde(skip)]
     shaper: Shaper,
     /// What each line was read as, where somebody wants to know.
@@ -167,8 +169,9 @@ impl Fold for LogFold {
 impl LogFold {
     /// With what the configuration says: it is not part of the state.
     pub(super) fn configure(&mut self, config: &DetectConfig) {
-        // Whoever takes a configuration from outside has refused a key that is none.
+        // Whoever takes a configuration from outside has refused a key or a zone that is none.
         self.key = config.sessions.key.parse().unwrap_or_default();
+        self.zone = zone(&config.zone).unwrap_or_default();
     }
 
     /// Whose a shape is, and its hash.
@@ -192,7 +195,7 @@ impl LogFold {
         let lines = &mut self.lines[resource as usize];
         let continues = lines.continuation.is_continuation(line);
         let hint = if own != 0 { own } else { input.received.nanos() };
-        let parsed = lines.format.parse(line, hint);
+        let parsed = lines.format.parse_in(line, hint, &self.zone);
         // In a file, a line that tells no time comes right after the one before.
         let before = if core.config.clock == Clock::Event { lines.last.nanos() } else { 0 };
         let timed = core.time_of(&[own, observed, parsed.time.unwrap_or(0), before], input.received);

@@ -7,7 +7,7 @@ mod standing;
 
 use std::io::{self, BufWriter, Write, stdout};
 
-use foreshock_detect::{DetectConfig, SessionKey, Sessions, pipeline::Seen};
+use foreshock_detect::{DetectConfig, SessionKey, Sessions, pipeline::Seen, zone};
 use foreshock_model::Incident;
 use foreshock_scan::{ScanOptions, Source, scan, write_page, write_summary};
 use serde::Serialize;
@@ -81,7 +81,8 @@ fn detect_config(command: &Scan) -> anyhow::Result<DetectConfig> {
     let key = command.session_key.clone().unwrap_or_default();
     key.parse::<SessionKey>().map_err(|error| Usage(format!("--session-key: {error}")))?;
     let sessions = Sessions { key, learn: command.learn, verdicts: command.session_scores.is_some() };
-    Ok(DetectConfig { sessions, ..DetectConfig::default() })
+    zone(&command.zone).map_err(|error| Usage(format!("--zone: {error}")))?;
+    Ok(DetectConfig { sessions, zone: command.zone.clone(), ..DetectConfig::default() })
 }
 
 /// Final findings, as soon as they are known.

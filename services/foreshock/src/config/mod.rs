@@ -77,6 +77,9 @@ impl Config {
                 "detect.allowed_lateness_seconds is above an hour; every window would wait so long".into(),
             );
         }
+        if let Err(error) = foreshock_detect::zone(&self.detect.zone) {
+            problems.push(format!("detect.zone: {error}"));
+        }
         if let Err(error) = self.detect.sessions.key.parse::<SessionKey>() {
             problems.push(format!("detect.sessions.key: {error}"));
         }
