@@ -27,6 +27,8 @@ const RECENT: usize = 256;
 const LINKED: u32 = 12;
 /// A value that comes more often than this, in the mean, names a thing and not a session.
 const LINES_A_VALUE: u32 = 200;
+/// Lines with a key after which no session is under way any more that was when the key was found.
+const UNDER_WAY_LINES: u32 = 10_000;
 /// Lines with a candidate that are looked at before a pause, and lines in a pause.
 const LOOK: u32 = 20_000;
 const PAUSE: u32 = 500_000;
@@ -119,6 +121,7 @@ pub(super) struct KeyFinder {
     pause: u32,
     /// Values that were there before their class was found: of their sessions the beginning is not known.
     under_way: Vec<u64>,
+    under_way_lines: u32,
 }
 
 impl KeyFinder {
@@ -131,36 +134,42 @@ impl KeyFinder {
         shape: ShapeId,
     ) -> Option<&'a str> {
         let mut best: Option<(usize, &'a str)> = None;
+        if candidates.is_empty() {
+            return None;
+        }
+        let looks = self.pause == 0 && self.keys.len() < KEYS;
+        self.pause = self.pause.saturating_sub(1);
         for candidate in candidates {
+            let rank = self.keys.iter().position(|key| *key == candidate.class);
+            if rank.is_none() && !looks {
+                continue;
+            }
             let Some(parameter) = parameters.get(usize::from(candidate.parameter)) else { continue };
             let (start, end) = (parameter.start as usize, parameter.end as usize);
             let Some(value) = content.get(start..end) else { continue };
             if !names(value, parameter.kind, content, start) {
                 continue;
             }
-            if let Some(rank) = self.keys.iter().position(|key| *key == candidate.class)
-                && best.is_none_or(|(known, _)| rank < known)
-            {
-                best = Some((rank, value));
-            } else if best.is_none() {
-                self.look(candidate.class, fingerprint64(value.as_bytes()), shape);
+            match rank {
+                Some(rank) if best.is_none_or(|(known, _)| rank < known) => best = Some((rank, value)),
+                Some(_) => {}
+                None if best.is_none() => self.look(candidate.class, fingerprint64(value.as_bytes()), shape),
+                None => {}
             }
         }
         let (_, value) = best?;
         if self.under_way.is_empty() {
             return Some(value);
         }
-        (!self.under_way.contains(&fingerprint64(value.as_bytes()))).then_some(value)
+        let is_under_way = self.under_way.contains(&fingerprint64(value.as_bytes()));
+        self.under_way_lines += 1;
+        if self.under_way_lines >= UNDER_WAY_LINES {
+            (self.under_way, self.under_way_lines) = (Vec::new(), 0);
+        }
+        (!is_under_way).then_some(value)
     }
 
     fn look(&mut self, class: u64, value: u64, shape: ShapeId) {
-        if self.pause > 0 {
-            self.pause -= 1;
-            return;
-        }
-        if self.keys.len() >= KEYS {
-            return;
-        }
         self.looked += 1;
         if self.looked > LOOK {
             *self = Self { keys: std::mem::take(&mut self.keys), pause: PAUSE, ..Self::default() };
@@ -190,6 +199,7 @@ impl KeyFinder {
             if linked >= LINKED && linked * 3 >= values && lines <= values * LINES_A_VALUE {
                 self.classes.swap_remove(at);
                 self.keys.push(class);
+                self.under_way_lines = 0;
                 self.under_way.extend(self.recent.iter().filter(|recent| recent.value != 0).map(|r| r.value));
             }
         }
