@@ -13,7 +13,9 @@ mod continuation;
 mod format;
 mod level;
 mod mask;
+mod marks;
 mod miner;
+mod quantity;
 mod shape;
 mod timestamp;
 mod trace;
@@ -21,8 +23,10 @@ mod trace;
 pub use continuation::Continuation;
 pub use format::{Format, Line, SourceFormat};
 pub use level::Level;
+pub use marks::{Mark, marks, words_where_open};
 pub use mask::{MAX_MASKED_BYTES, mask_secrets};
 pub use miner::{Learned, Miner, MinerLimits, Outcome, TemplateId};
+pub use quantity::quantity;
 pub use shape::{
     MAX_CONTENT_BYTES, MAX_PARAMETERS, MAX_TOKENS, Parameter, ParameterKind, Shape, ShapeHash, Shaper,
 };

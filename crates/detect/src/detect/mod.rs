@@ -10,6 +10,7 @@ mod errors;
 mod harm;
 mod hours;
 mod merged;
+mod news;
 mod operations;
 mod patterns;
 mod quotas;
@@ -17,6 +18,7 @@ mod report;
 mod series;
 mod service;
 mod silence;
+mod values;
 
 use std::{
     collections::BTreeMap,
@@ -250,7 +252,7 @@ impl Detect {
 
 impl Stage for Detect {
     const NAME: &'static str = "detect";
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
     type Output = proto::Findings;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Findings>) {

@@ -13,6 +13,7 @@ mod series;
 mod shapes;
 mod sources;
 mod spans;
+mod values;
 mod windows;
 
 use std::{
@@ -118,7 +119,7 @@ impl Reduce {
 
 impl Stage for Reduce {
     const NAME: &'static str = "reduce";
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
     type Output = proto::Summaries;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Summaries>) {
