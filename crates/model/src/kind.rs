@@ -44,6 +44,16 @@ kinds! {
     PatternRateUp => "pattern_rate_up",
     /// Far fewer lines of a pattern than expected.
     PatternRateDown => "pattern_rate_down",
+    /// A pattern that was gone for long comes again.
+    ReturningPattern => "returning_pattern",
+    /// A number in a line is out of range.
+    ParameterValue => "parameter_value",
+    /// A value never seen in its place in a line.
+    NewValue => "new_value",
+    /// A place in a line, or a label, that had few values has many.
+    Cardinality => "cardinality",
+    /// A line speaks of an error that its level does not.
+    BeliedLevel => "belied_level",
     /// The share of errors of a service rose.
     ErrorShare => "error_share",
     /// Something regular stopped: a source, a heartbeat, a job.

@@ -3,7 +3,7 @@
 #[path = "simulate/mod.rs"]
 mod simulate;
 
-use foreshock_stats::{CountBaseline, Level, LevelShift, PaceWatch};
+use foreshock_stats::{CountBaseline, End, Level, LevelShift, PaceWatch, ValueRange};
 use simulate::{CLEAN, CLEAN_COUNTS, Random, excess};
 
 /// Windows of a series that are not judged: what must hold holds after learning.
@@ -151,6 +151,39 @@ fn changes_of_pace_of_clean_patterns_are_no_more_surprising_than_they_say() {
         }
         results.push(check(&format!("{kind}, unit"), 2.0, &unit[0], &unit[1]));
         results.push(check(&format!("{kind}, stretch"), 2.0, &stretch[0], &stretch[1]));
+    }
+    all_hold(results);
+}
+
+#[test]
+fn values_beyond_the_range_of_clean_quantities_are_no_more_surprising_than_they_say() {
+    type Draw = fn(&mut Random, usize) -> f64;
+    let quantities: [(&str, Draw); 7] = [
+        ("log-normal", |r, _| 20.0 * libm::exp(0.35 * r.normal())),
+        ("log-normal, wide", |r, _| libm::exp(2.0 * r.normal())),
+        ("power law, 1.2", |r, _| libm::pow(r.uniform(), -1.0 / 1.2)),
+        ("exponential", |r, _| r.exponential()),
+        ("uniform", |r, _| (1_024.0 + 64_000.0 * r.uniform()).floor()),
+        ("fast and slow", |r, _| {
+            let slow = r.uniform() < 0.02;
+            libm::exp(0.2 * r.normal()) * if slow { 300.0 } else { 1.0 }
+        }),
+        ("counter", |_, n| n as f64 + 1.0),
+    ];
+    let mut results = Vec::new();
+    for (kind, draw) in quantities {
+        let (mut high, mut low) = (Vec::new(), Vec::new());
+        for seed in 0..10 * SERIES {
+            let (mut random, mut range) = (Random::new(seed), ValueRange::default());
+            for n in 0..WINDOWS / 2 {
+                let value = draw(&mut random, n);
+                let surprise = |end| range.judge(end, value, 1).map_or(0.0, |beyond| beyond.tail.surprise());
+                high.push(surprise(End::High));
+                low.push(surprise(End::Low));
+                range.learn(1, &[value], &[value]);
+            }
+        }
+        results.push(check(kind, 1.0, &high, &low));
     }
     all_hold(results);
 }

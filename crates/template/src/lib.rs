@@ -14,8 +14,10 @@ mod continuation;
 mod format;
 mod known;
 mod level;
+mod marks;
 mod mask;
 mod miner;
+mod quantity;
 mod shape;
 mod timestamp;
 mod trace;
@@ -25,8 +27,10 @@ pub use continuation::Continuation;
 pub use format::{Details, Format, Line, SourceFormat};
 pub use known::KnownShapes;
 pub use level::Level;
+pub use marks::{Mark, marks, words_where_open};
 pub use mask::{MAX_MASKED_BYTES, mask_secrets};
 pub use miner::{Learned, Miner, MinerLimits, Outcome, TemplateId};
+pub use quantity::quantity;
 pub use shape::{
     MAX_CONTENT_BYTES, MAX_PARAMETERS, MAX_TOKENS, Parameter, ParameterKind, Shape, ShapeHash, Shaper,
 };

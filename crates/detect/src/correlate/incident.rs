@@ -190,9 +190,9 @@ fn plainness(kind: Kind) -> u8 {
     match kind {
         Kind::ErrorShare | Kind::WillRunOut => 0,
         Kind::Silence | Kind::NewPattern | Kind::BrokenSequence => 1,
-        Kind::PatternRateUp => 2,
-        Kind::LevelShift | Kind::Spike => 3,
-        Kind::PatternRateDown | Kind::Dip | Kind::FlatLine | Kind::Degraded => 4,
+        Kind::PatternRateUp | Kind::BeliedLevel | Kind::ReturningPattern => 2,
+        Kind::LevelShift | Kind::Spike | Kind::ParameterValue | Kind::NewValue => 3,
+        Kind::PatternRateDown | Kind::Dip | Kind::FlatLine | Kind::Cardinality | Kind::Degraded => 4,
     }
 }
 

@@ -3,9 +3,13 @@
 //! Merging is exact and does not depend on order: integers are added, times are compared, examples are the least
 //! of their kind. A metric series comes from one source, so its values are never merged.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use foreshock_model::{Timestamp, fingerprint64, proto};
+use foreshock_stats::{End, range::merge, values::VALUES};
 use serde::{Deserialize, Serialize};
 
 use crate::{Folds, InputId, degraded::Unread};
@@ -44,6 +48,31 @@ pub(super) struct MergedShape {
     pub(super) text: String,
     pub(super) example: Example,
     pub(super) last: Timestamp,
+    /// Of `count`: lines whose values could not be told apart by their places.
+    pub(super) unplaced: u64,
+    /// By the number of the parameter.
+    pub(super) places: BTreeMap<u32, MergedPlace>,
+}
+
+/// What may be new or out of range at one place of a shape.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct MergedPlace {
+    /// By hash.
+    pub(super) values: BTreeMap<u64, MergedValue>,
+    pub(super) overflow: bool,
+    /// The farthest out first.
+    pub(super) high: Vec<f64>,
+    pub(super) highest: Option<Example>,
+    pub(super) low: Vec<f64>,
+    pub(super) lowest: Option<Example>,
+}
+
+/// A value, how often it came, as far as that matters, and the first line that holds it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct MergedValue {
+    pub(super) times: u64,
+    pub(super) value: String,
+    pub(super) first: Example,
 }
 
 /// The first line of a shape in the window; of lines with the same time the least.
@@ -249,6 +278,59 @@ impl MergedShape {
         if self.text.is_empty() {
             self.text = shape.text;
         }
+        self.unplaced += shape.unplaced;
+        for place in shape.places {
+            self.places.entry(place.place).or_default().add(place);
+        }
+    }
+}
+
+impl MergedPlace {
+    fn add(&mut self, place: proto::PlaceWindow) {
+        self.overflow |= place.overflow;
+        for seen in place.values {
+            let first = seen.first.map(Example::from).unwrap_or_default();
+            match self.values.entry(seen.hash) {
+                Entry::Vacant(free) => {
+                    free.insert(MergedValue { times: seen.times.into(), value: seen.value, first });
+                }
+                Entry::Occupied(known) => {
+                    let known = known.into_mut();
+                    known.times += u64::from(seen.times);
+                    if first < known.first {
+                        (known.value, known.first) = (seen.value, first);
+                    }
+                }
+            }
+        }
+        if self.values.len() > VALUES {
+            // All are values of the place, so it has too many, in whatever order they came.
+            self.overflow = true;
+            self.values.clear();
+        }
+        let lines = [(place.highest, End::High), (place.lowest, End::Low)];
+        for ((line, end), values) in lines.into_iter().zip([place.high, place.low]) {
+            let (own, own_line) = match end {
+                End::High => (&mut self.high, &mut self.highest),
+                End::Low => (&mut self.low, &mut self.lowest),
+            };
+            let line = line.map(Example::from);
+            let farther = match (own.first(), values.first()) {
+                (Some(own), Some(its)) if own == its => line < *own_line,
+                (Some(own), Some(its)) => (its > own) == (end == End::High),
+                (own, _) => own.is_none(),
+            };
+            if farther {
+                *own_line = line;
+            }
+            merge(own, &values, end);
+        }
+    }
+}
+
+impl From<proto::Sighting> for Example {
+    fn from(sighting: proto::Sighting) -> Self {
+        Self { time: Timestamp(sighting.time), line: sighting.line, instance: sighting.instance }
     }
 }
 

@@ -10,6 +10,7 @@ mod errors;
 mod harm;
 mod hours;
 mod merged;
+mod news;
 mod operations;
 mod patterns;
 mod quotas;
@@ -18,6 +19,7 @@ mod series;
 mod service;
 mod sessions;
 mod silence;
+mod values;
 
 use std::{
     collections::BTreeMap,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use crate::Table;
 use foreshock_model::{Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto};
 use foreshock_stats::{Novelty, Pace, Shown, Tail};
-use foreshock_template::{Miner, MinerLimits, Outcome, TemplateId};
+use foreshock_template::{Miner, MinerLimits, Outcome, TemplateId, marks, words_where_open};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     report::Report,
     sessions::{SessionVerdict, Sessions, Terms},
     silence::Sources,
+    values::{ShapePlaces, Values},
 };
 use crate::{Folds, Limits, degraded};
 
@@ -29,6 +30,8 @@ const WARN_LEVEL: u32 = 13;
 const NEW_PATTERN_SURPRISE: f64 = 2.0;
 /// Base windows in a row in which instances come on several partitions before that is told: a minute.
 const SCATTERED_WINDOWS: u32 = 6;
+/// Places whose values are watched, a pattern that a service may have.
+const PLACES_A_PATTERN: usize = 8;
 /// New patterns of one window that become findings of their own.
 const NEW_PATTERNS: usize = 10;
 
@@ -40,6 +43,13 @@ struct Learned {
     folded: u64,
 }
 
+/// What is known of a shape.
+#[derive(Serialize, Deserialize)]
+struct KnownShape {
+    template: TemplateId,
+    places: ShapePlaces,
+}
+
 /// The baselines of one service.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ServiceState {
@@ -47,8 +57,9 @@ pub(super) struct ServiceState {
     since: Timestamp,
     miner: Miner,
     /// Template of each shape met.
-    templates: Table<u64, TemplateId>,
+    templates: Table<u64, KnownShape>,
     patterns: BTreeMap<TemplateId, Pattern>,
+    values: Values,
     novelty: Novelty,
     /// How much the counts of its patterns vary, as a rule.
     dispersion: Option<f64>,
@@ -69,6 +80,7 @@ impl ServiceState {
             miner: Miner::new(limits),
             templates: Table::default(),
             patterns: BTreeMap::new(),
+            values: Values::default(),
             novelty: Novelty::default(),
             dispersion: None,
             lines: ErrorWatch::default(),
@@ -121,7 +133,7 @@ impl ServiceState {
 
     /// The template that a shape belongs to now.
     pub(super) fn template_of(&self, shape: u64) -> TemplateId {
-        self.templates.get(&shape).map_or(TemplateId::OTHER, |template| self.miner.resolve(*template))
+        self.templates.get(&shape).map_or(TemplateId::OTHER, |known| self.miner.resolve(known.template))
     }
 
     /// A shape that reduce has never met in the service: a provisional finding, if detect knows no template for it
@@ -165,6 +177,7 @@ impl ServiceState {
     ) -> Folds {
         let Learned { new, folded: patterns } = self.learn_shapes(&merged, limits, room);
         self.judge_new(key, &merged, new, window, report);
+        self.judge_values(key, &merged, window, limits, report);
         self.lines.add(merged.lines, merged.errors, merged.shapes.values());
         self.note_versions(key, &merged, report);
         self.sources.take(&merged, window);
@@ -196,6 +209,7 @@ impl ServiceState {
         let mut new = Vec::new();
         let mut merged_templates = false;
         for (hash, shape) in unknown {
+            let mut words = Vec::new();
             let template = if room == 0 {
                 // What would become a pattern of its own may not; it can still be a line of a known one.
                 self.miner.lookup(&shape.text).unwrap_or(TemplateId::OTHER)
@@ -206,10 +220,14 @@ impl ServiceState {
                     new.push((learned.template, *hash));
                     room -= 1;
                 }
+                if learned.outcome == Outcome::Known {
+                    words = words_where_open(self.miner.text_of(learned.template), &shape.text);
+                }
                 learned.template
             };
             if self.templates.len() < limits.shapes as usize {
-                self.templates.insert(*hash, template);
+                let places = ShapePlaces::of(&marks(&shape.text), &words);
+                self.templates.insert(*hash, KnownShape { template, places });
             }
         }
         if merged_templates {
@@ -219,7 +237,7 @@ impl ServiceState {
         }
         let mut folded = 0;
         for (hash, shape) in &merged.shapes {
-            let template = self.templates.get(hash).copied().unwrap_or(TemplateId::OTHER);
+            let template = self.templates.get(hash).map_or(TemplateId::OTHER, |known| known.template);
             if template == TemplateId::OTHER {
                 folded += shape.count + shape.late;
             }
@@ -233,7 +251,8 @@ impl ServiceState {
 
     /// Patterns whose templates became one become one.
     fn follow_merged_templates(&mut self) {
-        self.templates.values_mut().for_each(|template| *template = self.miner.resolve(*template));
+        self.templates.values_mut().for_each(|known| known.template = self.miner.resolve(known.template));
+        self.values.follow_merged_templates(&self.miner);
         let moved: Vec<TemplateId> =
             self.patterns.keys().copied().filter(|id| self.miner.resolve(*id) != *id).collect();
         for id in moved {
@@ -274,6 +293,23 @@ impl ServiceState {
         }
     }
 
+    fn judge_values(
+        &mut self,
+        key: &ServiceKey,
+        merged: &Merged,
+        window: Window,
+        limits: &Limits,
+        report: &mut Report,
+    ) {
+        let shapes = merged.shapes.iter().filter(|(_, shape)| shape.count > 0);
+        let known = shapes.filter_map(|(hash, shape)| {
+            let known = self.templates.get(hash).filter(|known| known.template != TemplateId::OTHER)?;
+            Some((shape, known.template, &known.places))
+        });
+        let most = limits.patterns as usize * PLACES_A_PATTERN;
+        self.values.take(key, known, (window, merged.lines, most), &self.miner, report);
+    }
+
     /// Lines of the window that are of these templates, in any of their shapes.
     fn lines_of(&self, templates: &[(TemplateId, u64)], merged: &Merged) -> u64 {
         if templates.is_empty() {
@@ -281,7 +317,7 @@ impl ServiceState {
         }
         let of_these = |hash: &u64| {
             let own = self.templates.get(hash);
-            own.is_some_and(|own| templates.iter().any(|(template, _)| template == own))
+            own.is_some_and(|own| templates.iter().any(|(template, _)| *template == own.template))
         };
         merged.shapes.iter().filter(|(hash, _)| of_these(hash)).map(|(_, shape)| shape.count).sum()
     }

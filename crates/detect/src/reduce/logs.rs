@@ -16,6 +16,7 @@ use super::{
     shapes::{Met, ShapeId, Shapes},
     sources::{ServiceId, SourceId},
     step_detail::StepDetail,
+    values::{PlaceWindow, Places},
     windows::{OpenWindows, Place},
 };
 use crate::{Clock, DetectConfig, Input, Outputs, SessionKey, session_key::cut, zone};
@@ -31,6 +32,7 @@ const STEPS_A_SESSION: u64 = 10;
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct LogFold {
     shapes: Shapes,
+    places: Places,
     /// By source: what its lines taught.
     lines: Vec<SourceLines>,
     windows: OpenWindows<LogWindow>,
@@ -91,6 +93,9 @@ struct ShapeCount {
     level: u8,
     trace: u64,
     line: Box<str>,
+    /// Lines whose values could not be told apart by their places.
+    unplaced: u64,
+    places: Vec<PlaceWindow>,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -115,7 +120,7 @@ struct Run<'a> {
 }
 
 /// A line that was read, ready to be counted.
-struct Read<'a> {
+pub(super) struct Read<'a> {
     /// The resource it came with, by which what its lines teach is kept.
     resource: SourceId,
     /// The instance that wrote it: the host that it names, or the resource.
@@ -124,6 +129,25 @@ struct Read<'a> {
     timed: Timed,
     level: Option<Level>,
     line: &'a str,
+}
+
+impl Read<'_> {
+    pub(super) fn time(&self) -> Timestamp {
+        self.timed.time
+    }
+
+    /// Start of the base window it counts in.
+    pub(super) fn window(&self) -> Timestamp {
+        self.place.window
+    }
+
+    pub(super) fn source(&self) -> SourceId {
+        self.source
+    }
+
+    pub(super) fn line(&self) -> &str {
+        self.line
+    }
 }
 
 impl Fold for LogFold {
@@ -266,6 +290,7 @@ impl LogFold {
                 id
             }
             Met::New(id) => {
+                self.places.add(id, self.shapes.get(id).text.as_deref().unwrap_or(""));
                 self.shapes.count_lines(service, std::mem::take(&mut run.untold));
                 if self.shapes.note_new(service) && !read.place.late {
                     let urgent = self.new_shape(core, id, read);
@@ -275,7 +300,12 @@ impl LogFold {
             }
         };
         let error = read.level.is_some_and(|level| level >= Level::Error);
-        self.windows.at(read.place.window).count(id, read, error, core);
+        let count = self.windows.at(read.place.window).count(id, read, error, core);
+        if !read.place.late {
+            let parameters = self.shaper.parameters();
+            let placed = self.places.count(id, content, parameters, &mut count.places, (read, core));
+            count.unplaced += u64::from(!placed);
+        }
         let lines = &mut self.lines[read.resource as usize];
         lines.head = Some((id, read.place.window));
         lines.trace = TraceFingerprint::default();
@@ -385,6 +415,7 @@ impl LogFold {
         }
         for count in window.counts {
             let text = self.shapes.take_text(count.shape);
+            let places = self.places.pass_on(count.shape, start, count.places, core);
             let shape = self.shapes.get(count.shape);
             let summary =
                 summaries.entry(shape.service).or_insert_with(|| core.summary(shape.service, start));
@@ -400,6 +431,8 @@ impl LogFold {
                 instance: core.sources.source(count.source).instance.to_string(),
                 level: count.level.into(),
                 trace: count.trace,
+                unplaced: count.unplaced,
+                places,
             });
         }
         for (service, folded) in std::mem::take(&mut self.folded) {
@@ -437,7 +470,7 @@ impl LogWindow {
     /// Counts a line. Of lines with the same time the example is the least, and of the same lines that of the least
     /// instance, as where detect merges partitions, so that it follows neither from the order of arrival nor from the
     /// partitioning.
-    fn count(&mut self, shape: ShapeId, read: &Read<'_>, error: bool, core: &Core) {
+    fn count(&mut self, shape: ShapeId, read: &Read<'_>, error: bool, core: &Core) -> &mut ShapeCount {
         let time = read.timed.time;
         let totals = self.totals.entry(read.source).or_default();
         totals.bytes += read.line.len() as u64;
@@ -465,6 +498,8 @@ impl LogWindow {
                 level: 0,
                 trace: 0,
                 line: example(read.line).into(),
+                unplaced: 0,
+                places: Vec::new(),
             });
             *slot = u32::try_from(self.counts.len()).unwrap_or(u32::MAX);
         }
@@ -486,6 +521,7 @@ impl LogWindow {
         }
         count.last = count.last.max(time);
         count.level = count.level.max(read.level.map_or(0, |level| severity_number(level) as u8));
+        count
     }
 }
 
@@ -499,7 +535,7 @@ impl SourceTotals {
 }
 
 /// The start of a line, cut at a character's boundary.
-fn example(line: &str) -> &str {
+pub(super) fn example(line: &str) -> &str {
     &line[..line.floor_char_boundary(EXAMPLE_BYTES)]
 }
 

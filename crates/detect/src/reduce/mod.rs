@@ -17,6 +17,7 @@ mod shapes;
 mod sources;
 mod spans;
 mod step_detail;
+mod values;
 mod windows;
 
 use std::{

@@ -187,11 +187,13 @@ impl Miner {
         if id == TemplateId::OTHER {
             return "<*>".to_owned();
         }
-        let id = self.resolve(id);
-        self.index
-            .place_of(id)
-            .and_then(|place| self.at(place))
-            .map_or_else(String::new, |template| template.pattern.text().to_owned())
+        self.text_of(id).to_owned()
+    }
+
+    /// The same without a copy; empty also for [`TemplateId::OTHER`].
+    pub fn text_of(&self, id: TemplateId) -> &str {
+        let place = self.index.place_of(self.resolve(id));
+        place.and_then(|place| self.at(place)).map_or("", |template| template.pattern.text())
     }
 
     /// How many templates there are.

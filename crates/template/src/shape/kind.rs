@@ -59,6 +59,25 @@ impl ParameterKind {
         }
     }
 
+    /// Every kind.
+    pub(crate) const ALL: [Self; 15] = [
+        Self::Number,
+        Self::Duration,
+        Self::Size,
+        Self::Version,
+        Self::Ip,
+        Self::Host,
+        Self::Uuid,
+        Self::Hex,
+        Self::Path,
+        Self::Url,
+        Self::Email,
+        Self::Id,
+        Self::Text,
+        Self::Value,
+        Self::Time,
+    ];
+
     /// Its mark filled up to a block, and the mark's length.
     pub(super) fn mark_block(self) -> ([u8; 8], usize) {
         const BLOCKS: [([u8; 8], usize); 15] = blocks();

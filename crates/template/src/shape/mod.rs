@@ -111,7 +111,8 @@ impl Shaper {
         }
     }
 
-    /// The parameters of the last shape, in order, as ranges of its content; the first [`MAX_PARAMETERS`].
+    /// The parameters of the last shape, in order, as ranges of its content; the first [`MAX_PARAMETERS`]. One for each mark
+    /// in its text: of a list of like tokens those of the first.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }
@@ -147,6 +148,7 @@ impl Walk<'_> {
                 self.text.push(b' ');
             }
             let token = self.text.len();
+            let first_parameter = self.parameters.len();
             let start = at;
             let (token_end, seen) = match ahead.take() {
                 Some((begin, end, seen)) if begin == start => (end, seen),
@@ -192,6 +194,7 @@ impl Walk<'_> {
             {
                 // A list of like parameters has any length: one stands for all.
                 self.text.truncate(text_end - usize::from(comma));
+                self.parameters.truncate(first_parameter);
                 continue;
             } else {
                 parameter_tokens += 1;
@@ -279,6 +282,7 @@ impl Walk<'_> {
         let repeats = self.text[..token].ends_with(BYTES) && &self.text[token..] == b"(<size>)";
         if repeats {
             self.text.truncate(token - 1);
+            self.parameters.pop();
         }
         repeats
     }

@@ -140,3 +140,21 @@ proptest! {
         prop_assert_eq!(shaper.shape(&second), Shaper::new().shape(&second));
     }
 }
+
+#[test]
+fn there_is_one_parameter_for_each_mark_whatever_a_line_repeats() {
+    let mut shaper = Shaper::new();
+    for line in [
+        "took 3 ms of 5 s ref=0a1b2c3d ref=1a1b2c3d ref=2a1b2c3d end",
+        "sizes 1, 2, 3, 4 and 2928 bytes (2.85 KB) of 10.0.0.1:80",
+        "user=bob uid=7 id=550e8400-e29b-41d4-a716-446655440000 at Mar 5 11:22:33",
+        "nothing here",
+    ] {
+        shaper.shape(line);
+        let mut text = String::new();
+        shaper.write_tokens(&mut text);
+        let told: Vec<_> = shaper.parameters().iter().map(|parameter| parameter.kind).collect();
+        let marked: Vec<_> = crate::marks(&text).iter().map(|mark| mark.kind).collect();
+        assert_eq!(told, marked, "{line}: {text}");
+    }
+}
