@@ -108,6 +108,8 @@ pub struct Oddity {
     pub tail: Tail,
     /// No session before was like that.
     pub never: bool,
+    /// Sessions before that were like that in this one thing.
+    pub like: u32,
 }
 
 /// The ways in which a session can be odd.
@@ -230,17 +232,13 @@ impl SessionModel {
         self.events.get(usize::from(event)).map_or(0, |counts| counts.with)
     }
 
-    /// Sessions that had an event about so often.
-    pub fn with_count(&self, event: Event, count: u32) -> u32 {
-        self.events.get(usize::from(event)).map_or(0, |counts| counts.of(bucket(count)))
-    }
-
     /// Whether an event that was just pushed could make the session odd before its end. Cheap: asked for each.
     pub fn could_be_odd(&self, session: &Session, before: Option<Event>) -> bool {
         let Some(event) = session.last else { return false };
         let bucket = bucket(session.count(event));
         let known = self.events.get(usize::from(event));
-        let seldom = known.is_none_or(|counts| counts.at_least(bucket) * 100 <= self.sessions);
+        let few = |counts: &Counts| u64::from(counts.at_least(bucket)) * 100 <= u64::from(self.sessions);
+        let seldom = known.is_none_or(few);
         seldom || !self.orders.contains_key(&(before.unwrap_or(BEGIN), event))
     }
 
@@ -261,7 +259,8 @@ impl SessionModel {
             let rare = if ended { rare } else { rare.max(at_least) };
             let tail = Tail::from_p((f64::from(rare) + 1.0) / all);
             let what = What::Count { event: *event, count: *count, usual };
-            oddities.push(Oddity { what, tail, never: seen == 0 && (without > 0 || ended) });
+            let never = seen == 0 && (without > 0 || ended);
+            oddities.push(Oddity { what, tail, never, like: seen });
         }
         if ended {
             self.judge_missing(session, &mut oddities);
@@ -280,7 +279,8 @@ impl SessionModel {
             }
             let without = self.sessions - counts.with.min(self.sessions);
             let tail = Tail::from_p((f64::from(counts.as_rare(0, without)) + 1.0) / (all + 1.0));
-            oddities.push(Oddity { what: What::Missing { event }, tail, never: without == 0 });
+            let what = What::Missing { event };
+            oddities.push(Oddity { what, tail, never: without == 0, like: without });
         }
     }
 
@@ -302,16 +302,17 @@ impl SessionModel {
         let tail = Tail::from_p((as_odd + 1.0) / (of_late + 2.0));
         let named = |event: Event| (event < END).then_some(event);
         let what = What::Order { before: named(before), after: named(after) };
-        let never = !self.orders.contains_key(&(before, after));
-        oddities.push(Oddity { what, tail, never });
+        let like = self.orders.get(&(before, after)).copied().unwrap_or(0);
+        oddities.push(Oddity { what, tail, never: like == 0, like });
     }
 
     fn is_rare(&self, order: &(Event, Event)) -> bool {
         self.orders.get(order).is_none_or(|seen| seen.saturating_mul(RARE) <= self.sessions)
     }
 
-    /// Learns an ended session. That a `broken` one has its steps in another order says nothing of sound ones.
-    pub fn learn(&mut self, session: &Session, broken: bool) {
+    /// Learns an ended session. That a `broken` one has its steps in another order says nothing of sound ones, and one
+    /// that was learned before and taken back (`again`) counts once among those of late.
+    pub fn learn(&mut self, session: &Session, broken: bool, again: bool) {
         self.sessions = self.sessions.saturating_add(1);
         self.of_one_step += u32::from(session.len() == 1);
         for (event, count) in &session.counts {
@@ -326,6 +327,9 @@ impl SessionModel {
             if self.orders.len() < ORDERS || self.orders.contains_key(&order) {
                 *self.orders.entry(order).or_default() += 1;
             }
+        }
+        if again {
+            return;
         }
         self.present.sessions += 1;
         if !broken {
@@ -391,7 +395,7 @@ mod tests {
     fn taught(sessions: &[(&[Event], u32)]) -> SessionModel {
         let mut model = SessionModel::default();
         for (events, times) in sessions {
-            (0..*times).for_each(|_| model.learn(&session(events), false));
+            (0..*times).for_each(|_| model.learn(&session(events), false, false));
         }
         model
     }
@@ -438,7 +442,7 @@ mod tests {
             events.extend((0..i * 37 % 40 + 1).map(|n| 1 + (n * i * i % 23) as Event));
             events
         };
-        (1..400).for_each(|i| model.learn(&session(&events(i)), false));
+        (1..400).for_each(|i| model.learn(&session(&events(i)), false, false));
         let alarms =
             (400..500).filter(|i| model.judge(&session(&events(*i)), true)[0].tail.surprise() >= 2.5).count();
         assert!(alarms <= 2, "{alarms}");
@@ -459,7 +463,7 @@ mod tests {
                 judged += 1;
                 below += u32::from(model.judge(&session, true)[0].tail.p() <= 0.01);
             }
-            model.learn(&session, false);
+            model.learn(&session, false, false);
         }
         assert!(below <= judged / 100 + 60, "{below} of {judged}");
     }
@@ -467,15 +471,13 @@ mod tests {
     #[test]
     fn what_is_taken_back_was_never_learned() {
         let mut model = taught(&[(&[0, 1, 2], 10), (&[0, 2], 3)]);
-        let before = model.judge(&session(&[0, 2, 1]), true);
         let mistaken = session(&[0, 2, 2, 5]);
-        let counts = |model: &SessionModel| (model.sessions, model.orders.clone());
-        let known = counts(&model);
-        model.learn(&mistaken, false);
+        let known = model.judge(&session(&[0, 2, 1, 5]), true);
+        let (orders, of_late) = (model.orders.clone(), (model.before, model.present));
+        model.learn(&mistaken, false, true);
         model.unlearn(&mistaken);
-        assert_eq!(counts(&model), known);
-        let after = model.judge(&session(&[0, 2, 1]), true);
-        assert_eq!(after.len(), before.len());
+        assert_eq!((model.before, model.present), of_late);
+        assert_eq!((model.judge(&session(&[0, 2, 1, 5]), true), model.orders), (known, orders));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Closing<'a> {
     pub(super) quotas: Shares<'a>,
     /// How many more patterns each tenant may have in this window, as far as it was asked.
     pub(super) rooms: BTreeMap<Tenant, usize>,
+    /// Sessions remembered in all services.
+    pub(super) sessions: usize,
     pub(super) window: Window,
 }
 
@@ -107,13 +109,14 @@ impl Closing<'_> {
             Some(room) => *room,
             None => self.quotas.room_for_patterns(&key.0, self.services),
         };
-        let others: usize = self.services.values().map(ServiceState::session_count).sum();
         let Some(service) = self.services.get_mut(key) else { return Folds::default() };
         let before = service.pattern_count();
         let limits = &self.config.limits;
-        let free = (limits.sessions as usize).saturating_sub(others);
-        let terms = terms(self.config, service.session_count() + free);
+        let own = service.session_count();
+        let others = self.sessions.saturating_sub(own);
+        let terms = terms(self.config, (limits.sessions as usize).saturating_sub(others));
         let folds = service.take(key, merged, self.window, (limits, room), terms, report);
+        self.sessions = others + service.session_count();
         let grown = service.pattern_count().saturating_sub(before);
         self.rooms.insert(key.0.clone(), room.saturating_sub(grown));
         folds

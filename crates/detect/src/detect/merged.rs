@@ -113,9 +113,8 @@ pub(super) struct MergedSpans {
 /// The steps of sessions in a window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Steps {
-    /// Name of each session, by the hash of its key, and the least instance that took part.
+    /// Name of each session, by the hash of its key.
     pub(super) names: BTreeMap<u64, String>,
-    pub(super) instances: BTreeMap<u64, String>,
     /// Text, where a partition passed the event on for the first time, and highest level.
     pub(super) events: BTreeMap<u64, (String, u32)>,
     /// By session.
@@ -135,18 +134,17 @@ pub(super) struct Step {
 
 impl Steps {
     /// By time; those of one instance at one time as it wrote them.
-    pub(super) fn in_order(&self) -> Vec<Step> {
-        let mut steps = self.steps.clone();
+    pub(super) fn in_order(&mut self) -> Vec<Step> {
+        let mut steps = std::mem::take(&mut self.steps);
         steps.sort_by_key(|step| (step.at, step.source));
         steps
     }
 
     fn add(&mut self, start: Timestamp, window: proto::SessionWindow) {
         for (session, name) in window.session.iter().zip(window.name) {
-            self.names.entry(*session).or_insert(name);
-            let instance = self.instances.entry(*session).or_insert_with(|| window.instance.clone());
-            if window.instance < *instance {
-                instance.clone_from(&window.instance);
+            let known = self.names.entry(*session).or_insert_with(|| name.clone());
+            if name < *known {
+                *known = name;
             }
         }
         let events: Vec<u64> = window.event.iter().map(|event| event.id).collect();

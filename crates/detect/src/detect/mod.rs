@@ -211,7 +211,9 @@ impl Detect {
         }
         while let Some(start) = self.next_start(due) {
             let merged = self.state.pending.remove(&start).unwrap_or_default();
+            let sessions = self.state.services.values().map(ServiceState::session_count).sum();
             let mut closing = Closing {
+                sessions,
                 services: &mut self.state.services,
                 series: &mut self.state.series,
                 folds: &mut self.state.folds,

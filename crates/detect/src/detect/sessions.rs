@@ -51,8 +51,13 @@ const NAMED: usize = 10;
 const FIRST_PAUSE: Duration = Duration::from_secs(600);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
-/// Pauses that must be known.
+/// Pauses that must be known, and so many after which half of them are forgotten.
 const PAUSES: u32 = 100;
+const PAUSES_KEPT: u32 = 10_000_000;
+/// A session that ended so long ago does not go on.
+const REMEMBERED_FOR: Duration = Duration::from_secs(86_400);
+/// Ways of being broken that are told in one window.
+const WAYS: usize = 10;
 /// A way of being broken that was told is not told again for so long.
 const TOLD_FOR: Duration = Duration::from_secs(900);
 /// What more than this share of the sessions that are open do is not odd, though none of them has ended yet.
@@ -103,10 +108,8 @@ struct EventInfo {
 #[derive(Serialize, Deserialize)]
 struct Remembered {
     name: String,
-    instance: String,
     /// How many sessions there were before it.
     number: u64,
-    first: Timestamp,
     last: Timestamp,
     steps: Session,
     lines: Vec<Example>,
@@ -115,6 +118,8 @@ struct Remembered {
     told: bool,
     ended: bool,
     taught: bool,
+    /// It was taught and taken back.
+    taught_before: bool,
 }
 
 /// How long sessions pause: counts by powers of two of a millisecond.
@@ -130,7 +135,7 @@ impl Pauses {
         let octave = octave.min(self.counts.len() - 1);
         self.counts[octave] = self.counts[octave].saturating_add(1);
         self.all = self.all.saturating_add(1);
-        if self.all == u32::MAX {
+        if self.all >= PAUSES_KEPT {
             self.counts.iter_mut().for_each(|count| *count /= 2);
             self.all = self.counts.iter().sum();
         }
@@ -141,10 +146,10 @@ impl Pauses {
         if self.all < PAUSES {
             return FIRST_PAUSE;
         }
-        let mut above = 0;
+        let mut above = 0u64;
         for (octave, count) in self.counts.iter().enumerate().rev() {
-            above += count;
-            if above * 1_000 > self.all {
+            above += u64::from(*count);
+            if above * 1_000 > u64::from(self.all) {
                 let longest = Duration::from_millis(4 << octave);
                 return longest.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             }
@@ -164,10 +169,10 @@ pub(super) struct Terms {
     pub(super) verdicts: bool,
 }
 
-/// Oddities of one kind in one window, by what they are.
+/// The broken sessions of one window, by the way in which they are broken.
 #[derive(Default)]
 struct Broken {
-    by_what: BTreeMap<What, Vec<(u64, Oddity)>>,
+    ways: BTreeMap<String, Vec<(u64, Oddity)>>,
     judged: u64,
 }
 
@@ -250,9 +255,7 @@ impl Sessions {
         }
         let session = Remembered {
             name: steps.names.get(&hash).cloned().unwrap_or_default(),
-            instance: steps.instances.get(&hash).cloned().unwrap_or_default(),
             number: self.met,
-            first: at,
             last: at,
             steps: Session::default(),
             lines: Vec::new(),
@@ -260,6 +263,7 @@ impl Sessions {
             told: false,
             ended: false,
             taught: false,
+            taught_before: false,
         };
         self.met += 1;
         self.open.insert((at, hash));
@@ -276,6 +280,7 @@ impl Sessions {
             session.ended = false;
             session.steps.events().for_each(|event| add(&mut self.open_with, event));
             if std::mem::take(&mut session.taught) {
+                session.taught_before = true;
                 self.model.unlearn(&session.steps);
             }
         } else {
@@ -312,7 +317,7 @@ impl Sessions {
             })
             .collect();
         if let Some(worst) = self.worst(&oddities).filter(could_be_told) {
-            broken.by_what.entry(worst.what).or_default().push((hash, worst));
+            broken.ways.entry(self.series(worst.what)).or_default().push((hash, worst));
         }
     }
 
@@ -333,6 +338,13 @@ impl Sessions {
             self.open.pop_first();
             self.ended.insert((last, hash));
             self.end(hash, terms, &mut broken);
+        }
+        while let Some((last, hash)) = self.ended.first().copied() {
+            if last.plus(REMEMBERED_FOR) > window.end() {
+                break;
+            }
+            self.ended.pop_first();
+            self.sessions.remove(&hash);
         }
         let keep = 1.0 - 1.0 / WINDOWS_A_DAY;
         self.windows = self.windows * keep + 1.0;
@@ -374,7 +386,7 @@ impl Sessions {
                 score = self::score(&oddities, &self.events);
                 is_broken = !matches!(worst.what, What::Order { .. }) && could_be_told(&worst);
                 if !told && could_be_told(&worst) {
-                    broken.by_what.entry(worst.what).or_default().push((hash, worst));
+                    broken.ways.entry(self.series(worst.what)).or_default().push((hash, worst));
                 }
             }
         }
@@ -382,7 +394,7 @@ impl Sessions {
         session.told = false;
         if teaches {
             session.taught = true;
-            self.model.learn(&session.steps, is_broken);
+            self.model.learn(&session.steps, is_broken, session.taught_before);
         }
         if terms.verdicts {
             self.verdicts.push(SessionVerdict { session: session.name.clone(), score });
@@ -395,17 +407,21 @@ impl Sessions {
             // One line each: what is new about them is a new pattern.
             return;
         }
-        for (what, sessions) in broken.by_what {
-            let Some((_, oddity)) = sessions.first() else { continue };
-            let series = format!("sessions/{}", self.series(what));
-            if self.told.get(&series).is_some_and(|told| told.plus(TOLD_FOR) > window.end()) {
+        let mut ways = 0;
+        for (series, mut sessions) in broken.ways {
+            if ways >= WAYS || self.told.get(&series).is_some_and(|told| told.plus(TOLD_FOR) > window.end()) {
                 continue;
             }
+            sessions.sort_by(|a, b| b.1.tail.surprise().total_cmp(&a.1.tail.surprise()).then(a.0.cmp(&b.0)));
+            let (Some((_, worst)), Some((_, mildest))) = (sessions.first(), sessions.last()) else {
+                continue;
+            };
+            let what = worst.what;
             let count = sessions.len() as u64;
             // Sessions of one window hang together: a share of them at most comes with the chance of one over that share
             // (Markov's inequality), however they do.
             let share = count as f64 / broken.judged.max(count) as f64;
-            let chance = Tail::from_p((oddity.tail.p() / share).min(1.0));
+            let chance = Tail::from_p((mildest.tail.p() / share).min(1.0));
             if chance.p() > self.least_unlikely(harms(&what, &self.events)) {
                 continue;
             }
@@ -414,16 +430,9 @@ impl Sessions {
                     session.told = !session.ended;
                 }
             }
-            report.findings.extend(self.finding(
-                key,
-                what,
-                &sessions,
-                broken.judged,
-                window,
-                chance,
-                &series,
-            ));
+            report.findings.extend(self.finding(key, &sessions, broken.judged, window, chance, &series));
             self.told.insert(series, window.end());
+            ways += 1;
         }
         self.told.retain(|_, told| told.plus(TOLD_FOR) > window.end());
     }
@@ -441,15 +450,14 @@ impl Sessions {
     fn finding(
         &self,
         key: &ServiceKey,
-        what: What,
         broken: &[(u64, Oddity)],
         judged: u64,
         window: Window,
         tail: Tail,
         series: &str,
     ) -> Option<Finding> {
-        let (first, _) = broken.first()?;
-        let first = self.sessions.get(first)?;
+        let (first, Oddity { what, like, .. }) = *broken.first()?;
+        let first = self.sessions.get(&first)?;
         let count = broken.len() as u64;
         let Said { says, observed, expected, template } = self.say(what);
         let who = match count {
@@ -462,12 +470,7 @@ impl Sessions {
             (false, false) => Severity::Info,
             _ => Severity::Warning,
         };
-        let title = format!(
-            "{}: {who} {says}; {} of {} earlier ones did",
-            key.1,
-            self.as_they_do(what),
-            self.model.sessions()
-        );
+        let title = format!("{}: {who} {says}; {like} of {} earlier ones did", key.1, self.model.sessions());
         let effect = observed.max(0.5) / expected.max(0.5);
         let expected = (expected, expected);
         let draft = Draft {
@@ -493,15 +496,6 @@ impl Sessions {
         finding.labels.insert("broken".to_owned(), count.to_string());
         finding.evidence.extend(first.lines.iter().map(|line| evidence(key, line)));
         Some(finding)
-    }
-
-    /// How many earlier sessions did as this one.
-    fn as_they_do(&self, what: What) -> u32 {
-        match what {
-            What::Count { event, count, .. } => self.model.with_count(event, count),
-            What::Missing { event } => self.model.sessions() - self.model.with(event),
-            What::Order { .. } => 0,
-        }
     }
 
     fn text(&self, event: Option<Event>) -> &str {
@@ -547,9 +541,9 @@ impl Sessions {
     fn series(&self, what: What) -> String {
         let id = |event: Option<Event>| event.map_or(0, |event| fingerprint(self.text(Some(event))));
         match what {
-            What::Count { event, .. } => format!("step/{:016x}", id(Some(event))),
-            What::Missing { event } => format!("missing/{:016x}", id(Some(event))),
-            What::Order { before, after } => format!("order/{:016x}/{:016x}", id(before), id(after)),
+            What::Count { event, .. } => format!("sessions/step/{:016x}", id(Some(event))),
+            What::Missing { event } => format!("sessions/missing/{:016x}", id(Some(event))),
+            What::Order { before, after } => format!("sessions/order/{:016x}/{:016x}", id(before), id(after)),
         }
     }
 }

@@ -97,8 +97,20 @@ impl Core {
     ) {
         let mut by_output: Vec<Vec<proto::WindowSummary>> = vec![Vec::new(); self.origin.outputs().into()];
         let last = windows.iter().flatten().map(|(_, summary)| Timestamp(summary.window_start)).max();
-        for (service, summary) in windows.into_iter().flatten() {
-            by_output[usize::from(self.sources.get_service(service).output)].push(summary);
+        for (service, mut summary) in windows.into_iter().flatten() {
+            // Steps of sessions come in pieces, each small enough for a message of its own, and stay in their order.
+            let more = summary.sessions.split_off(summary.sessions.len().min(1));
+            let output = &mut by_output[usize::from(self.sources.get_service(service).output)];
+            let pieces = more.into_iter().map(|sessions| proto::WindowSummary {
+                tenant: summary.tenant.clone(),
+                service: summary.service.clone(),
+                window_start: summary.window_start,
+                sessions: vec![sessions],
+                ..Default::default()
+            });
+            let pieces: Vec<proto::WindowSummary> = pieces.collect();
+            output.push(summary);
+            output.extend(pieces);
         }
         // At the end of the input there is no last window but that of the last record.
         let of = if closed == Timestamp::MAX { last } else { Some(closed.minus(BASE_WINDOW)) };

@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::shapes::ShapeId;
 
-/// Parameters of a shape that are looked at.
+/// Parameters of a line that are looked at, and those of them that could be keys.
 const PARAMETERS: usize = 16;
-/// Candidates of a shape.
 const CANDIDATES: usize = 4;
 /// Shorter values name nothing.
 const SHORTEST: usize = 8;
@@ -33,32 +32,8 @@ const UNDER_WAY_LINES: u32 = 10_000;
 const LOOK: u32 = 20_000;
 const PAUSE: u32 = 500_000;
 
-/// A parameter of a shape that could be a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Candidate {
-    /// Its place among the line's parameters.
-    parameter: u8,
-    class: u64,
-}
-
-/// The candidates of a shape, as the first of its lines shows them.
-pub(super) fn candidates(content: &str, parameters: &[Parameter]) -> Box<[Candidate]> {
-    let mut found = Vec::new();
-    for (at, parameter) in parameters.iter().take(PARAMETERS).enumerate() {
-        let class = class(content, parameter);
-        if let Some(class) = class.filter(|_| found.len() < CANDIDATES) {
-            found.push(Candidate { parameter: at as u8, class });
-        }
-    }
-    found.into()
-}
-
 /// The class of an identifier; `None` for what can't be one.
 fn class(content: &str, parameter: &Parameter) -> Option<u64> {
-    use ParameterKind::{Hex, Id, Number, Uuid, Value};
-    if !matches!(parameter.kind, Hex | Id | Number | Uuid | Value) {
-        return None;
-    }
     let before = content.get(..parameter.start as usize)?.as_bytes();
     let is_part = |b: &&u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.');
     let prefix = before.iter().rev().take_while(is_part).count();
@@ -90,7 +65,8 @@ fn names(value: &str, kind: ParameterKind, content: &str, start: usize) -> bool 
                 && digits > 0
                 && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         }
-        _ => value.len() >= SHORTEST && digits > 0,
+        ParameterKind::Hex | ParameterKind::Id | ParameterKind::Uuid => value.len() >= SHORTEST && digits > 0,
+        _ => false,
     }
 }
 
@@ -125,36 +101,36 @@ pub(super) struct KeyFinder {
 }
 
 impl KeyFinder {
-    /// The key of a line, of whose shape `candidates` are known.
+    /// The key of a line.
     pub(super) fn find<'a>(
         &mut self,
-        candidates: &[Candidate],
         content: &'a str,
         parameters: &[Parameter],
         shape: ShapeId,
     ) -> Option<&'a str> {
-        let mut best: Option<(usize, &'a str)> = None;
-        if candidates.is_empty() {
-            return None;
-        }
         let looks = self.pause == 0 && self.keys.len() < KEYS;
         self.pause = self.pause.saturating_sub(1);
-        for candidate in candidates {
-            let rank = self.keys.iter().position(|key| *key == candidate.class);
-            if rank.is_none() && !looks {
-                continue;
-            }
-            let Some(parameter) = parameters.get(usize::from(candidate.parameter)) else { continue };
+        if self.keys.is_empty() && !looks {
+            return None;
+        }
+        let mut best: Option<(usize, &'a str)> = None;
+        let mut candidates = 0;
+        for parameter in parameters.iter().take(PARAMETERS) {
             let (start, end) = (parameter.start as usize, parameter.end as usize);
             let Some(value) = content.get(start..end) else { continue };
             if !names(value, parameter.kind, content, start) {
                 continue;
             }
-            match rank {
+            let Some(class) = class(content, parameter) else { continue };
+            candidates += 1;
+            match self.keys.iter().position(|key| *key == class) {
                 Some(rank) if best.is_none_or(|(known, _)| rank < known) => best = Some((rank, value)),
                 Some(_) => {}
-                None if best.is_none() => self.look(candidate.class, fingerprint64(value.as_bytes()), shape),
+                None if looks && best.is_none() => self.look(class, fingerprint64(value.as_bytes()), shape),
                 None => {}
+            }
+            if candidates == CANDIDATES {
+                break;
             }
         }
         let (_, value) = best?;
@@ -222,8 +198,7 @@ mod tests {
                 shapes.push(hash);
                 shapes.len() - 1
             });
-            let candidates = candidates(line, shaper.parameters());
-            finder.find(&candidates, line, shaper.parameters(), shape as ShapeId)
+            finder.find(line, shaper.parameters(), shape as ShapeId)
         };
         lines.iter().map(&mut find).collect()
     }

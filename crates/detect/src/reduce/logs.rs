@@ -327,7 +327,7 @@ impl LogFold {
         }
         let mut hex = [0; 32];
         let parameters = self.shaper.parameters();
-        self.events.meet(shape, content, parameters, || {
+        self.events.meet(shape, || {
             let mut text = String::new();
             self.shaper.write_tokens(&mut text);
             text
@@ -337,7 +337,7 @@ impl LogFold {
                 Some(trace) => Some(trace),
                 None => {
                     let keys = &mut self.lines[read.resource as usize].keys;
-                    keys.find(self.events.candidates(shape), content, parameters, shape)
+                    keys.find(content, parameters, shape)
                 }
             },
             configured => configured.read(record, read.line),
@@ -351,7 +351,7 @@ impl LogFold {
             self.shaper.shape(&content.replace(key, ANY_KEY));
             let mut text = String::new();
             self.shaper.write_tokens(&mut text);
-            self.events.event_of_text(text)
+            self.events.event_of_text(run.service, text)
         };
         // In the order of the resource: of lines at one time those of its hosts may be in turn.
         let step = Step {

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use foreshock_model::{Timestamp, fingerprint64, proto};
-use foreshock_template::{Parameter, TemplateId};
+use foreshock_template::TemplateId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    key_finder::{Candidate, candidates},
     shapes::ShapeId,
-    sources::SourceId,
+    sources::{ServiceId, SourceId},
 };
 use crate::Table;
 
@@ -40,7 +39,6 @@ pub(super) struct Events {
 #[derive(Clone, Serialize, Deserialize)]
 struct Event {
     id: u64,
-    candidates: Box<[Candidate]>,
     canonical: Box<str>,
     /// Its text was passed on.
     is_told: bool,
@@ -48,13 +46,7 @@ struct Event {
 
 impl Events {
     /// Takes note of a shape, if it is new.
-    pub(super) fn meet(
-        &mut self,
-        shape: ShapeId,
-        content: &str,
-        parameters: &[Parameter],
-        text: impl FnOnce() -> String,
-    ) {
+    pub(super) fn meet(&mut self, shape: ShapeId, text: impl FnOnce() -> String) {
         let at = shape as usize;
         if self.shapes.len() <= at {
             self.shapes.resize(at + 1, None);
@@ -62,8 +54,7 @@ impl Events {
         self.shapes[at].get_or_insert_with(|| {
             let text = text();
             let id = TemplateId::of_shape(&text).0;
-            let candidates = candidates(content, parameters);
-            Event { id, candidates, canonical: text.into(), is_told: false }
+            Event { id, canonical: text.into(), is_told: false }
         });
     }
 
@@ -80,8 +71,10 @@ impl Events {
     }
 
     /// The event of a line whose shape is another without the session's key: `text` is that one.
-    pub(super) fn event_of_text(&mut self, text: String) -> EventId {
-        let key = (ShapeId::MAX, fingerprint64(text.as_bytes()));
+    pub(super) fn event_of_text(&mut self, service: ServiceId, text: String) -> EventId {
+        // Each service is told the text for itself.
+        let hash = fingerprint64(text.as_bytes()) ^ fingerprint64(&service.to_le_bytes());
+        let key = (ShapeId::MAX, hash);
         let known = self.by_value.get(&key).copied();
         known.or_else(|| self.add(key, text)).unwrap_or(EventId::MAX)
     }
@@ -92,14 +85,9 @@ impl Events {
         }
         let id = TemplateId::of_shape(&text).0;
         let event = FIRST_DETAILED + self.detailed.len() as u32;
-        self.detailed.push(Event { id, candidates: Box::default(), canonical: text.into(), is_told: false });
+        self.detailed.push(Event { id, canonical: text.into(), is_told: false });
         self.by_value.insert(key, event);
         Some(event)
-    }
-
-    /// The parameters of a shape that could be keys.
-    pub(super) fn candidates(&self, shape: ShapeId) -> &[Candidate] {
-        self.shapes.get(shape as usize).and_then(Option::as_ref).map_or(&[], |event| &event.candidates)
     }
 
     fn pass_on(&mut self, event: EventId, level: u32) -> proto::SessionEvent {

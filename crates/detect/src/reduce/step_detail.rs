@@ -1,7 +1,7 @@
 //! Where the shapes of lines do not tell a session's steps apart, because there is hardly more than one: their values do.
 //!
-//! `session=17 state=4` is one shape, and `state` is the step. That holds for a source as long as its steps have few
-//! shapes and the other parameters few values; both are counted in the order of its own lines.
+//! `session=17 state=4` is one shape, and `state` is the step. Whether that holds for a source is decided once, by its
+//! first steps: that it meets another shape later, an error perhaps, does not give its steps other names.
 
 use foreshock_model::fingerprint64;
 use foreshock_template::{Parameter, ParameterKind};
@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::shapes::ShapeId;
 
+/// Steps after which it is decided.
+const DECIDING: u32 = 200;
 /// More shapes than this tell steps apart by themselves.
 const SHAPES: usize = 3;
 /// More values than this are no steps.
@@ -21,6 +23,7 @@ const VALUE_BYTES: usize = 48;
 pub(super) struct StepDetail {
     shapes: Vec<ShapeId>,
     values: Vec<u64>,
+    steps: u32,
     is_known_by_shape: bool,
 }
 
@@ -36,8 +39,12 @@ impl StepDetail {
         if self.is_known_by_shape {
             return None;
         }
-        if !self.shapes.contains(&shape) {
-            self.shapes.push(shape);
+        let decided = self.steps >= DECIDING;
+        if !decided {
+            self.steps += 1;
+            if !self.shapes.contains(&shape) {
+                self.shapes.push(shape);
+            }
         }
         let value = parameters.iter().find_map(|parameter| {
             use ParameterKind::{Id, Number, Text, Value};
@@ -55,7 +62,7 @@ impl StepDetail {
             *self = Self { is_known_by_shape: true, ..Self::default() };
             return None;
         }
-        value
+        value.filter(|_| decided)
     }
 }
 
@@ -84,15 +91,16 @@ mod tests {
     #[test]
     fn the_value_beside_the_key_tells_the_step_while_values_are_few() {
         let few = details((0..500).map(|n| (0, format!("session s17 state {}", n % 20))));
-        assert!(few.iter().enumerate().all(|(n, value)| *value == Some((n % 20).to_string())));
+        let decided = few.iter().enumerate().skip(DECIDING as usize);
+        assert!(decided.into_iter().all(|(n, value)| *value == Some((n % 20).to_string())));
         let many = details((0..500).map(|n| (0, format!("session s17 took {n}"))));
-        assert_eq!(many.iter().skip(VALUES).flatten().count(), 0);
+        assert_eq!(many.iter().flatten().count(), 0);
     }
 
     #[test]
     fn where_shapes_tell_steps_apart_values_do_not() {
         let lines =
             (0..100).map(|n| (n % 5, format!("step{} of s17 on 4", "abcde".split_at(n as usize % 5).0)));
-        assert_eq!(details(lines).iter().skip(4).flatten().count(), 0);
+        assert_eq!(details(lines).iter().flatten().count(), 0);
     }
 }
