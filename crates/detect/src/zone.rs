@@ -51,7 +51,7 @@ fn offset_minutes(text: &str) -> Option<i16> {
     };
     let (hours, minutes) = match rest.split_once(':') {
         Some(parts) => parts,
-        None if rest.len() == 4 => rest.split_at(2),
+        None if rest.len() == 4 => rest.split_at_checked(2)?,
         None => (rest, "0"),
     };
     let (hours, minutes): (i16, i16) = (hours.parse().ok()?, minutes.parse().ok()?);
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(zone("UTC"), Ok(Zone::UTC));
         assert_eq!(zone("+02:00"), Ok(Zone::fixed(120)));
         assert_eq!(zone("-0330"), Ok(Zone::fixed(-210)));
-        for wrong in ["+25:00", "noon", "+1:99", "+"] {
+        for wrong in ["+25:00", "noon", "+1:99", "+", "+1é2"] {
             assert!(zone(wrong).is_err_and(|error| error.to_string().contains("+02:00")), "{wrong}");
         }
     }

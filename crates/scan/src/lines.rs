@@ -6,7 +6,7 @@ use std::{
 };
 
 use foreshock_model::Timestamp;
-use foreshock_template::SourceFormat;
+use foreshock_template::{SourceFormat, Zone};
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
     logs::v1::{LogRecord, LogsData, ResourceLogs, ScopeLogs},
@@ -46,6 +46,8 @@ pub(crate) struct Lines {
     reader: Box<dyn BufRead>,
     resource: Resource,
     format: SourceFormat,
+    /// Of times that name none.
+    zone: Zone,
     /// Read and not yet passed on.
     ahead: VecDeque<Line>,
     /// When the file was last written.
@@ -66,12 +68,13 @@ struct Line {
 
 impl Lines {
     /// `is_timed`: every line's time is wanted.
-    pub(crate) fn new(opened: Opened, service: &str, is_timed: bool) -> io::Result<Self> {
+    pub(crate) fn new(opened: Opened, service: &str, zone: Zone, is_timed: bool) -> io::Result<Self> {
         let Opened { reader, name, modified, .. } = opened;
         let mut lines = Self {
             reader,
             resource: resource(service, &name),
             format: SourceFormat::default(),
+            zone,
             ahead: VecDeque::new(),
             written: modified,
             reached: modified,
@@ -138,7 +141,9 @@ impl Lines {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
         };
-        let told = if is_timed { self.format.parse(&text, self.written.nanos()).time } else { None };
+        let format = &mut self.format;
+        let mut time = || format.parse_in(&text, self.written.nanos(), &self.zone).time;
+        let told = if is_timed { time() } else { None };
         self.reached = told.map_or(self.reached, Timestamp);
         self.ahead.push_back(Line { text, time: self.reached, tells: told.is_some() || !is_timed });
         Ok(true)

@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use bytes::Bytes;
 use foreshock_model::Timestamp;
+use foreshock_template::Zone;
 
 use crate::{
     InputKind, ScanError, SourceError, csv_metrics::CsvMetrics, input::Opened, lines::Lines,
@@ -36,15 +37,15 @@ enum Form {
 }
 
 impl Records {
-    /// Finds out what kind of input it is. `service` is whose it is, where nothing in it tells; `is_timed`: the times of
-    /// its records are wanted.
-    pub(crate) fn new(opened: Opened, service: &str, is_timed: bool) -> Result<Self, ScanError> {
+    /// Finds out what kind of input it is. `service` is whose it is, where nothing in it tells; `zone`: of times that name
+    /// none; `is_timed`: the times of its records are wanted.
+    pub(crate) fn new(opened: Opened, service: &str, zone: Zone, is_timed: bool) -> Result<Self, ScanError> {
         let mut opened = opened;
         let name = opened.name.clone();
         let io = |source| SourceError::Io { name: name.clone(), source };
         let kind = InputKind::of(opened.reader.fill_buf().map_err(io)?);
         let form = match kind {
-            InputKind::Lines => Form::Lines(Lines::new(opened, service, is_timed).map_err(io)?),
+            InputKind::Lines => Form::Lines(Lines::new(opened, service, zone, is_timed).map_err(io)?),
             InputKind::OtlpJson => Form::OtlpJson(OtlpJson::new(opened.reader, opened.modified)),
             InputKind::CsvMetrics => match CsvMetrics::new(opened.reader, service.to_owned()) {
                 Ok(csv) => Form::Csv(csv),

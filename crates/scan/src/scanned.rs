@@ -40,8 +40,8 @@ pub struct Scanned {
     pub instances: usize,
     /// Metric series.
     pub series: usize,
-    /// The score of every session, where it was asked for; of one that ended more than once the last.
-    pub sessions: BTreeMap<String, f64>,
+    /// The score of every session in each service, where it was asked for; of one that ended more than once the last.
+    pub sessions: BTreeMap<(String, ServiceName), f64>,
     /// What could not be read, a sentence each.
     pub unreadable: Vec<String>,
     pub(crate) templates: Option<Templates>,
@@ -89,12 +89,18 @@ impl Scanned {
         }
     }
 
-    /// Writes the score of every session as `session,score`, if that was asked for.
+    /// Writes the score of every session as `session,score`, if that was asked for; of one that several services have
+    /// the highest.
     pub fn write_sessions(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut rows = csv::Writer::from_writer(out);
         rows.write_record(["session", "score"])?;
-        for (session, score) in &self.sessions {
-            rows.write_record([session.as_str(), &format!("{score:.6}")])?;
+        let mut highest: BTreeMap<&str, f64> = BTreeMap::new();
+        for ((session, _), score) in &self.sessions {
+            let known = highest.entry(session).or_default();
+            *known = known.max(*score);
+        }
+        for (session, score) in highest {
+            rows.write_record([session, &format!("{score:.6}")])?;
         }
         rows.flush()
     }

@@ -86,10 +86,12 @@ pub fn scan(
     let read_bytes: Vec<_> = opened.iter().map(|source| source.read_bytes.clone()).collect();
     let is_told = opened.iter().all(|source| source.total_bytes > 0);
     let total_bytes = if is_told { opened.iter().map(|source| source.total_bytes).sum() } else { 0 };
+    // Who takes it from outside has refused one that is none.
+    let zone = foreshock_detect::zone(&options.detect.zone).unwrap_or_default();
     let mut records = Vec::with_capacity(opened.len());
     for (source, opened) in sources.iter().zip(opened) {
         let service = options.service.clone().unwrap_or_else(|| source.service());
-        records.push(Records::new(opened, &service, sources.len() > 1)?);
+        records.push(Records::new(opened, &service, zone.clone(), sources.len() > 1)?);
     }
     let mut merge = Merge::new(records)?;
     let mut scanner = Scanner::new(options, sources.len());
@@ -164,7 +166,9 @@ impl Scanner {
     fn flush(&mut self, tell: &mut dyn FnMut(Seen) -> io::Result<()>) -> Result<(), ScanError> {
         let seen = self.pipeline.take();
         let verdicts = self.pipeline.take_verdicts().into_iter();
-        self.scanned.sessions.extend(verdicts.map(|verdict| (verdict.session, verdict.score)));
+        self.scanned
+            .sessions
+            .extend(verdicts.map(|verdict| ((verdict.session, verdict.service), verdict.score)));
         let unreadable = seen.poison.iter().map(|(stage, _, reason)| format!("{stage}: {reason}"));
         let room = UNREADABLE.saturating_sub(self.scanned.unreadable.len());
         self.scanned.unreadable.extend(unreadable.take(room));

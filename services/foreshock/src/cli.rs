@@ -144,8 +144,8 @@ pub(crate) struct Scan {
     /// Write `session,score` for each session seen; a session is broken from 0.5 on.
     #[arg(long, value_name = "FILE")]
     pub(crate) session_scores: Option<PathBuf>,
-    /// The first N sessions teach what sessions are like, the others teach nothing.
-    #[arg(long, value_name = "N")]
+    /// The first N sessions teach what sessions are like, the others teach nothing; 50 at least.
+    #[arg(long, value_name = "N", requires = "session_scores", value_parser = clap::value_parser!(u64).range(50..))]
     pub(crate) learn: Option<u64>,
     /// Logs, JSON lines, OTLP JSON lines or CSV metrics, plain, gzip or zstd; `-` is standard input. Several are merged by
     /// the time of their records.

@@ -144,3 +144,66 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
     }
 }
+
+/// Four hundred jobs of three steps each, the one before last without its second.
+fn jobs() -> String {
+    let mut log = String::new();
+    for job in 0..400u64 {
+        for (n, step) in (0..).zip(["begun", "stored", "ended"]) {
+            let at = Timestamp::from_secs(1_760_000_400 + job * 60 + n * 9).to_rfc3339();
+            if (job, step) != (398, "stored") {
+                writeln!(log, "{at} INFO job=j{job:03} {step}").unwrap();
+            }
+        }
+    }
+    log
+}
+
+#[test]
+fn sessions_have_a_score_each_and_the_broken_one_stands_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("scores.csv");
+    let path = path.to_str().unwrap();
+    for key in ["job", r"job=(j\d+)"] {
+        let output = fed(&["--session-key", key, "--session-scores", path, "-"], &jobs());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let rows = std::fs::read_to_string(path).unwrap();
+        let scores: Vec<(&str, f64)> = rows
+            .lines()
+            .skip(1)
+            .map(|row| row.split_once(',').unwrap())
+            .map(|(session, score)| (session, score.parse().unwrap()))
+            .collect();
+        assert_eq!(scores.len(), 400);
+        let broken: Vec<&str> =
+            scores.iter().filter(|(_, score)| *score >= 0.5).map(|(session, _)| *session).collect();
+        assert_eq!(broken, ["j398"], "{key}");
+    }
+}
+
+#[test]
+fn options_of_sessions_and_zones_that_can_not_be_used_say_why() {
+    for (arguments, word) in [
+        (&["--session-key", r"job=\d+"][..], "round brackets"),
+        (&["--session-key", "(job"], "regular expression"),
+        (&["--learn", "100"], "--session-scores"),
+        (&["--learn", "10", "--session-scores", "/dev/null"], "50"),
+        (&["--zone", "noon"], "+02:00"),
+    ] {
+        let output = fed_nothing(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(word), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+fn fed_nothing(arguments: &[&str]) -> Output {
+    scan(arguments).arg("-").stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn a_zone_places_times_that_name_none_those_of_lines_before_the_first_as_well() {
+    let log = "the banner\n2026-01-31 12:00:00 INFO one\n2026-01-31 12:00:05 INFO two\n";
+    let output = fed(&["--zone", "+02:00", "-"], log);
+    let said = text(&output.stdout);
+    assert!(said.contains("2026-01-31 10:00:00 to 10:00:05 UTC"), "{said}");
+}

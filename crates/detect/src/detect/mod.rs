@@ -136,7 +136,16 @@ impl Detect {
 
     /// The verdicts on sessions since this was last called; only where [`crate::Sessions::verdicts`] asks for them.
     pub fn take_verdicts(&mut self) -> Vec<SessionVerdict> {
-        self.state.services.values_mut().flat_map(ServiceState::take_verdicts).collect()
+        let mut taken = Vec::new();
+        for ((_, service), state) in &mut self.state.services {
+            let verdicts = state.take_verdicts().into_iter();
+            taken.extend(verdicts.map(|(session, score)| SessionVerdict {
+                service: service.clone(),
+                session,
+                score,
+            }));
+        }
+        taken
     }
 
     /// Patterns of all tenants.

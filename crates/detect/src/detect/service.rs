@@ -16,7 +16,7 @@ use super::{
     operations::Operations,
     patterns::{Pattern, PatternView, pattern_id, shown},
     report::Report,
-    sessions::{SessionVerdict, Sessions, Terms},
+    sessions::{Sessions, Terms},
     silence::Sources,
     values::{ShapePlaces, Values},
 };
@@ -98,7 +98,7 @@ impl ServiceState {
     }
 
     /// Verdicts on sessions since this was last called.
-    pub(super) fn take_verdicts(&mut self) -> Vec<SessionVerdict> {
+    pub(super) fn take_verdicts(&mut self) -> Vec<(String, f64)> {
         self.sessions.take_verdicts()
     }
 

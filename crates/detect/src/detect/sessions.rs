@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use foreshock_model::{Finding, Kind, Severity, Timestamp, Window};
+use foreshock_model::{Finding, Kind, ServiceName, Severity, Timestamp, Window};
 use foreshock_stats::{
     Session, SessionModel, Tail,
     sessions::{Event, MAX_EVENTS, Oddity, What},
@@ -69,6 +69,8 @@ const LARGE_SHARE: f64 = 0.1;
 /// The verdict on one session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionVerdict {
+    /// Whose it is.
+    pub service: ServiceName,
     /// Its key.
     pub session: String,
     /// From 0 to 1, higher is odder; broken from 0.5 on.
@@ -95,7 +97,8 @@ pub(super) struct Sessions {
     windows: f64,
     judging_windows: f64,
     met: u64,
-    verdicts: Vec<SessionVerdict>,
+    /// Key and score.
+    verdicts: Vec<(String, f64)>,
 }
 
 /// What is known of an event.
@@ -183,7 +186,7 @@ impl Sessions {
     }
 
     /// Verdicts since this was last called.
-    pub(super) fn take_verdicts(&mut self) -> Vec<SessionVerdict> {
+    pub(super) fn take_verdicts(&mut self) -> Vec<(String, f64)> {
         std::mem::take(&mut self.verdicts)
     }
 
@@ -397,7 +400,7 @@ impl Sessions {
             self.model.learn(&session.steps, is_broken, session.taught_before);
         }
         if terms.verdicts {
-            self.verdicts.push(SessionVerdict { session: session.name.clone(), score });
+            self.verdicts.push((session.name.clone(), score));
         }
     }
 
