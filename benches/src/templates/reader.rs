@@ -1,6 +1,6 @@
 //! Raw line -> template id as a worker does it, and the clock.
 
-use foreshock_template::{KnownShapes, Learned, Miner, MinerLimits, Shaper, SourceFormat, TemplateId};
+use foreshock_template::{KnownShapes, Learned, Miner, MinerLimits, Reader, SourceFormat, TemplateId, Zone};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::lines::Lines;
@@ -12,35 +12,36 @@ pub(super) const SHAPES: usize = 65_536;
 const HINT: u64 = 1_700_000_000_000_000_000;
 
 /// One source's lines to template ids.
-pub(super) struct Reader {
+pub(super) struct Source {
     format: SourceFormat,
-    shaper: Shaper,
+    reader: Reader,
     pub(super) known: KnownShapes,
 }
 
-impl Reader {
+impl Source {
     pub(super) fn new(limits: MinerLimits) -> Self {
         Self {
             format: SourceFormat::default(),
-            shaper: Shaper::new(),
+            reader: Reader::new(),
             known: KnownShapes::new(Miner::new(limits), SHAPES),
         }
     }
 
     #[inline]
     pub(super) fn read(&mut self, line: &str) -> Learned {
-        let line = self.format.parse(line, HINT);
-        let shape = self.shaper.shape(line.content);
-        self.known.template_of(&shape, &self.shaper)
+        let line = self.reader.parse(&mut self.format, line, HINT, &Zone::UTC);
+        let shape = self.reader.shape(&line);
+        self.known.template_of(shape.hash, |text| self.reader.write_tokens(text))
     }
 
     /// The canonical texts of the lines' shapes.
     pub(super) fn texts<'a>(&mut self, lines: impl Iterator<Item = &'a str>) -> Lines {
         lines
             .map(|line| {
-                self.shaper.shape(self.format.parse(line, HINT).content);
+                let line = self.reader.parse(&mut self.format, line, HINT, &Zone::UTC);
+                self.reader.shape(&line);
                 let mut text = String::new();
-                self.shaper.write_tokens(&mut text);
+                self.reader.write_tokens(&mut text);
                 text
             })
             .collect()
@@ -60,10 +61,10 @@ const RUNS: usize = 3;
 pub(super) fn lines_a_second(lines: &Lines, limits: MinerLimits) -> f64 {
     let mut seconds: Vec<f64> = (0..RUNS)
         .map(|_| {
-            let mut reader = Reader::new(limits);
+            let mut source = Source::new(limits);
             seconds_of(|| {
                 for line in lines.iter() {
-                    std::hint::black_box(reader.read(line));
+                    std::hint::black_box(source.read(line));
                 }
             })
         })

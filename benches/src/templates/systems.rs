@@ -10,7 +10,7 @@ use super::{
     drain3::{Drain3, Peer},
     grouping::{self, Grouping},
     lines::Lines,
-    reader::{Reader, lines_a_second},
+    reader::{Source, lines_a_second},
     synthetic, vary,
 };
 
@@ -74,7 +74,7 @@ fn system(
     let lines: Vec<&str> = text.lines().collect();
     let events = grouping::events(&folder.join(format!("{name}_2k.log_structured.csv")))?;
     anyhow::ensure!(events.len() == lines.len(), "{name} has {} lines, {} events", lines.len(), events.len());
-    let found = Reader::new(MinerLimits::default()).read_all(lines.iter().copied());
+    let found = Source::new(MinerLimits::default()).read_all(lines.iter().copied());
     let varied = vary::varied(&lines, options.lines, SEED);
     let peer =
         drain3.map(|drain3| drain3.run(&lines, Some(&events), varied.iter().take(PEER_LINES))).transpose()?;

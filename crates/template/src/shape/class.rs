@@ -55,8 +55,8 @@ const STEP: usize = 8;
 pub(super) struct Classes<'a>(&'a [u8]);
 
 /// The classes that the bytes of a stretch have; the same class may stand in any of eight places.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen(u64);
 
 impl Seen {
     /// A delimiter, and nothing else.

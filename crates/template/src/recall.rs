@@ -1,0 +1,186 @@
+//! Lines that differ from one read before in digits only need not be read again.
+//!
+//! A line's skeleton is the line with every digit made the same, and every digit and letter of a hexadecimal word. Lines
+//! with one skeleton have their parts at the same places and the same shape, but for what depends on the values of
+//! digits: whether a time is one, whether an address is. Those questions, and the answers to them, are taken down when a
+//! skeleton is read for the second time; a line that answers them alike is what the one before was.
+//!
+//! Nothing of a line's values is remembered. Bounded: sets of a few skeletons, the oldest goes first.
+
+mod check;
+mod skeleton;
+
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+pub(crate) use check::Watch;
+use check::{Check, Span};
+pub(crate) use skeleton::Skeleton;
+
+use crate::{
+    Format, Level, Line, Parameter, Shape,
+    timestamp::{Around, Stamp},
+};
+
+/// Longer lines are read each time.
+pub(crate) const MAX_LINE_BYTES: usize = 400;
+/// Sets of skeletons; a power of two.
+const SETS: usize = 1024;
+/// Skeletons of a set.
+const WAYS: usize = 4;
+
+/// What was read of lines, by their skeleton.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recall {
+    sets: Vec<Set>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Set {
+    hashes: [u128; WAYS],
+    readings: [Option<Box<Reading>>; WAYS],
+    /// Seen once; the next time they are taken down.
+    candidates: [u128; 2],
+    /// Turns of replacement, of readings and candidates.
+    turn: u8,
+    candidate_turn: u8,
+}
+
+/// Where a reading stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    set: usize,
+    way: usize,
+}
+
+/// What is known of a skeleton.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Known {
+    Read(Place),
+    /// Seen before, and worth being taken down.
+    Seen(SkeletonHash),
+    New,
+}
+
+/// Names a skeleton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SkeletonHash(u128);
+
+impl SkeletonHash {
+    /// Of digits alone, or of hexadecimal words too: the two never meet.
+    pub(crate) fn of(skeleton: &[u8], has_hex: bool) -> Self {
+        Self(xxh3_128_with_seed(skeleton, u64::from(has_hex)))
+    }
+}
+
+impl Recall {
+    #[inline]
+    pub(crate) fn find(&self, hash: SkeletonHash) -> Option<Place> {
+        let set = hash.0 as usize % SETS;
+        let way = self.sets.get(set)?.hashes.iter().position(|known| *known == hash.0)?;
+        Some(Place { set, way })
+    }
+
+    /// Takes note of a skeleton that was not found.
+    pub(crate) fn see(&mut self, hash: SkeletonHash) -> Known {
+        if self.sets.is_empty() {
+            self.sets.resize_with(SETS, Set::default);
+        }
+        let set = &mut self.sets[hash.0 as usize % SETS];
+        if set.candidates.contains(&hash.0) {
+            return Known::Seen(hash);
+        }
+        set.candidates[usize::from(set.candidate_turn) % set.candidates.len()] = hash.0;
+        set.candidate_turn = set.candidate_turn.wrapping_add(1);
+        Known::New
+    }
+
+    pub(crate) fn get(&self, place: Place) -> Option<&Reading> {
+        self.sets.get(place.set)?.readings.get(place.way)?.as_deref()
+    }
+
+    pub(crate) fn keep(&mut self, hash: SkeletonHash, reading: Reading) {
+        let Some(set) = self.sets.get_mut(hash.0 as usize % SETS) else { return };
+        let way = usize::from(set.turn) % WAYS;
+        set.turn = set.turn.wrapping_add(1);
+        set.hashes[way] = hash.0;
+        set.readings[way] = Some(Box::new(reading));
+    }
+}
+
+/// What lines with one skeleton are.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    level: Option<Level>,
+    format: Format,
+    host: Option<Span>,
+    logger: Option<Span>,
+    content: Span,
+    /// Which of the checks tells the time.
+    time: Option<u8>,
+    checks: Box<[Check]>,
+    pub(crate) shape: Shape,
+    pub(crate) text: Box<[u8]>,
+    pub(crate) parameters: Box<[Parameter]>,
+}
+
+impl Reading {
+    /// What was read of the watched line; `None` where more follows from its values than was taken down.
+    pub(crate) fn of(
+        line: &Line<'_>,
+        shape: Shape,
+        text: &[u8],
+        parameters: &[Parameter],
+        watch: &Watch,
+    ) -> Option<Self> {
+        // A digit in the text would be one of this line's.
+        if text.iter().any(u8::is_ascii_digit) {
+            return None;
+        }
+        let checks = watch.checks()?;
+        let part =
+            |part: Option<&str>| part.map_or(Some(None), |part| Some(Some(watch.span(part.as_bytes())?)));
+        let time = match line.written {
+            None if line.time.is_some() => return None,
+            None => None,
+            Some(written) => {
+                let at = watch.place(written.address)?;
+                Some(u8::try_from(checks.iter().position(|check| check.is_time_at(at))?).ok()?)
+            }
+        };
+        Some(Self {
+            level: line.level,
+            format: line.format,
+            host: part(line.host)?,
+            logger: part(line.logger)?,
+            content: watch.span(line.content.as_bytes())?,
+            time,
+            checks: checks.into(),
+            shape,
+            text: text.into(),
+            parameters: parameters.into(),
+        })
+    }
+
+    /// The line, if it answers what was asked of the one before as that did.
+    #[inline]
+    pub(crate) fn line<'a>(&self, text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
+        let mut time: Option<Stamp> = None;
+        for (i, check) in self.checks.iter().enumerate() {
+            let stamp = check.answer(text, around)?;
+            if self.time == Some(i as u8) {
+                time = stamp;
+            }
+        }
+        let part = |span: Option<Span>| span.and_then(|span| span.of(text));
+        Some(Line {
+            text,
+            time: time.and_then(|stamp| stamp.ns),
+            level: self.level,
+            host: part(self.host),
+            logger: part(self.logger),
+            content: self.content.of(text)?,
+            format: self.format,
+            written: time.map(|stamp| crate::format::Written { address: 0, shows: stamp.shows }),
+        })
+    }
+}
