@@ -71,21 +71,25 @@ impl Both {
     }
 }
 
-/// The same line with other digits, and other letters where they are hexadecimal, in some of the places.
+/// The same line with other digits, and other letters where they are hexadecimal, in some of the places. Between STX and
+/// ETX, which go, a digit may become a letter.
 fn with_other_digits(line: &str, seed: u64, one_in: u64) -> String {
-    let mut n = seed;
-    line.chars()
-        .map(|c| {
-            n += 1;
-            let draw = scattered(n);
-            match c {
-                _ if draw % one_in != 0 => c,
-                '0'..='9' => char::from(b'0' + (draw >> 32) as u8 % 10),
-                'a'..='f' => char::from(b'a' + (draw >> 32) as u8 % 6),
-                _ => c,
-            }
-        })
-        .collect()
+    let (mut n, mut in_word) = (seed, false);
+    let mut other = String::new();
+    for c in line.chars() {
+        n += 1;
+        let draw = scattered(n);
+        let below = |most: u64| ((draw >> 32) % most) as usize;
+        match c {
+            '\u{2}' => in_word = true,
+            '\u{3}' => in_word = false,
+            '0'..='9' | 'a'..='f' if in_word => other.push(char::from(b"0123456789abcdef"[below(16)])),
+            '0'..='9' if draw.is_multiple_of(one_in) => other.push(char::from(b"0123456789"[below(10)])),
+            'a'..='f' if draw.is_multiple_of(one_in) => other.push(char::from(b"abcdef"[below(6)])),
+            c => other.push(c),
+        }
+    }
+    other
 }
 
 /// Lines in which much follows from the values of digits.
@@ -104,6 +108,10 @@ const TELLING: &[&str] = &[
     "Mar  5 11:22:33 gw1 %LINK-3-UPDOWN: Interface Gi0/1, changed state to down",
     "1709637753,web1,INFO,12 orders placed,7",
     "11:22:33 INFO 6f9619ff-8b86-d011-b42d-00cf4fc964ff in /data/5af7183fb1d4cf5f.log",
+    "trace \u{2}5af7183f\u{3} of x-\u{2}5af7183f\u{3}, c_\u{2}12345678\u{3}, \u{2}12345678b\u{3}, 0x\u{2}5af718\u{3}",
+    "put \u{2}1234567890123456\u{3} at /a/\u{2}5af7183fb1d4cf5f\u{3}.\u{2}12345678\u{3} by \u{2}5af7183f\u{3}@example.org",
+    "key=\u{2}5af7183fb1d4cf5f\u{3}, \u{2}0305112233\u{3}: \u{2}20240305112233\u{3} and n\u{2}5af7183f\u{3}.example.org",
+    "ended on Mar  5 11:22:33x12 with (left, right)12 and 10.20.30.400",
     "job 12ab34cd56ef78 ended on Mar 05 2024 11:22:33 after 1h2m3s",
 ];
 
@@ -119,8 +127,8 @@ proptest! {
         let kinds: Vec<String> = kinds.iter().map(|(message, origin)| origin.line(message)).collect();
         let kinds = kinds.iter().map(String::as_str).chain(TELLING.iter().copied());
         for (kind, line) in kinds.enumerate() {
-            for round in 0..8u64 {
-                let text = with_other_digits(line, u64::from(seed) + 1000 * (8 * kind as u64 + round), one_in);
+            for round in 0..40u64 {
+                let text = with_other_digits(line, u64::from(seed) + 1000 * (40 * kind as u64 + round), one_in);
                 // The third is recalled, if anything is.
                 for hint in [HINT, HINT, 0] {
                     let (found, expected) = both.read(&text, hint);
@@ -153,6 +161,16 @@ fn rubbish_is_read_the_same_again() {
                 assert_eq!(found, expected);
             }
         }
+    }
+}
+
+#[test]
+fn letters_that_stay_in_a_name_are_those_of_the_line() {
+    let mut both = Both::new(Zone::UTC);
+    for name in ["x-abcdef12", "x-abcdef34", "x-abcdef56", "x-fedcba12", "x-fedcba34", "x-fedcba56"] {
+        let text = format!("put {name} away");
+        let (found, expected) = both.read(&text, HINT);
+        assert_eq!(found, expected);
     }
 }
 
