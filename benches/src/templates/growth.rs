@@ -38,6 +38,11 @@ pub(super) fn cost() {
         };
         pass();
         let read = seconds_of(pass);
+        let in_full = seconds_of(|| {
+            for line in lines.iter() {
+                black_box(reader.read_in_full(line));
+            }
+        });
         let (mut learn, texts) = (reader.known.miner().clone(), reader.texts(lines.iter()));
         let learned = seconds_of(|| {
             for text in texts.iter() {
@@ -45,8 +50,9 @@ pub(super) fn cost() {
             }
         });
         println!(
-            "| {count} | {:.0} | {:.0} | {} |",
+            "| {count} | {:.0} | {:.0} | {:.0} | {} |",
             read / LINES as f64 * 1e9,
+            in_full / LINES as f64 * 1e9,
             learned / LINES as f64 * 1e9,
             learn.len()
         );

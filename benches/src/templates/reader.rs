@@ -27,6 +27,14 @@ impl Source {
         }
     }
 
+    /// The same without what was remembered of other lines.
+    #[inline]
+    pub(super) fn read_in_full(&mut self, line: &str) -> Learned {
+        let line = self.format.parse(line, HINT);
+        let shape = self.reader.shape_of(line.content);
+        self.known.template_of(shape.hash, |text| self.reader.write_tokens(text))
+    }
+
     #[inline]
     pub(super) fn read(&mut self, line: &str) -> Learned {
         let line = self.reader.parse(&mut self.format, line, HINT, &Zone::UTC);
@@ -57,20 +65,51 @@ impl Source {
 /// Runs of a timed stretch; the middle one counts.
 const RUNS: usize = 3;
 
-/// Lines a second of one core, from cold: nothing was learned before.
-pub(super) fn lines_a_second(lines: &Lines, limits: MinerLimits) -> f64 {
-    let mut seconds: Vec<f64> = (0..RUNS)
-        .map(|_| {
+/// How fast lines were read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Speed {
+    /// Lines a second of one core, from cold: nothing was learned before.
+    pub(super) lines_a_second: f64,
+    /// The same where each line is read in full.
+    pub(super) in_full: f64,
+    /// Share of lines that were like one before but for their digits.
+    pub(super) recalled: f64,
+}
+
+/// Reads lines as a worker does, and each in full.
+pub(super) fn speed(lines: &Lines, limits: MinerLimits) -> Speed {
+    let count = lines.len() as f64;
+    let mut recalled = 0u64;
+    let mut source = Source::new(limits);
+    for line in lines.iter() {
+        source.read(line);
+        recalled += u64::from(source.reader.has_recalled());
+    }
+    let lines_a_second = count
+        / middle(|| {
             let mut source = Source::new(limits);
             seconds_of(|| {
                 for line in lines.iter() {
                     std::hint::black_box(source.read(line));
                 }
             })
-        })
-        .collect();
+        });
+    let in_full = count
+        / middle(|| {
+            let mut source = Source::new(limits);
+            seconds_of(|| {
+                for line in lines.iter() {
+                    std::hint::black_box(source.read_in_full(line));
+                }
+            })
+        });
+    Speed { lines_a_second, in_full, recalled: recalled as f64 / count }
+}
+
+fn middle(run: impl FnMut() -> f64) -> f64 {
+    let mut seconds: Vec<f64> = std::iter::repeat_with(run).take(RUNS).collect();
     seconds.sort_by(f64::total_cmp);
-    lines.len() as f64 / seconds[RUNS / 2]
+    seconds[RUNS / 2]
 }
 
 /// Processor time of this thread: other processes don't spoil the figure.

@@ -32,11 +32,11 @@ struct Worth {
 /// Lines looked for from one look to the next.
 const LOOK_LINES: u16 = 256;
 /// Fewer found than one in so many is not worth it.
-const WORTH_ONE_IN: u16 = 3;
+const WORTH_ONE_IN: u16 = 2;
 /// While resting, one line in so many is looked for.
 const RESTING_ONE_IN: u16 = 8;
 /// What taking a line down costs, in lines found.
-const KEEP_COST: u16 = 4;
+const KEEP_COST: u16 = 8;
 /// Credit at the start, and at most.
 const MAX_CREDIT: u16 = 16_384;
 
@@ -154,6 +154,12 @@ impl Reader {
             Last::New => {}
         }
         self.shaper.shape(line.content)
+    }
+
+    /// The shape of a content by itself, as [`Shaper::shape`] tells it; the last shape from then on.
+    pub fn shape_of(&mut self, content: &str) -> Shape {
+        self.last = Last::New;
+        self.shaper.shape(content)
     }
 
     /// Appends the canonical text of the last shape, as [`Shaper::write_tokens`] does.

@@ -28,18 +28,22 @@ const SETS: usize = 1024;
 /// Skeletons of a set.
 const WAYS: usize = 4;
 
-/// What was read of lines, by their skeleton.
+/// Checks that are kept beside the rest of a reading; of most lines these are all.
+const NEAR_CHECKS: usize = 5;
+
+/// What was read of lines, by their skeleton. The hashes lie by themselves: a set's fill one line of the processor's
+/// cache, and most that a look-up costs is waiting for memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recall {
-    sets: Vec<Set>,
+    hashes: Vec<[u128; WAYS]>,
+    readings: Vec<[Option<Box<Reading>>; WAYS]>,
+    seen: Vec<Seen>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Set {
-    hashes: [u128; WAYS],
-    readings: [Option<Box<Reading>>; WAYS],
-    /// Seen once; the next time they are taken down.
-    candidates: [u128; 2],
+/// What a set's skeletons were seen once: the next time they are taken down.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    candidates: [u64; 2],
     /// Turns of replacement, of readings and candidates.
     turn: u8,
     candidate_turn: u8,
@@ -70,40 +74,53 @@ impl SkeletonHash {
     pub(crate) fn of(skeleton: &[u8], has_hex: bool) -> Self {
         Self(xxh3_128_with_seed(skeleton, u64::from(has_hex)))
     }
+
+    fn set(self) -> usize {
+        self.0 as usize % SETS
+    }
 }
 
 impl Recall {
     #[inline]
     pub(crate) fn find(&self, hash: SkeletonHash) -> Option<Place> {
-        let set = hash.0 as usize % SETS;
-        let way = self.sets.get(set)?.hashes.iter().position(|known| *known == hash.0)?;
+        let set = hash.set();
+        let way = self.hashes.get(set)?.iter().position(|known| *known == hash.0)?;
         Some(Place { set, way })
     }
 
     /// Takes note of a skeleton that was not found.
     pub(crate) fn see(&mut self, hash: SkeletonHash) -> Known {
-        if self.sets.is_empty() {
-            self.sets.resize_with(SETS, Set::default);
+        if self.seen.is_empty() {
+            self.hashes.resize(SETS, [0; WAYS]);
+            self.readings.resize_with(SETS, Default::default);
+            self.seen.resize(SETS, Seen::default());
         }
-        let set = &mut self.sets[hash.0 as usize % SETS];
-        if set.candidates.contains(&hash.0) {
+        let Some(seen) = self.seen.get_mut(hash.set()) else { return Known::New };
+        let candidate = (hash.0 >> 64) as u64;
+        if seen.candidates.contains(&candidate) {
             return Known::Seen(hash);
         }
-        set.candidates[usize::from(set.candidate_turn) % set.candidates.len()] = hash.0;
-        set.candidate_turn = set.candidate_turn.wrapping_add(1);
+        seen.candidates[usize::from(seen.candidate_turn) % seen.candidates.len()] = candidate;
+        seen.candidate_turn = seen.candidate_turn.wrapping_add(1);
         Known::New
     }
 
+    #[inline]
     pub(crate) fn get(&self, place: Place) -> Option<&Reading> {
-        self.sets.get(place.set)?.readings.get(place.way)?.as_deref()
+        self.readings.get(place.set)?.get(place.way)?.as_deref()
     }
 
     pub(crate) fn keep(&mut self, hash: SkeletonHash, reading: Reading) {
-        let Some(set) = self.sets.get_mut(hash.0 as usize % SETS) else { return };
-        let way = usize::from(set.turn) % WAYS;
-        set.turn = set.turn.wrapping_add(1);
-        set.hashes[way] = hash.0;
-        set.readings[way] = Some(Box::new(reading));
+        let set = hash.set();
+        let (Some(seen), Some(hashes), Some(readings)) =
+            (self.seen.get_mut(set), self.hashes.get_mut(set), self.readings.get_mut(set))
+        else {
+            return;
+        };
+        let way = usize::from(seen.turn) % WAYS;
+        seen.turn = seen.turn.wrapping_add(1);
+        hashes[way] = hash.0;
+        readings[way] = Some(Box::new(reading));
     }
 }
 
@@ -117,7 +134,9 @@ pub(crate) struct Reading {
     content: Span,
     /// Which of the checks tells the time.
     time: Option<u8>,
-    checks: Box<[Check]>,
+    count: u8,
+    checks: [Check; NEAR_CHECKS],
+    more_checks: Box<[Check]>,
     pub(crate) shape: Shape,
     pub(crate) text: Box<[u8]>,
     pub(crate) parameters: Box<[Parameter]>,
@@ -147,6 +166,9 @@ impl Reading {
                 Some(u8::try_from(checks.iter().position(|check| check.is_time_at(at))?).ok()?)
             }
         };
+        let near = checks.len().min(NEAR_CHECKS);
+        let mut near_checks = [Check::NONE; NEAR_CHECKS];
+        near_checks[..near].copy_from_slice(&checks[..near]);
         Some(Self {
             level: line.level,
             format: line.format,
@@ -154,7 +176,9 @@ impl Reading {
             logger: part(line.logger)?,
             content: watch.span(line.content.as_bytes())?,
             time,
-            checks: checks.into(),
+            count: near as u8,
+            checks: near_checks,
+            more_checks: checks[near..].into(),
             shape,
             text: text.into(),
             parameters: parameters.into(),
@@ -165,7 +189,8 @@ impl Reading {
     #[inline]
     pub(crate) fn line<'a>(&self, text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
         let mut time: Option<Stamp> = None;
-        for (i, check) in self.checks.iter().enumerate() {
+        let checks = self.checks.get(..usize::from(self.count))?.iter().chain(&self.more_checks);
+        for (i, check) in checks.enumerate() {
             let stamp = check.answer(text, around)?;
             if self.time == Some(i as u8) {
                 time = stamp;

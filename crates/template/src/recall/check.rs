@@ -41,12 +41,15 @@ pub(crate) enum Check {
     /// Whether an address stands at the start of a part, and how long it is.
     Address { part: Span, answer: Option<u16> },
     /// What a piece with a hexadecimal word in it is.
-    Piece { part: Span, seen: Seen, answer: Option<ParameterKind> },
+    Piece { part: Span, classes: u8, answer: Option<ParameterKind> },
     /// Digits that mean something: a level, a status.
     Same { at: u16, length: u8, bytes: [u8; SAME_BYTES] },
 }
 
 impl Check {
+    /// Fills a place that is not looked at.
+    pub(super) const NONE: Self = Self::Same { at: 0, length: 0, bytes: [0; SAME_BYTES] };
+
     /// Whether it tells the time that stands at `at`.
     pub(super) fn is_time_at(&self, place: u16) -> bool {
         match self {
@@ -72,8 +75,8 @@ impl Check {
             Self::Address { part, answer } => {
                 (ipv4(part.bytes(text)?).map(|length| length as u16) == *answer).then_some(None)
             }
-            Self::Piece { part, seen, answer } => {
-                (kind_of(part.bytes(text)?, *seen) == *answer).then_some(None)
+            Self::Piece { part, classes, answer } => {
+                (kind_of(part.bytes(text)?, Seen::of(*classes)) == *answer).then_some(None)
             }
             Self::Same { at, length, bytes } => {
                 let length = usize::from(*length);
@@ -189,7 +192,8 @@ impl Watch {
 
     pub(crate) fn piece(&self, piece: &[u8], seen: Seen, kind: Option<ParameterKind>) {
         if self.has_hex(piece) {
-            self.add(self.span(piece).map(|part| Check::Piece { part, seen, answer: kind }));
+            let classes = seen.classes();
+            self.add(self.span(piece).map(|part| Check::Piece { part, classes, answer: kind }));
         }
     }
 
