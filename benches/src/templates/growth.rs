@@ -6,7 +6,7 @@ use foreshock_template::{MinerLimits, Outcome};
 
 use super::{
     lines::Lines,
-    reader::{Reader, SHAPES, seconds_of},
+    reader::{SHAPES, Source, seconds_of},
     synthetic::{self, Templates},
 };
 use crate::{process::Usage, random::Random};
@@ -30,7 +30,7 @@ pub(super) fn cost() {
             })
             .collect();
         let limits = MinerLimits { templates: 2 * count, ..MinerLimits::default() };
-        let mut reader = Reader::new(limits);
+        let mut reader = Source::new(limits);
         let mut pass = || {
             for line in lines.iter() {
                 black_box(reader.read(line));
@@ -38,6 +38,11 @@ pub(super) fn cost() {
         };
         pass();
         let read = seconds_of(pass);
+        let in_full = seconds_of(|| {
+            for line in lines.iter() {
+                black_box(reader.read_in_full(line));
+            }
+        });
         let (mut learn, texts) = (reader.known.miner().clone(), reader.texts(lines.iter()));
         let learned = seconds_of(|| {
             for text in texts.iter() {
@@ -45,8 +50,9 @@ pub(super) fn cost() {
             }
         });
         println!(
-            "| {count} | {:.0} | {:.0} | {} |",
+            "| {count} | {:.0} | {:.0} | {:.0} | {} |",
             read / LINES as f64 * 1e9,
+            in_full / LINES as f64 * 1e9,
             learned / LINES as f64 * 1e9,
             learn.len()
         );
@@ -58,7 +64,7 @@ pub(super) fn cost() {
 pub(super) fn random_words() {
     const WORDY: u64 = 1_000_000;
     let limits = MinerLimits::default();
-    let mut reader = Reader::new(limits);
+    let mut reader = Source::new(limits);
     let mut random = Random(3);
     let (mut line, mut known, mut learned) = (String::new(), 0u64, 0u64);
     for _ in 0..WORDY {
@@ -90,7 +96,7 @@ pub(super) fn memory(most: u64) -> anyhow::Result<()> {
         return Ok(());
     }
     let templates = Templates::new(TEMPLATES);
-    let (mut reader, mut random, mut line) = (Reader::new(MinerLimits::default()), Random(2), String::new());
+    let (mut reader, mut random, mut line) = (Source::new(MinerLimits::default()), Random(2), String::new());
     let mut looks: Vec<u64> =
         [1_000_000, 10_000_000, 100_000_000].into_iter().filter(|n| *n < most).collect();
     looks.push(most);

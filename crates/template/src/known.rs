@@ -6,7 +6,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use crate::{Learned, Miner, Outcome, Shape, ShapeHash, Shaper, TemplateId};
+use crate::{Learned, Miner, Outcome, ShapeHash, TemplateId};
 
 /// Templates of the shapes met lately, and the miner that is asked for the others.
 #[derive(Clone, Debug)]
@@ -35,12 +35,13 @@ impl KnownShapes {
         }
     }
 
-    /// The template of a shape, which is the last that `shaper` made; learned where it was not met lately.
+    /// The template of a shape; learned where the shape was not met lately, from the canonical text that `write`
+    /// appends.
     #[inline]
-    pub fn template_of(&mut self, shape: &Shape, shaper: &Shaper) -> Learned {
-        match self.young.get(&shape.hash) {
+    pub fn template_of(&mut self, shape: ShapeHash, write: impl FnOnce(&mut String)) -> Learned {
+        match self.young.get(&shape) {
             Some(template) => self.met(*template),
-            None => self.meet_again(shape, shaper),
+            None => self.meet_again(shape, write),
         }
     }
 
@@ -52,12 +53,12 @@ impl KnownShapes {
     }
 
     #[cold]
-    fn meet_again(&mut self, shape: &Shape, shaper: &Shaper) -> Learned {
-        let learned = match self.old.get(&shape.hash) {
+    fn meet_again(&mut self, shape: ShapeHash, write: impl FnOnce(&mut String)) -> Learned {
+        let learned = match self.old.get(&shape) {
             Some(template) => self.met(*template),
             None => {
                 self.text.clear();
-                shaper.write_tokens(&mut self.text);
+                write(&mut self.text);
                 let learned = self.miner.learn(&self.text);
                 self.others += u64::from(learned.outcome == Outcome::Other);
                 learned
@@ -66,7 +67,7 @@ impl KnownShapes {
         if self.young.len() >= self.turn {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(shape.hash, learned.template);
+        self.young.insert(shape, learned.template);
         learned
     }
 
@@ -94,12 +95,12 @@ impl KnownShapes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MinerLimits;
+    use crate::{MinerLimits, Shaper};
 
     fn learn(known: &mut KnownShapes, content: &str) -> Learned {
         let mut shaper = Shaper::new();
         let shape = shaper.shape(content);
-        known.template_of(&shape, &shaper)
+        known.template_of(shape.hash, |text| shaper.write_tokens(text))
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl Level {
         }
         match &lower[..word.len()] {
             b"trace" | b"trc" | b"finest" | b"finer" | b"verbose" | b"silly" => Some(Self::Trace),
-            b"debug" | b"dbg" | b"fine" | b"debu" | b"debug1" | b"debug2" | b"debug3" => Some(Self::Debug),
+            b"debug" | b"dbg" | b"fine" | b"debu" => Some(Self::Debug),
+            [b'd', b'e', b'b', b'u', b'g', b'0'..=b'9'] => Some(Self::Debug),
             b"info" | b"inf" | b"information" | b"notice" | b"note" | b"log" | b"informational"
             | b"config" => Some(Self::Info),
             b"warn" | b"warning" | b"wrn" => Some(Self::Warn),

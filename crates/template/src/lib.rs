@@ -7,8 +7,8 @@
 //! 2. [`Shaper::shape`] lifts the parameters out of the message; what is left is its shape,
 //! 3. [`Miner::learn`] learns templates from shapes: words that vary become parameters too.
 //!
-//! The first two run for every line and allocate nothing; the third runs for shapes, and [`KnownShapes`] sees to it
-//! that it runs only for those not met before.
+//! The first two run for every line and allocate nothing; [`Reader`] does both, and spares what it can. The third runs
+//! for shapes, and [`KnownShapes`] sees to it that it runs only for those not met before.
 
 mod continuation;
 mod format;
@@ -18,6 +18,8 @@ mod marks;
 mod mask;
 mod miner;
 mod quantity;
+mod reader;
+mod recall;
 mod shape;
 mod timestamp;
 mod trace;
@@ -31,6 +33,7 @@ pub use marks::{Mark, marks, words_where_open};
 pub use mask::{MAX_MASKED_BYTES, mask_secrets};
 pub use miner::{Learned, Miner, MinerLimits, Outcome, TemplateId};
 pub use quantity::quantity;
+pub use reader::Reader;
 pub use shape::{
     MAX_CONTENT_BYTES, MAX_PARAMETERS, MAX_TOKENS, Parameter, ParameterKind, Shape, ShapeHash, Shaper,
 };

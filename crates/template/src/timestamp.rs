@@ -13,7 +13,7 @@ use parts::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::Zone;
+use crate::{Zone, recall::Watch};
 
 const SECOND: u64 = 1_000_000_000;
 const DAY_SECONDS: i64 = 86_400;
@@ -28,11 +28,21 @@ pub(crate) struct Around<'a> {
     pub(crate) zone: &'a Zone,
     /// How the source writes dates, where it has shown.
     pub(crate) order: Option<DateOrder>,
+    /// Nothing is known, and nothing is to be.
+    pub(crate) alone: bool,
+    /// Takes down what was asked about digits.
+    pub(crate) watch: Option<&'a Watch>,
 }
 
 impl Around<'_> {
     /// Nothing is known.
-    pub(crate) const NOTHING: Self = Self { hint: 0, zone: &Zone::UTC, order: None };
+    pub(crate) const NOTHING: Self =
+        Self { hint: 0, zone: &Zone::UTC, order: None, alone: true, watch: None };
+
+    /// The same, for what of a time does not depend on what is around it.
+    pub(crate) fn alone(self) -> Self {
+        Self { watch: self.watch, ..Around::NOTHING }
+    }
 }
 
 /// Which part of a date in numbers comes first.
@@ -74,7 +84,19 @@ pub(crate) enum Spelling {
 /// Reads a time at `at`, if one stands there.
 #[inline]
 pub(crate) fn read(s: &[u8], at: usize, around: Around<'_>) -> Option<Stamp> {
-    match *s.get(at)? {
+    let first = *s.get(at)?;
+    let stamp = read_as(first, s, at, around);
+    if let Some(watch) = around.watch
+        && (stamp.is_some() || first.is_ascii_digit() || first == b'@' || begins_with_name(&s[at..]))
+    {
+        watch.time(s, at, around.alone, stamp);
+    }
+    stamp
+}
+
+#[inline(always)]
+fn read_as(first: u8, s: &[u8], at: usize, around: Around<'_>) -> Option<Stamp> {
+    match first {
         b'0'..=b'9' => from_digits(s, at, around),
         // Months and weekdays have small letters behind the first.
         b'A'..=b'Z' if s.get(at + 1).is_some_and(u8::is_ascii_lowercase) => from_name(s, at, around),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use foreshock_template::{KnownShapes, Miner, Shaper, SourceFormat, TemplateId};
+use foreshock_template::{KnownShapes, Miner, Reader, SourceFormat, TemplateId, Zone};
 
 const FILES: [(&str, &str); 10] = [
     ("web", include_str!("grouping/web.log")),
@@ -25,12 +25,13 @@ const SHAPES: usize = 1024;
 /// Reads events and lines with one miner, and shows what is not grouped as it should be.
 fn differences<'a>(lines: impl Iterator<Item = (&'a str, &'a str, &'a str)>) -> String {
     let mut sources: BTreeMap<&str, SourceFormat> = BTreeMap::new();
-    let (mut shaper, mut known) = (Shaper::new(), KnownShapes::new(Miner::default(), SHAPES));
+    let (mut reader, mut known) = (Reader::new(), KnownShapes::new(Miner::default(), SHAPES));
     let mut read: Vec<(String, TemplateId, &str)> = Vec::new();
     for (file, event, line) in lines {
-        let content = sources.entry(file).or_default().parse(line, 0).content;
-        let shape = shaper.shape(content);
-        read.push((format!("{file}/{event}"), known.template_of(&shape, &shaper).template, line));
+        let parsed = reader.parse(sources.entry(file).or_default(), line, 0, &Zone::UTC);
+        let shape = reader.shape(&parsed);
+        let learned = known.template_of(shape.hash, |text| reader.write_tokens(text));
+        read.push((format!("{file}/{event}"), learned.template, line));
     }
     let mut templates_of: BTreeMap<&str, BTreeMap<TemplateId, &str>> = BTreeMap::new();
     let mut events_of: BTreeMap<TemplateId, BTreeMap<&str, &str>> = BTreeMap::new();

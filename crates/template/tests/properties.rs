@@ -1,37 +1,40 @@
 //! What holds for any lines: what stands before a message groups nothing, a second pass teaches nothing, sources do not
 //! matter, and whatever comes the work is bounded.
 
+mod lines;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use foreshock_template::{
     Continuation, KnownShapes, MAX_CONTENT_BYTES, MAX_PARAMETERS, MAX_TOKENS, Miner, MinerLimits, Outcome,
-    Shaper, SourceFormat, TemplateId, TraceFingerprint, mask_secrets,
+    Reader, Shaper, SourceFormat, TemplateId, TraceFingerprint, Zone, mask_secrets,
 };
+use lines::{FORMS, Origin, message, odd_lines, origin, scattered};
 use proptest::prelude::*;
 
 /// Shapes remembered in front of the miner.
 const SHAPES: usize = 4096;
 
 /// One miner, and the sources that feed it.
-struct Reader {
+struct Service {
     sources: Vec<SourceFormat>,
-    shaper: Shaper,
+    reader: Reader,
     known: KnownShapes,
 }
 
-impl Reader {
+impl Service {
     fn new(sources: usize, limits: MinerLimits) -> Self {
         Self {
             sources: vec![SourceFormat::default(); sources],
-            shaper: Shaper::new(),
+            reader: Reader::new(),
             known: KnownShapes::new(Miner::new(limits), SHAPES),
         }
     }
 
     fn read(&mut self, source: usize, line: &str) -> (TemplateId, Outcome) {
-        let line = self.sources[source].parse(line, 0);
-        let shape = self.shaper.shape(line.content);
-        let learned = self.known.template_of(&shape, &self.shaper);
+        let line = self.reader.parse(&mut self.sources[source], line, 0, &Zone::UTC);
+        let shape = self.reader.shape(&line);
+        let learned = self.known.template_of(shape.hash, |text| self.reader.write_tokens(text));
         (learned.template, learned.outcome)
     }
 
@@ -52,75 +55,7 @@ impl Reader {
 }
 
 fn group(lines: &[String]) -> Vec<usize> {
-    Reader::new(1, MinerLimits::default()).group(lines)
-}
-
-/// A message of one of several kinds, with values in it.
-fn message() -> impl Strategy<Value = String> {
-    let name = "[a-z]{3,8}";
-    prop_oneof![
-        (any::<u16>(), name).prop_map(|(n, name)| format!("order {n} of {name} was refused by the bank")),
-        (any::<[u8; 4]>(), any::<u16>()).prop_map(|([a, b, c, d], port)| {
-            format!("connection from {a}.{b}.{c}.{d}:{port} closed by peer")
-        }),
-        (any::<u32>(), name)
-            .prop_map(|(n, name)| format!("session {n:08x} opened for user {name} on pts/{}", n % 9)),
-        (1u32..90_000).prop_map(|ms| format!("checkpoint complete: wrote {} buffers in {ms} ms", ms / 7)),
-        (any::<u64>()).prop_map(|n| format!("block blk_{n} is corrupt, 3 replicas left: {}", n % 5)),
-        name.prop_map(|name| format!("cache of {name} is full, evicting the oldest entries")),
-        (any::<u16>()).prop_map(|n| format!("retry {n} of 5 for https://pay.example.org/charge/{n}")),
-        Just("shutting down".to_owned()),
-        Just("ready to accept connections".to_owned()),
-    ]
-}
-
-/// When, where and by whom a line was written.
-#[derive(Clone, Debug)]
-struct Origin {
-    form: usize,
-    day: u32,
-    second: u32,
-    host: String,
-    pid: u32,
-    thread: String,
-}
-
-fn origin() -> impl Strategy<Value = Origin> {
-    (0..FORMS, 10u32..29, 0u32..86_400, "[a-z]{1,8}[0-9]{0,3}", 1u32..99_999, "[a-z]{2,6}-[0-9]{1,3}")
-        .prop_map(|(form, day, second, host, pid, thread)| Origin { form, day, second, host, pid, thread })
-}
-
-const FORMS: usize = 18;
-
-impl Origin {
-    /// The message behind one of the common headers.
-    fn line(&self, message: &str) -> String {
-        let Self { form, day, second, host, pid, thread } = self;
-        let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
-        let ms = pid % 1000;
-        match form {
-            0 => format!("Feb {day} {clock} {host} shop[{pid}]: {message}"),
-            1 => format!("<13>Feb {day} {clock} {host} shop[{pid}]: {message}"),
-            2 => format!("<13>1 2024-02-{day}T{clock}Z {host} shop {pid} - - {message}"),
-            3 => format!("2024-02-{day}T{clock}+01:00 {host} shop[{pid}]: {message}"),
-            4 => format!("2024-02-{day} {clock},{ms:03} ERROR [{thread}] org.shop.Cart: {message}"),
-            5 => format!("2024-02-{day} {clock}.{ms:03}  WARN {pid} --- [{thread}] o.s.Cart : {message}"),
-            6 => format!("2024-02-{day} {clock} {pid} ERROR {message}"),
-            7 => format!("E02{day} {clock}.{ms:06} {pid:>7} cart.go:{pid}] {message}"),
-            8 => format!("[2024-02-{day} {clock} +0000] [{pid}] [ERROR] {message}"),
-            9 => format!("2024-02-{day} {clock}.{ms:03} UTC [{pid}] LOG:  {message}"),
-            10 => format!("02-{day} {clock}.{ms:03} {pid:>5} {pid:>5} I {message}"),
-            11 => format!("{day}-Feb-2024 {clock}.{ms:03} INFO [{thread}] org.shop.Cart.run {message}"),
-            12 => format!("[Mon Feb {day} {clock} 2024] [notice] {message}"),
-            13 => format!("2024/02/{day} {clock} [warn] {message}"),
-            14 => format!("2024-02-{day}T{clock}.{ms:03}Z\tINFO\tcart/run.go:{pid}\t{message}"),
-            15 => format!(
-                "{{\"time\":\"2024-02-{day}T{clock}Z\",\"level\":\"info\",\"pid\":{pid},\"host\":\"{host}\",\"msg\":\"{message}\"}}"
-            ),
-            16 => format!("time=2024-02-{day}T{clock}Z level=info pid={pid} host={host} msg=\"{message}\""),
-            _ => format!("{} INFO {message}", 1_708_000_000 + second + day * 86_400),
-        }
-    }
+    Service::new(1, MinerLimits::default()).group(lines)
 }
 
 proptest! {
@@ -145,19 +80,19 @@ proptest! {
     fn a_second_pass_adds_no_template_and_moves_no_line(
         lines in prop::collection::vec(prop_oneof![message(), "[a-z]{1,5}( [a-z]{1,3}){0,5}", any::<String>()], 1..150),
     ) {
-        let mut reader = Reader::new(1, MinerLimits::default());
-        let first = reader.group(&lines);
-        let templates = reader.templates();
-        prop_assert_eq!(reader.group(&lines), first);
-        prop_assert_eq!(reader.templates(), templates);
+        let mut service = Service::new(1, MinerLimits::default());
+        let first = service.group(&lines);
+        let templates = service.templates();
+        prop_assert_eq!(service.group(&lines), first);
+        prop_assert_eq!(service.templates(), templates);
     }
 
     #[test]
     fn the_same_lines_from_several_sources_have_the_same_templates(
         lines in prop::collection::vec((message(), origin(), 0usize..5), 1..120),
     ) {
-        let mut one = Reader::new(1, MinerLimits::default());
-        let mut several = Reader::new(5, MinerLimits::default());
+        let mut one = Service::new(1, MinerLimits::default());
+        let mut several = Service::new(5, MinerLimits::default());
         for (message, origin, source) in &lines {
             let line = origin.line(message);
             prop_assert_eq!(several.read(*source, &line), one.read(0, &line));
@@ -192,17 +127,10 @@ proptest! {
     }
 }
 
-/// Numbers that look random, the same each time.
-fn scattered(n: u64) -> u64 {
-    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ (n >> 31)
-}
-
 #[test]
 fn words_at_random_stay_within_the_limits_and_what_is_over_is_counted() {
     let limits = MinerLimits { templates: 300, merged: 100 };
-    let mut reader = Reader::new(1, limits);
+    let mut service = Service::new(1, limits);
     let word = |n: u64| -> String {
         let letters = scattered(n);
         (0..3 + letters % 7).map(|i| char::from(b'a' + (letters >> (5 * i) & 31).min(25) as u8)).collect()
@@ -210,77 +138,17 @@ fn words_at_random_stay_within_the_limits_and_what_is_over_is_counted() {
     let (mut counted, mut lines) = (BTreeMap::new(), 0u64);
     for line in 0..40_000u64 {
         let words: Vec<String> = (0..2 + scattered(line) % 12).map(|i| word(line * 16 + i + 1)).collect();
-        let (id, outcome) = reader.read(0, &words.join(" "));
+        let (id, outcome) = service.read(0, &words.join(" "));
         assert_eq!(id == TemplateId::OTHER, outcome == Outcome::Other);
         *counted.entry(format!("{outcome:?}")).or_insert(0u64) += 1;
         lines += 1;
-        assert!(reader.known.miner().len() <= limits.templates);
-        assert!(reader.known.len() <= SHAPES + 2);
+        assert!(service.known.miner().len() <= limits.templates);
+        assert!(service.known.len() <= SHAPES + 2);
     }
     let other = counted.get("Other").copied().unwrap_or(0);
-    assert_eq!(reader.known.others(), other);
+    assert_eq!(service.known.others(), other);
     assert!(other > lines / 2, "{counted:?}");
     assert_eq!(counted.values().sum::<u64>(), lines);
-}
-
-/// Lines that no program means to write.
-fn odd_lines() -> Vec<String> {
-    const MIB: usize = 1 << 20;
-    let fill = |text: &str| text.repeat(MIB / text.len() + 1);
-    let bytes: Vec<u8> = (0..MIB as u64).map(|n| scattered(n) as u8).collect();
-    let mut lines =
-        vec![String::from_utf8_lossy(&bytes).into_owned(), bytes.iter().map(|b| char::from(*b)).collect()];
-    for text in [
-        "a",
-        "word ",
-        "1",
-        "1 ",
-        "1.2.3.4 ",
-        "\"",
-        "\"a\" ",
-        "'",
-        "\\",
-        "\\\"",
-        "=",
-        "a=1 ",
-        "[",
-        "{\"a\":",
-        "[1,2],",
-        "(",
-        "<",
-        "</a>",
-        "/a",
-        "\\x",
-        ":",
-        "::",
-        "-",
-        ".",
-        ",",
-        "a,",
-        ";",
-        "|",
-        "\t",
-        "\u{0}",
-        "\u{1b}[31m",
-        "\u{fffd}",
-        "é",
-        "的",
-        "\u{1f525} ",
-        "2024-03-05 ",
-        "11:22:33 ",
-        "Mar  5 ",
-        "0x1f ",
-        "INFO ",
-        "at a.b(C.java:1) ",
-    ] {
-        lines.push(fill(text));
-        lines.push(format!("2024-03-05 11:22:33 ERROR {}", fill(text)));
-        lines.push(format!("Mar  5 11:22:33 web1 app[1]: {}", fill(text)));
-        lines.push(format!("{{\"msg\":\"{}\"}}", fill(text)));
-        lines.push(format!("level=info msg=\"{}\"", fill(text)));
-        lines.push(format!("1709637753,a,b,{}", fill(text)));
-    }
-    lines
 }
 
 #[test]

@@ -20,21 +20,20 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
     }
     let content = text.get(stamp.end + 1..)?.trim_start();
     let host = text[..open].split(' ').next();
-    Some(Line {
-        time: stamp.ns,
-        level: level(content),
-        host,
-        content,
-        format: Format::Access,
-        ..Line::default()
-    })
+    let mut line =
+        Line { level: level(content, around), host, content, format: Format::Access, ..Line::default() };
+    line.set_time(Some(stamp), s, open + 1);
+    Some(line)
 }
 
 /// By the status after the quoted request: 5xx is an error of the server, 4xx one of the client.
-fn level(content: &str) -> Option<Level> {
+fn level(content: &str, around: Around<'_>) -> Option<Level> {
     let after = content.strip_prefix('"')?;
     let after = &after[after.find("\" ")? + 2..];
     let status = after.split(' ').next()?;
+    if let (Some(watch), 3) = (around.watch, status.len()) {
+        watch.same(&status.as_bytes()[..1]);
+    }
     match (status.len(), status.as_bytes().first()?) {
         (3, b'5') => Some(Level::Error),
         (3, b'4') => Some(Level::Warn),

@@ -20,7 +20,7 @@ const MIN_VALUES: usize = 4;
 pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
     let s = text.as_bytes();
     let s = &s[..s.len().min(STRUCTURED_BYTES)];
-    let mut stamp: Option<(Stamp, usize)> = None;
+    let mut stamp: Option<(Stamp, usize, usize)> = None;
     let mut level = None;
     let mut message: Option<(usize, Range<usize>)> = None;
     let (mut at, mut values) = (0, 0);
@@ -42,7 +42,7 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
             return None;
         }
         match found {
-            Some(found) => stamp = Some((found, next)),
+            Some(found) => stamp = Some((found, start, next)),
             None => {
                 let value = &s[start..end];
                 level = level.or_else(|| Level::from_bytes(value));
@@ -59,19 +59,14 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
         values += 1;
         at = next + 1;
     }
-    let (stamp, after) = stamp.filter(|_| values >= MIN_VALUES)?;
+    let (stamp, stamp_at, after) = stamp.filter(|_| values >= MIN_VALUES)?;
     let content = match message {
         Some((_, place)) => text.get(place)?,
         None => text.get(after + 1..)?,
     };
-    Some(Line {
-        time: stamp.ns,
-        shows: stamp.shows,
-        level,
-        content: content.trim(),
-        format: Format::Csv,
-        ..Line::default()
-    })
+    let mut line = Line { level, content: content.trim(), format: Format::Csv, ..Line::default() };
+    line.set_time(Some(stamp), s, stamp_at);
+    Some(line)
 }
 
 /// What parts values.

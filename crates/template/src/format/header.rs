@@ -122,6 +122,9 @@ impl<'a> Header<'a, '_> {
             && is_name(event)
             && facility.split(|b| *b == b'-').all(is_name)
         {
+            if let Some(watch) = self.around.watch {
+                watch.same(std::slice::from_ref(digit));
+            }
             self.line.level = Some(Level::from_syslog(digit - b'0'));
             self.line.logger = self.line.content.get(1..=facility.len());
         }
@@ -139,8 +142,7 @@ impl<'a> Header<'a, '_> {
             if let Some(stamp) = timestamp::read(self.s, from, self.around)
                 && self.is_header_time(&stamp, token)
             {
-                self.line.time = stamp.ns;
-                self.line.shows = stamp.shows;
+                self.line.set_time(Some(stamp), self.s, from);
                 self.at = stamp.end;
                 if bracketed {
                     let closing = match self.s[at] {
@@ -187,7 +189,7 @@ impl<'a> Header<'a, '_> {
     fn time_in_words(&self, mut at: usize, tokens: usize) -> Option<Stamp> {
         for _ in 0..tokens {
             at = blanks(self.s, at);
-            if let Some(stamp) = timestamp::read(self.s, at, Around::NOTHING)
+            if let Some(stamp) = timestamp::read(self.s, at, self.around.alone())
                 && matches!(stamp.spelling, Spelling::Civil | Spelling::Named | Spelling::NamedYear)
             {
                 return Some(stamp);
@@ -359,7 +361,7 @@ impl<'a> Header<'a, '_> {
             if let Some(stamp) = timestamp::read(self.s, next, self.around)
                 && stamp.spelling != Spelling::Date
             {
-                self.line.time = stamp.ns;
+                self.line.set_time(Some(stamp), self.s, next);
                 self.line.format = Format::Header;
                 end = stamp.end;
             }

@@ -42,14 +42,19 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>, depth: u8) -> Option<L
             | b"eventTime"
                 if line.time.is_none() =>
             {
-                let stamp = time(value_text, around);
-                line.time = stamp.and_then(|stamp| stamp.ns);
-                line.shows = stamp.and_then(|stamp| stamp.shows);
+                if let Some((stamp, at)) = time(value_text, around) {
+                    line.set_time(Some(stamp), value_text.as_bytes(), at);
+                }
             }
             b"level" | b"lvl" | b"severity" | b"levelname" | b"loglevel" | b"log.level"
             | b"severity_text" | b"s" | b"PRIORITY" | b"log_level"
                 if line.level.is_none() =>
             {
+                if let Some(watch) = around.watch
+                    && value_text.bytes().any(|b| b.is_ascii_digit())
+                {
+                    watch.same(value_text.as_bytes());
+                }
                 line.level = level(key, value_text);
             }
             b"logger" | b"name" | b"component" | b"module" | b"logger_name" | b"c" | b"target"
@@ -70,7 +75,9 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>, depth: u8) -> Option<L
         // A container runtime's record: the text in it is a line of its own.
         let inner = read_line(line.content.trim_end_matches("\\n"), around, depth + 1);
         line.level = line.level.or(inner.level);
-        line.time = line.time.or(inner.time);
+        if line.time.is_none() {
+            (line.time, line.written) = (inner.time, inner.written);
+        }
         line.logger = line.logger.or(inner.logger);
         line.content = inner.content;
     }
@@ -86,10 +93,10 @@ fn level(key: &[u8], value: &str) -> Option<Level> {
 }
 
 /// A string or number; of an object (`{"$date": ...}`) the first string or number in it.
-fn time(value: &str, around: Around<'_>) -> Option<Stamp> {
+fn time(value: &str, around: Around<'_>) -> Option<(Stamp, usize)> {
     let from = value.find(|c: char| c.is_ascii_digit()).filter(|from| *from < 24)?;
     let from = if value.starts_with('{') { from } else { 0 };
-    timestamp::read(value.as_bytes(), from, around)
+    Some((timestamp::read(value.as_bytes(), from, around)?, from))
 }
 
 pub(super) struct Value {

@@ -37,7 +37,7 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
                 is_quoted = end > at + key.len() + 1 + value.len();
             }
             b"time" | b"ts" | b"t" | b"timestamp" | b"@timestamp" | b"at" if line.time.is_none() => {
-                line.time = timestamp::read(value.as_bytes(), 0, around).and_then(|stamp| stamp.ns);
+                line.set_time(timestamp::read(value.as_bytes(), 0, around), value.as_bytes(), 0);
             }
             b"level" | b"lvl" | b"severity" | b"loglevel" if line.level.is_none() => {
                 line.level = Level::from_word(value)

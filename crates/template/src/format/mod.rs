@@ -18,11 +18,12 @@ mod token;
 use serde::{Deserialize, Serialize};
 
 pub use details::Details;
+pub(crate) use klog::stamp as klog_stamp;
 pub use source::SourceFormat;
 
 use crate::{
     Level,
-    timestamp::{self, Around, DateOrder},
+    timestamp::{self, Around, DateOrder, Stamp},
 };
 
 /// Longest stretch of a line that is searched for a header, in bytes.
@@ -50,8 +51,29 @@ pub struct Line<'a> {
     pub content: &'a str,
     /// What the line was read as.
     pub format: Format,
+    /// How the time is written.
+    pub(crate) written: Option<Written>,
+}
+
+/// How a line's time is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Of its first byte.
+    pub(crate) address: usize,
     /// The order of the date, where only one is possible.
-    shows: Option<DateOrder>,
+    pub(crate) shows: Option<DateOrder>,
+}
+
+impl Line<'_> {
+    /// The time that was read at `at` of `s`, unless one was read before.
+    fn set_time(&mut self, stamp: Option<Stamp>, s: &[u8], at: usize) {
+        if let Some(stamp) = stamp
+            && self.time.is_none()
+        {
+            self.time = stamp.ns;
+            self.written = Some(Written { address: s.as_ptr() as usize + at, shows: stamp.shows });
+        }
+    }
 }
 
 /// Families of formats.
@@ -163,7 +185,7 @@ fn unwrap_envelope<'a>(outer: Line<'a>, around: Around<'_>, depth: u8) -> Line<'
     Line {
         text: outer.text,
         time: outer.time.or(inner.time),
-        shows: outer.shows.or(inner.shows),
+        written: if outer.time.is_some() { outer.written } else { inner.written },
         level: inner.level.or(outer.level),
         host: outer.host.or(inner.host),
         logger: inner.logger.or(outer.logger),
@@ -177,7 +199,7 @@ fn looks_like_logfmt(content: &str) -> bool {
 }
 
 /// Without byte order mark, line end and white space around it.
-fn trim(mut line: &str) -> &str {
+pub(crate) fn trim(mut line: &str) -> &str {
     while let Some(rest) = line.strip_prefix('\u{feff}') {
         line = rest;
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Format, Line, read, trim};
 use crate::{
     Zone,
+    recall::Watch,
     timestamp::{Around, DateOrder},
 };
 
@@ -34,16 +35,41 @@ impl SourceFormat {
     /// The same, where a time without a zone is that of `zone`.
     pub fn parse_in<'a>(&mut self, line: &'a str, now_hint: u64, zone: &Zone) -> Line<'a> {
         let text = trim(line);
-        let mut read = read(text, Around { hint: now_hint, zone, order: self.order }, 0);
-        read.text = text;
-        self.last = read.format;
+        let mut line = read(text, self.around(now_hint, zone), 0);
+        line.text = text;
+        self.note(&line);
+        line
+    }
+
+    /// The same of a line without white space around it, while what it asks is taken down.
+    pub(crate) fn parse_watched<'a>(
+        &mut self,
+        text: &'a str,
+        now_hint: u64,
+        zone: &Zone,
+        watch: &Watch,
+    ) -> Line<'a> {
+        let around = self.around(now_hint, zone);
+        let mut line = read(text, Around { watch: Some(watch), ..around }, 0);
+        line.text = text;
+        self.note(&line);
+        line
+    }
+
+    pub(crate) fn around<'z>(&self, now_hint: u64, zone: &'z Zone) -> Around<'z> {
+        Around { hint: now_hint, zone, order: self.order, alone: false, watch: None }
+    }
+
+    /// Learns from a line that was read.
+    #[inline]
+    pub(crate) fn note(&mut self, line: &Line<'_>) {
+        self.last = line.format;
         self.lines += 1;
-        self.timed += u64::from(read.time.is_some());
-        self.levelled += u64::from(read.level.is_some());
-        if let Some(order) = read.shows {
+        self.timed += u64::from(line.time.is_some());
+        self.levelled += u64::from(line.level.is_some());
+        if let Some(order) = line.written.and_then(|written| written.shows) {
             self.learn_order(order);
         }
-        read
     }
 
     fn learn_order(&mut self, order: DateOrder) {

@@ -22,7 +22,13 @@ impl<'a> Header<'a, '_> {
         }
         let priority = self.s[1..=digits].iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
         if priority > 191 {
+            if let Some(watch) = self.around.watch {
+                watch.same(&self.s[1..=digits]);
+            }
             return;
+        }
+        if let Some(watch) = self.around.watch {
+            watch.same(&self.s[1..=digits]);
         }
         self.line.level = Some(Level::from_syslog((priority % 8) as u8));
         self.at = digits + 2;
@@ -31,7 +37,8 @@ impl<'a> Header<'a, '_> {
     /// `1 time host app procid msgid [structured data] message`, after the priority.
     pub(super) fn syslog_5424(&mut self) -> Option<Line<'a>> {
         self.line.level?;
-        if self.s.get(self.at) != Some(&b'1') || self.s.get(self.at + 1) != Some(&b' ') {
+        // The version.
+        if !self.s.get(self.at).is_some_and(u8::is_ascii_digit) || self.s.get(self.at + 1) != Some(&b' ') {
             return None;
         }
         let mut at = self.at + 2;
@@ -39,6 +46,7 @@ impl<'a> Header<'a, '_> {
         if stamp.is_none() && self.s.get(at) != Some(&b'-') {
             return None;
         }
+        let stamp_at = at;
         let mut fields = [""; 5];
         for field in &mut fields {
             let end = Token::at(self.s, at).end;
@@ -51,15 +59,16 @@ impl<'a> Header<'a, '_> {
             Some(message) => message,
             None => after_structured_data(rest),
         };
-        Some(Line {
-            time: stamp.and_then(|stamp| stamp.ns),
+        let mut line = Line {
             level: self.line.level,
             host: named(fields[1]),
             logger: named(fields[2]),
             content: content.trim_start().trim_start_matches('\u{feff}'),
             format: Format::Syslog5424,
             ..Line::default()
-        })
+        };
+        line.set_time(stamp, self.s, stamp_at);
+        Some(line)
     }
 
     /// `host tag[pid]: ` or `tag[pid]: `. After an ISO time both tokens and the number must be there.

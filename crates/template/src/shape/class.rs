@@ -55,12 +55,22 @@ const STEP: usize = 8;
 pub(super) struct Classes<'a>(&'a [u8]);
 
 /// The classes that the bytes of a stretch have; the same class may stand in any of eight places.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen(u64);
 
 impl Seen {
     /// A delimiter, and nothing else.
     pub(super) const DELIMITED: Self = Self(DELIMITER as u64);
+
+    /// Of a stretch whose bytes have these classes.
+    pub(crate) fn of(classes: u8) -> Self {
+        Self(u64::from(classes))
+    }
+
+    /// All classes that its bytes have.
+    pub(crate) fn classes(self) -> u8 {
+        self.0.to_le_bytes().into_iter().fold(0, |classes, of_byte| classes | of_byte)
+    }
 
     /// Whether a byte has one of these classes.
     #[inline(always)]

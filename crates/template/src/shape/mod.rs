@@ -19,12 +19,18 @@ use xxhash_rust::xxh3::xxh3_128;
 
 pub use kind::{Parameter, ParameterKind};
 
-use class::{ACTIVE, BREAK, Classes, DELIMITER, DIGIT, DOT, Seen};
+pub(crate) use class::Seen;
+use class::{ACTIVE, BREAK, Classes, DELIMITER, DIGIT, DOT};
+pub(crate) use name::ipv4;
+pub(crate) use piece::kind_of;
 
 use memo::Memo;
 use text::{BLOCK, Text};
 
-use crate::timestamp::{self, Around};
+use crate::{
+    recall::Watch,
+    timestamp::{self, Around},
+};
 
 /// Tokens of a shape at most; what follows is one `<rest>`.
 pub const MAX_TOKENS: usize = 128;
@@ -82,6 +88,20 @@ impl Shaper {
 
     /// The shape of a line's content. Its text and parameters stay readable until the next call.
     pub fn shape(&mut self, content: &str) -> Shape {
+        self.read(content, None)
+    }
+
+    /// The same, while what it asks about digits is taken down.
+    pub(crate) fn shape_watched(&mut self, content: &str, watch: &Watch) -> Shape {
+        self.read(content, Some(watch))
+    }
+
+    /// The canonical text of the last shape.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    fn read(&mut self, content: &str, watch: Option<&Watch>) -> Shape {
         self.text.clear();
         self.parameters.clear();
         let mut end = content.len();
@@ -97,6 +117,7 @@ impl Shaper {
             memo: &mut self.memo,
             unclosed: 0,
             looked_beyond: false,
+            watch,
         };
         let (tokens, parameter_tokens) = walk.tokens(end < content.len());
         Shape { hash: ShapeHash(xxh3_128(&self.text)), tokens, parameter_tokens }
@@ -129,9 +150,10 @@ struct Walk<'a> {
     looked_beyond: bool,
     /// Quotation marks so far that nothing closes.
     unclosed: u8,
+    watch: Option<&'a Watch>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn tokens(&mut self, cut: bool) -> (u16, u16) {
         let (mut tokens, mut parameter_tokens) = (0, 0);
         // Where the token before begins in the text, if it held a parameter.
@@ -316,7 +338,7 @@ impl Walk<'_> {
         let length = *at - start;
         if (3..=4).contains(&length)
             && self.s[start].is_ascii_uppercase()
-            && let Some(stamp) = timestamp::read(self.s, start, Around::NOTHING)
+            && let Some(stamp) = timestamp::read(self.s, start, self.around())
         {
             *at = stamp.end;
             self.lift(ParameterKind::Time, start, stamp.end);
@@ -352,6 +374,11 @@ impl Walk<'_> {
             Some(block) if length <= BLOCK => self.text.push_block(block, length),
             _ => self.text.extend_from_slice(&self.s[start..start + length]),
         }
+    }
+
+    /// Nothing is known around a time in a message.
+    fn around(&self) -> Around<'a> {
+        Around { watch: self.watch, ..Around::NOTHING }
     }
 
     fn chunk_end(&self, at: usize) -> usize {

@@ -7,7 +7,7 @@ fn digits(s: &[u8], at: usize) -> usize {
 }
 
 /// The length of an IPv4 address at the start of `s`, with its port, prefix length or the port behind a slash.
-pub(super) fn ipv4(s: &[u8]) -> Option<usize> {
+pub(crate) fn ipv4(s: &[u8]) -> Option<usize> {
     let mut at = 0;
     for group in 0..4 {
         if group > 0 {

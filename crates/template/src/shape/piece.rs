@@ -8,7 +8,7 @@ use super::{
     name, number,
     spelling::{self, Spelling},
 };
-use crate::timestamp::{self, Around};
+use crate::timestamp;
 
 impl Walk<'_> {
     /// Writes the token at `start`, whose end is first taken to be `at`; a quotation or a date in it may move that
@@ -33,7 +33,7 @@ impl Walk<'_> {
             self.pieces(start, pos, at);
             return true;
         }
-        if end - start > MAX_TOKEN_BYTES {
+        if end - start > MAX_TOKEN_BYTES || self.watch.is_some() {
             return self.pieces(start, start, at);
         }
         let token = &s[start..end];
@@ -184,7 +184,7 @@ impl Walk<'_> {
         if seen.has(DIGIT) && (seen.has(DOT | JOINT) || is_date_like(s, start, stop)) {
             let from = usize::from(chunk[0] == b'/');
             if chunk.get(from).is_some_and(u8::is_ascii_digit)
-                && let Some(length) = name::ipv4(&chunk[from..])
+                && let Some(length) = self.address(&chunk[from..])
             {
                 self.text.extend_from_slice(&chunk[..from]);
                 self.lift(ParameterKind::Ip, start + from, start + from + length);
@@ -192,7 +192,7 @@ impl Walk<'_> {
             }
             self.looked_beyond |= chunk[0].is_ascii_digit();
             if chunk[0].is_ascii_digit()
-                && let Some(stamp) = timestamp::read(s, start, Around::NOTHING)
+                && let Some(stamp) = timestamp::read(s, start, self.around())
                 && stamp.spelling != timestamp::Spelling::Epoch
                 && !s.get(stamp.end).is_some_and(|b| b.is_ascii_alphanumeric())
             {
@@ -234,20 +234,29 @@ impl Walk<'_> {
         })
     }
 
+    /// The length of the address that a stretch begins with.
+    fn address(&self, s: &[u8]) -> Option<usize> {
+        let length = name::ipv4(s);
+        if let Some(watch) = self.watch {
+            watch.address(s, length);
+        }
+        length
+    }
+
     /// A piece without delimiters, slashes and punctuation at its end.
     fn bare_piece(&mut self, start: usize, end: usize, seen: Seen) -> bool {
         let piece = &self.s[start..end];
-        let kind = if seen.has(ACTIVE) && piece.contains(&b'@') && name::is_email(piece) {
-            Some(ParameterKind::Email)
-        } else if seen.has(DIGIT) {
-            number::kind(piece).or_else(|| spelled(piece, seen))
-        } else if piece.len() > MAX_WORD_BYTES {
-            Some(ParameterKind::Id)
-        } else if seen.has(DOT) && name::is_host(piece) {
-            Some(ParameterKind::Host)
-        } else {
-            None
-        };
+        let kind = kind_of(piece, seen);
+        if let Some(watch) = self.watch {
+            watch.piece(piece, seen, kind);
+            if let [digit @ b'0'..=b'9', b'x' | b'X', ..] = piece {
+                watch.same(std::slice::from_ref(digit));
+            }
+            if kind.is_none() && watch.has_hex(piece) {
+                // Its letters stay, and they are this line's.
+                watch.spoil();
+            }
+        }
         match kind {
             Some(kind) => self.lift(kind, start, end),
             None if !seen.has(DIGIT) => {
@@ -280,6 +289,21 @@ impl Walk<'_> {
             }
             self.lift(ParameterKind::Number, from, at);
         }
+    }
+}
+
+/// What a bare piece is, if it is a parameter as a whole.
+pub(crate) fn kind_of(piece: &[u8], seen: Seen) -> Option<ParameterKind> {
+    if seen.has(ACTIVE) && piece.contains(&b'@') && name::is_email(piece) {
+        Some(ParameterKind::Email)
+    } else if seen.has(DIGIT) {
+        number::kind(piece).or_else(|| spelled(piece, seen))
+    } else if piece.len() > MAX_WORD_BYTES {
+        Some(ParameterKind::Id)
+    } else if seen.has(DOT) && name::is_host(piece) {
+        Some(ParameterKind::Host)
+    } else {
+        None
     }
 }
 

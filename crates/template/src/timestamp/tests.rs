@@ -3,7 +3,7 @@ use super::*;
 /// 2024-03-05T12:00:00Z.
 const HINT: u64 = 1_709_640_000 * SECOND;
 
-const AROUND: Around<'_> = Around { hint: HINT, zone: &Zone::UTC, order: None };
+const AROUND: Around<'_> = Around { hint: HINT, ..Around::NOTHING };
 
 fn ns(text: &str) -> Option<u64> {
     let stamp = read(text.as_bytes(), 0, AROUND).expect(text);
@@ -101,7 +101,7 @@ fn a_time_without_a_zone_is_that_of_the_zone_given_and_one_with_a_zone_its_own()
     assert_eq!(at("2024-03-05T11:22:33Z"), rfc("2024-03-05T11:22:33Z"));
     assert_eq!(at("1709637753"), rfc("2024-03-05T11:22:33Z"));
     // Near midnight the day of the hint is that of the place.
-    let late = Around { hint: HINT + 11 * 3600 * SECOND + 1800 * SECOND, zone: &berlin, order: None };
+    let late = Around { hint: HINT + 11 * 3600 * SECOND + 1800 * SECOND, zone: &berlin, ..AROUND };
     assert_eq!(read(b"00:20:00", 0, late).and_then(|stamp| stamp.ns), rfc("2024-03-05T23:20:00Z"));
 }
 
