@@ -4,6 +4,7 @@
 //! are learned from its shapes, its counts judged and learned, and roll-ups of one minute, ten and an hour with it. What
 //! cannot wait is judged when it comes, as provisional findings from which nothing is learned.
 
+mod belied;
 mod close;
 mod draft;
 mod errors;
