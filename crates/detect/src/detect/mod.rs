@@ -196,6 +196,8 @@ impl Detect {
         if due <= self.state.closed {
             return;
         }
+        let reached = self.state.upstream.reached();
+        let is_blind = due != Timestamp::MAX && reached.values().any(|reached| *reached == Timestamp::MAX);
         while let Some(start) = self.next_start(due) {
             let merged = self.state.pending.remove(&start).unwrap_or_default();
             let mut closing = Closing {
@@ -210,6 +212,7 @@ impl Detect {
                 },
                 rooms: BTreeMap::new(),
                 window: start.window(BASE_WINDOW),
+                is_blind,
             };
             let mut report = closing.run(merged);
             self.tell_troubles(start.window(BASE_WINDOW), &mut report);

@@ -55,6 +55,8 @@ const WORSE: f64 = 1.5;
 const BURST_SECONDS: f32 = 15.0;
 /// A pattern that comes more often than this is missed by its count, not by its silence, in seconds.
 const RARE_ENOUGH: f64 = 90.0;
+/// The label of a finding about missing lines that names the version that began to run before.
+const AFTER_VERSION: &str = "after_version";
 /// Examples and templates in titles are cut at this many characters.
 const SHOWN: usize = 120;
 
@@ -348,7 +350,7 @@ impl Pattern {
             self.pace.amend(verdict.mean);
         }
         self.hours.said(draft.as_ref().map(|draft| draft.finding.surprise));
-        let draft = draft.filter(|draft| self.told(draft).tell(ten.end(), draft.finding.surprise, TEN_MINUTES));
+        let draft = draft.filter(|draft| self.told(draft).tell(ten.end(), draft.finding.surprise, 2 * TEN_MINUTES));
         self.example = None;
         draft
     }
@@ -533,6 +535,19 @@ impl Pattern {
 }
 
 impl PatternDraft {
+    /// The same of a service in which the version `released` began to run not long before: where lines are fewer or are
+    /// missing, a release may have taken them out.
+    pub(super) fn finish_after(self, released: Option<&str>, key: &ServiceKey, miner: &Miner) -> Finding {
+        let mut finding = self.finish(key, miner);
+        let is_gone = matches!(finding.kind, Kind::PatternRateDown | Kind::Silence);
+        if let Some(version) = released.filter(|_| is_gone) {
+            finding.title = format!("{}; version {version} began to run not long before", finding.title);
+            finding.labels.insert(AFTER_VERSION.to_owned(), version.to_owned());
+            finding.severity = finding.severity.min(Severity::Warning);
+        }
+        finding
+    }
+
     /// Adds the pattern's text, and limits what it may matter to what harms.
     pub(super) fn finish(self, key: &ServiceKey, miner: &Miner) -> Finding {
         let mut finding = self.finding;

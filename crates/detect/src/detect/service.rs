@@ -1,6 +1,9 @@
 //! What detect keeps of one service.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use crate::Table;
 use foreshock_model::{Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto};
@@ -31,6 +34,8 @@ const WARN_LEVEL: u32 = 13;
 const NEW_PATTERN_SURPRISE: f64 = 2.0;
 /// Base windows in a row in which instances come on several partitions before that is told: a minute.
 const SCATTERED_WINDOWS: u32 = 6;
+/// What a release does shows within this time.
+const RELEASE: Duration = Duration::from_secs(7_200);
 /// Lines whose level is belied that are told in an hour.
 const LEVELS_AN_HOUR: usize = 3;
 /// Places whose values are watched, a pattern that a service may have.
@@ -355,13 +360,21 @@ impl ServiceState {
         }
     }
 
+    /// The version that began to run within the time in which a release is known by what it does, if another ran before.
+    fn released(&self, before: Timestamp) -> Option<String> {
+        let newest = self.versions.iter().max_by_key(|(_, since)| **since)?;
+        let is_release = self.versions.len() > 1 && newest.1.plus(RELEASE) >= before;
+        is_release.then(|| newest.0.clone())
+    }
+
     /// Judges what is judged a minute. The service's first minute is only a part of one.
     pub(super) fn close_minute(&mut self, key: &ServiceKey, minute: Window, report: &mut Report) {
         let whole = minute.start >= self.since;
         let patterns = self.patterns.len();
+        let released = self.released(minute.start);
         for (id, pattern) in &mut self.patterns {
             if let Some(draft) = pattern.close_minute(key, *id, minute, patterns, report) {
-                report.findings.push(draft.finish(key, &self.miner));
+                report.findings.push(draft.finish_after(released.as_deref(), key, &self.miner));
             }
         }
         if whole {
@@ -374,9 +387,10 @@ impl ServiceState {
     /// Judges what is judged in ten minutes, and every ten minutes the hour before.
     pub(super) fn close_ten_minutes(&mut self, key: &ServiceKey, ten: Window, report: &mut Report) {
         let of = (self.patterns.len(), self.patterns.values().map(Pattern::share_of_ten_minutes).sum());
+        let released = self.released(ten.start);
         for (id, pattern) in &mut self.patterns {
             if let Some(draft) = pattern.close_ten_minutes(key, *id, ten, of, report) {
-                report.findings.push(draft.finish(key, &self.miner));
+                report.findings.push(draft.finish_after(released.as_deref(), key, &self.miner));
             }
         }
         self.judge_slumps(key, ten, report);
@@ -393,10 +407,11 @@ impl ServiceState {
         report.tested(&key.0, Kind::PatternRateDown, 600, hours.len() as u64);
         let bar = window_bar(hours.len(), TEN_MINUTES);
         let hour = Window { start: ten.end().minus(HOUR), length: HOUR };
+        let released = self.released(hour.start);
         for (id, pace) in hours {
             let Some(pattern) = self.patterns.get_mut(&id) else { continue };
             if let Some(draft) = pattern.judge_slump(key, id, hour, &pace, bar) {
-                report.findings.push(draft.finish(key, &self.miner));
+                report.findings.push(draft.finish_after(released.as_deref(), key, &self.miner));
             }
         }
     }
