@@ -22,6 +22,8 @@ const REGULAR: f64 = 0.6;
 const IRREGULAR: f64 = 2.0;
 /// Intervals that a less than regular thing must have shown.
 const NEEDED_IRREGULAR: u32 = 60;
+/// Intervals before an absence is told from a gap.
+const NEEDED_FOR_ABSENCE: u32 = 5;
 /// No clock on a busy machine is steadier than this share of its period.
 const STEADIEST: f64 = 0.02;
 /// Times beyond, 30 000 years from the origin, are no times.
@@ -127,6 +129,18 @@ impl Regularity {
             mean_secs: self.period_secs(),
             learned,
         }
+    }
+
+    /// What it is worth that nothing came for `secs` if it comes again now, whether it comes regularly or not: gaps are held
+    /// to be at least as uneven as chance makes them. 1 for what came a few times only.
+    pub fn absence(&self, secs: f64) -> Tail {
+        if self.intervals < NEEDED_FOR_ABSENCE || self.mean <= 0.0 {
+            return Tail::ONE;
+        }
+        let n = self.known();
+        let spread = self.spread().max(1.0) * (1.0 + 1.5 / (2.0 * n).sqrt());
+        let shape = 1.0 / (spread * spread);
+        f_upper((secs - f64::from(self.burst)).max(0.0) / self.mean, 2.0 * shape, 2.0 * shape * n)
     }
 
     /// When the silence will be worth `tail`, if nothing arrives; `None` while not learned or not regular.

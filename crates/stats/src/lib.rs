@@ -13,6 +13,7 @@ mod mixture;
 mod overshoot;
 mod verdict;
 
+pub mod association;
 pub mod counts;
 pub mod exhaust;
 pub mod flat;
@@ -27,6 +28,7 @@ pub mod shift;
 pub mod tail;
 pub mod values;
 
+pub use association::Association;
 pub use counts::CountBaseline;
 pub use exhaust::{Forecast, RunOut};
 pub use flat::{FlatLine, FlatVerdict};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use foreshock_model::{Tenant, Window};
+use foreshock_model::{Kind, Tenant, Window};
 
 use super::{
     ServiceKey,
@@ -29,6 +29,8 @@ pub(super) struct Closing<'a> {
     /// Sessions remembered in all services.
     pub(super) sessions: usize,
     pub(super) window: Window,
+    /// A source is given up: what is missing may be missing on our own way.
+    pub(super) is_blind: bool,
 }
 
 /// How sessions are to be treated, `room` of them at most.
@@ -67,6 +69,10 @@ impl Closing<'_> {
             for (key, service) in self.services.iter_mut() {
                 service.close_hour(key, hour, &mut report);
             }
+        }
+        if self.is_blind {
+            // That a source is given up is told by itself; what it would have said is no news of the service.
+            report.findings.retain(|finding| !matches!(finding.kind, Kind::Silence | Kind::PatternRateDown));
         }
         report
     }

@@ -4,6 +4,7 @@
 //! are learned from its shapes, its counts judged and learned, and roll-ups of one minute, ten and an hour with it. What
 //! cannot wait is judged when it comes, as provisional findings from which nothing is learned.
 
+mod belied;
 mod close;
 mod draft;
 mod errors;
@@ -218,6 +219,8 @@ impl Detect {
         if due <= self.state.closed {
             return;
         }
+        let reached = self.state.upstream.reached();
+        let is_blind = due != Timestamp::MAX && reached.values().any(|reached| *reached == Timestamp::MAX);
         while let Some(start) = self.next_start(due) {
             let merged = self.state.pending.remove(&start).unwrap_or_default();
             let sessions = self.state.services.values().map(ServiceState::session_count).sum();
@@ -234,6 +237,7 @@ impl Detect {
                 },
                 rooms: BTreeMap::new(),
                 window: start.window(BASE_WINDOW),
+                is_blind,
             };
             let mut report = closing.run(merged);
             self.tell_troubles(start.window(BASE_WINDOW), &mut report);

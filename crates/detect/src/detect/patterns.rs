@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
+    belied::Spoken,
     draft::{Draft, HOUR, SURE, TEN_MINUTES, bar, evidence, number, span, window_bar},
     harm::speaks_of_harm,
     hours::Hours,
@@ -23,6 +24,13 @@ const RISE_LINES: f64 = 10.0;
 const RISE_ERRORS: f64 = 3.0;
 /// OTLP severity numbers from here on are errors.
 const ERROR_LEVEL: u32 = 17;
+/// What was gone for less did not return, in seconds, in times of the longest gap, and in windows in which the service
+/// said something else.
+const GONE_SECONDS: f64 = 3_600.0;
+const GONE_TIMES: f64 = 10.0;
+const GONE_WINDOWS: u64 = 60;
+/// How surprising an absence must be that is over.
+const RETURN_SURPRISE: f64 = 5.0;
 /// Minutes without a line that a pattern's baseline begins with, at most.
 const QUIET_MINUTES: u64 = 60;
 /// A fall matters from an expected count of this, to this share of it.
@@ -47,6 +55,8 @@ const WORSE: f64 = 1.5;
 const BURST_SECONDS: f32 = 15.0;
 /// A pattern that comes more often than this is missed by its count, not by its silence, in seconds.
 const RARE_ENOUGH: f64 = 90.0;
+/// The label of a finding about missing lines that names the version that began to run before.
+const AFTER_VERSION: &str = "after_version";
 /// Examples and templates in titles are cut at this many characters.
 const SHOWN: usize = 120;
 
@@ -75,6 +85,16 @@ pub(super) struct Pattern {
     latest: Option<Example>,
     /// It came for the second time since it was last asked.
     second: bool,
+    /// Windows in which the service had said something when it came last.
+    heard: u64,
+    pub(super) spoken: Spoken,
+}
+
+/// An absence that is over.
+pub(super) struct Gone {
+    secs: f64,
+    longest: f64,
+    tail: Tail,
 }
 
 /// When a deviation was told last, and how surprising it was.
@@ -151,11 +171,16 @@ impl Pattern {
             example: None,
             latest: None,
             second: false,
+            heard: 0,
+            spoken: Spoken::default(),
         }
     }
 
-    /// Adds what one base window held of it.
-    pub(super) fn add(&mut self, shape: &MergedShape) {
+    /// Adds what one base window held of it; `heard` is the number of windows so far in which the service said something.
+    /// Returns how long it was gone, where that is much longer than ever and the service said other things meanwhile.
+    pub(super) fn add(&mut self, shape: &MergedShape, heard: u64) -> Option<Gone> {
+        let gone = self.gone(shape, heard);
+        self.heard = heard;
         let before = self.total;
         self.total += shape.count + shape.late;
         self.second |= before <= 1 && self.total > 1;
@@ -175,9 +200,52 @@ impl Pattern {
             self.example = Some(shape.example.clone());
         }
         self.latest = Some(shape.example.clone());
+        gone
     }
 
-    fn shown(&self) -> Option<&Example> {
+    fn gone(&self, shape: &MergedShape, heard: u64) -> Option<Gone> {
+        let secs = shape.example.time.since(self.last).as_secs_f64();
+        let longest = self.regularity.longest_secs();
+        if shape.count == 0
+            || secs < GONE_SECONDS
+            || secs < GONE_TIMES * longest
+            || heard - self.heard < GONE_WINDOWS
+        {
+            return None;
+        }
+        let tail = self.regularity.absence(secs);
+        (tail.surprise() >= RETURN_SURPRISE).then_some(Gone { secs, longest, tail })
+    }
+
+    /// Tells that it is back.
+    pub(super) fn returned(
+        &self,
+        key: &ServiceKey,
+        id: TemplateId,
+        window: Window,
+        gone: &Gone,
+    ) -> PatternDraft {
+        let title = format!(
+            "{} writes a line again that was gone for {}; until then it was never missing for more than {}",
+            key.1,
+            span(gone.secs),
+            span(gone.longest)
+        );
+        let severity = if self.level >= ERROR_LEVEL { Severity::Warning } else { Severity::Info };
+        let (kind, effect, usual) = (Kind::ReturningPattern, gone.secs / gone.longest, (0.0, gone.longest));
+        self.draft(key, id, kind, window, gone.tail, effect, gone.secs, usual, severity, title)
+    }
+
+    /// Whose level may be belied: level, lines and a line.
+    pub(super) fn level(&self) -> u32 {
+        self.level
+    }
+
+    pub(super) fn last_seen(&self) -> Timestamp {
+        self.last
+    }
+
+    pub(super) fn shown(&self) -> Option<&Example> {
         self.example.as_ref().or(self.latest.as_ref())
     }
 
@@ -198,6 +266,12 @@ impl Pattern {
         self.pace.absorb(&kept.pace);
         self.example = self.example.take().into_iter().chain(kept.example).min();
         self.latest = self.latest.take().into_iter().chain(kept.latest).max();
+        self.heard = self.heard.max(kept.heard);
+        self.spoken = if self.spoken == Spoken::Told || kept.spoken == Spoken::Told {
+            Spoken::Told
+        } else {
+            self.spoken
+        };
     }
 
     pub(super) fn total(&self) -> u64 {
@@ -285,7 +359,7 @@ impl Pattern {
         }
         self.hours.said(draft.as_ref().map(|draft| draft.finding.surprise));
         let draft =
-            draft.filter(|draft| self.told(draft).tell(ten.end(), draft.finding.surprise, TEN_MINUTES));
+            draft.filter(|draft| self.told(draft).tell(ten.end(), draft.finding.surprise, 2 * TEN_MINUTES));
         self.example = None;
         draft
     }
@@ -472,6 +546,19 @@ impl Pattern {
 }
 
 impl PatternDraft {
+    /// The same of a service in which the version `released` began to run not long before: where lines are fewer or are
+    /// missing, a release may have taken them out.
+    pub(super) fn finish_after(self, released: Option<&str>, key: &ServiceKey, miner: &Miner) -> Finding {
+        let mut finding = self.finish(key, miner);
+        let is_gone = matches!(finding.kind, Kind::PatternRateDown | Kind::Silence);
+        if let Some(version) = released.filter(|_| is_gone) {
+            finding.title = format!("{}; version {version} began to run not long before", finding.title);
+            finding.labels.insert(AFTER_VERSION.to_owned(), version.to_owned());
+            finding.severity = finding.severity.min(Severity::Warning);
+        }
+        finding
+    }
+
     /// Adds the pattern's text, and limits what it may matter to what harms.
     pub(super) fn finish(self, key: &ServiceKey, miner: &Miner) -> Finding {
         let mut finding = self.finding;

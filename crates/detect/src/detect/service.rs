@@ -1,6 +1,9 @@
 //! What detect keeps of one service.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use crate::Table;
 use foreshock_model::{Change, Finding, Id, Kind, ServiceName, Severity, Timestamp, Window, proto};
@@ -10,11 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
+    belied::{self, Belied, Spoken},
     draft::{Draft, HOUR, TEN_MINUTES, evidence, window_bar},
     errors::ErrorWatch,
     merged::{Example, Merged, MergedShape},
+    news::NewsRate,
     operations::Operations,
-    patterns::{Pattern, PatternView, pattern_id, shown},
+    patterns::{Gone, Pattern, PatternView, pattern_id, shown},
     report::Report,
     sessions::{Sessions, Terms},
     silence::Sources,
@@ -30,6 +35,10 @@ const WARN_LEVEL: u32 = 13;
 const NEW_PATTERN_SURPRISE: f64 = 2.0;
 /// Base windows in a row in which instances come on several partitions before that is told: a minute.
 const SCATTERED_WINDOWS: u32 = 6;
+/// What a release does shows within this time.
+const RELEASE: Duration = Duration::from_secs(7_200);
+/// Lines whose level is belied that are told in an hour.
+const LEVELS_AN_HOUR: usize = 3;
 /// Places whose values are watched, a pattern that a service may have.
 const PLACES_A_PATTERN: usize = 8;
 /// New patterns of one window that become findings of their own.
@@ -39,6 +48,8 @@ const NEW_PATTERNS: usize = 10;
 struct Learned {
     /// Templates that are new, each with the shape that made it.
     new: Vec<(TemplateId, u64)>,
+    /// Patterns that were gone for long.
+    returned: Vec<(TemplateId, Gone)>,
     /// Lines that no template could be kept for.
     folded: u64,
 }
@@ -60,6 +71,10 @@ pub(super) struct ServiceState {
     templates: Table<u64, KnownShape>,
     patterns: BTreeMap<TemplateId, Pattern>,
     values: Values,
+    /// Windows in which it said something.
+    heard: u64,
+    returns: NewsRate,
+    belied: Belied,
     novelty: Novelty,
     /// How much the counts of its patterns vary, as a rule.
     dispersion: Option<f64>,
@@ -81,6 +96,9 @@ impl ServiceState {
             templates: Table::default(),
             patterns: BTreeMap::new(),
             values: Values::default(),
+            heard: 0,
+            returns: NewsRate::default(),
+            belied: Belied::default(),
             novelty: Novelty::default(),
             dispersion: None,
             lines: ErrorWatch::default(),
@@ -175,7 +193,9 @@ impl ServiceState {
         terms: Terms,
         report: &mut Report,
     ) -> Folds {
-        let Learned { new, folded: patterns } = self.learn_shapes(&merged, limits, room);
+        self.heard += u64::from(merged.lines > 0);
+        let Learned { new, returned, folded: patterns } = self.learn_shapes(&merged, limits, room);
+        self.tell_returned(key, &returned, window, report);
         self.judge_new(key, &merged, new, window, report);
         self.judge_values(key, &merged, window, limits, report);
         self.lines.add(merged.lines, merged.errors, merged.shapes.values());
@@ -235,7 +255,7 @@ impl ServiceState {
             // What was new and became part of a template that was there already is not new.
             new.retain(|(template, _)| self.miner.resolve(*template) == *template);
         }
-        let mut folded = 0;
+        let (mut folded, mut returned) = (0, Vec::new());
         for (hash, shape) in &merged.shapes {
             let template = self.templates.get(hash).map_or(TemplateId::OTHER, |known| known.template);
             if template == TemplateId::OTHER {
@@ -244,9 +264,46 @@ impl ServiceState {
             let watched = shape.example.time.since(self.since).as_secs() / 60;
             let pattern =
                 self.patterns.entry(template).or_insert_with(|| Pattern::new(shape.example.time, watched));
-            pattern.add(shape);
+            returned.extend(pattern.add(shape, self.heard).map(|gone| (template, gone)));
         }
-        Learned { new, folded }
+        Learned { new, returned, folded }
+    }
+
+    fn tell_returned(
+        &mut self,
+        key: &ServiceKey,
+        returned: &[(TemplateId, Gone)],
+        window: Window,
+        report: &mut Report,
+    ) {
+        for (id, gone) in returned {
+            let Some(pattern) = self.patterns.get(id) else { continue };
+            report.tested(&key.0, Kind::ReturningPattern, 3_600, 1);
+            if self.returns.is_told() {
+                report.findings.push(pattern.returned(key, *id, window, gone).finish(key, &self.miner));
+            }
+        }
+    }
+
+    /// Tells of lines of the hour whose level is belied by their words.
+    fn judge_levels(&mut self, key: &ServiceKey, hour: Window, report: &mut Report) {
+        for (id, pattern) in &mut self.patterns {
+            let level = pattern.level();
+            self.belied.hear(self.miner.text_of(*id), level, &mut pattern.spoken);
+        }
+        let mut told = 0;
+        for (id, pattern) in &mut self.patterns {
+            if pattern.last_seen() < hour.start || told >= LEVELS_AN_HOUR {
+                continue;
+            }
+            let text = self.miner.text_of(*id);
+            let Some(tail) = self.belied.judge(text, pattern.level(), pattern.spoken) else { continue };
+            pattern.spoken = Spoken::Told;
+            told += 1;
+            let (series, lines) = (pattern_id(*id), pattern.total());
+            let finding = belied::finding(key, &series, text, hour, tail, lines, pattern.shown());
+            report.findings.push(finding);
+        }
     }
 
     /// Patterns whose templates became one become one.
@@ -307,6 +364,7 @@ impl ServiceState {
             Some((shape, known.template, &known.places))
         });
         let most = limits.patterns as usize * PLACES_A_PATTERN;
+        self.returns.passed(window.length, merged.lines);
         self.values.take(key, known, (window, merged.lines, most), &self.miner, report);
     }
 
@@ -341,13 +399,21 @@ impl ServiceState {
         }
     }
 
+    /// The version that began to run within the time in which a release is known by what it does, if another ran before.
+    fn released(&self, before: Timestamp) -> Option<String> {
+        let newest = self.versions.iter().max_by_key(|(_, since)| **since)?;
+        let is_release = self.versions.len() > 1 && newest.1.plus(RELEASE) >= before;
+        is_release.then(|| newest.0.clone())
+    }
+
     /// Judges what is judged a minute. The service's first minute is only a part of one.
     pub(super) fn close_minute(&mut self, key: &ServiceKey, minute: Window, report: &mut Report) {
         let whole = minute.start >= self.since;
         let patterns = self.patterns.len();
+        let released = self.released(minute.start);
         for (id, pattern) in &mut self.patterns {
             if let Some(draft) = pattern.close_minute(key, *id, minute, patterns, report) {
-                report.findings.push(draft.finish(key, &self.miner));
+                report.findings.push(draft.finish_after(released.as_deref(), key, &self.miner));
             }
         }
         if whole {
@@ -360,9 +426,10 @@ impl ServiceState {
     /// Judges what is judged in ten minutes, and every ten minutes the hour before.
     pub(super) fn close_ten_minutes(&mut self, key: &ServiceKey, ten: Window, report: &mut Report) {
         let of = (self.patterns.len(), self.patterns.values().map(Pattern::share_of_ten_minutes).sum());
+        let released = self.released(ten.start);
         for (id, pattern) in &mut self.patterns {
             if let Some(draft) = pattern.close_ten_minutes(key, *id, ten, of, report) {
-                report.findings.push(draft.finish(key, &self.miner));
+                report.findings.push(draft.finish_after(released.as_deref(), key, &self.miner));
             }
         }
         self.judge_slumps(key, ten, report);
@@ -379,10 +446,11 @@ impl ServiceState {
         report.tested(&key.0, Kind::PatternRateDown, 600, hours.len() as u64);
         let bar = window_bar(hours.len(), TEN_MINUTES);
         let hour = Window { start: ten.end().minus(HOUR), length: HOUR };
+        let released = self.released(hour.start);
         for (id, pace) in hours {
             let Some(pattern) = self.patterns.get_mut(&id) else { continue };
             if let Some(draft) = pattern.judge_slump(key, id, hour, &pace, bar) {
-                report.findings.push(draft.finish(key, &self.miner));
+                report.findings.push(draft.finish_after(released.as_deref(), key, &self.miner));
             }
         }
     }
@@ -395,6 +463,7 @@ impl ServiceState {
                 report.findings.push(draft.finish(key, &self.miner));
             }
         }
+        self.judge_levels(key, hour, report);
         self.lines.close_hour(key, hour, "logs", report);
         self.operations.close_hour(key, hour, report);
     }

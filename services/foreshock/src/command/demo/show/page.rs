@@ -112,6 +112,11 @@ fn measure(finding: &Finding) -> String {
             format!("full at {}, most likely between {} and {}", at(observed), at(low), at(high))
         }
         Kind::Silence => format!("silent for {}, usual are {} to {}", span(observed), span(low), span(high)),
+        Kind::ReturningPattern => {
+            format!("gone for {}, never for more than {} before", span(observed), span(high))
+        }
+        Kind::NewValue => format!("observed {}, never seen there before", number(observed)),
+        Kind::BeliedLevel => format!("observed {} so far", number(observed)),
         Kind::NewPattern => format!("observed {} in {window}, never seen before", number(observed)),
         Kind::PatternRateUp | Kind::PatternRateDown => format!(
             "observed {} lines in {window}, expected {} to {}",
