@@ -16,9 +16,9 @@ const LINES: usize = 200_000;
 /// Cost of a line and of learning with more and more templates seen.
 pub(super) fn cost() {
     println!(
-        "| templates seen | line -> id, ns | shape -> template by the miner alone, ns | templates held |"
+        "| templates seen | line -> id, ns | each line in full, ns | shape -> template by the miner alone, ns | templates held |"
     );
-    println!("| ---: | ---: | ---: | ---: |");
+    println!("| ---: | ---: | ---: | ---: | ---: |");
     for count in [100, 1_000, 10_000] {
         let templates = Templates::new(count);
         let mut random = Random(1);

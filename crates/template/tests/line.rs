@@ -204,6 +204,11 @@ fn fields_of_structured_lines_are_found_wherever_they_stand() {
             Parts { level: Some(Level::Warn), content: r#"replica ""b"" is behind"#, ..Parts::default() },
         ),
         (
+            "20240305-11:22:33:250|Shop_Cart|30002312| item = 7, not first , type 1",
+            Format::Csv,
+            Parts { content: "item = 7, not first , type 1", ..Parts::default() },
+        ),
+        (
             "17,web1,2024-03-05T11:22:33Z,ERROR,payment refused by bank",
             Format::Csv,
             Parts { level: Some(Level::Error), content: "payment refused by bank", ..Parts::default() },

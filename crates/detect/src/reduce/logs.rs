@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use foreshock_model::{Timestamp, fingerprint64, proto};
 use foreshock_otlp::views::{self, LogRecord};
-use foreshock_template::{Continuation, Level, Parameter, Shaper, SourceFormat, TraceFingerprint, Zone};
+use foreshock_template::{
+    Continuation, Level, Line, Parameter, Reader, SourceFormat, TraceFingerprint, Zone,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -43,7 +45,7 @@ pub(super) struct LogFold {
     #[serde(skip)]
     zone: Zone,
     #[serde(skip)]
-    shaper: Shaper,
+    reader: Reader,
     /// What each line was read as, where somebody wants to know.
     #[serde(skip)]
     pub(super) told: Option<Vec<LineRead>>,
@@ -219,7 +221,7 @@ impl LogFold {
         let lines = &mut self.lines[resource as usize];
         let continues = lines.continuation.is_continuation(line);
         let hint = if own != 0 { own } else { input.received.nanos() };
-        let parsed = lines.format.parse_in(line, hint, &self.zone);
+        let parsed = self.reader.parse(&mut lines.format, line, hint, &self.zone);
         // In a file, a line that tells no time comes right after the one before.
         let before = if core.config.clock == Clock::Event { lines.last.nanos() } else { 0 };
         let timed = core.time_of(&[own, observed, parsed.time.unwrap_or(0), before], input.received);
@@ -239,7 +241,7 @@ impl LogFold {
         if continues && lines.head.is_some() {
             self.count_continuation(&read);
         } else {
-            let shape = self.count_line(core, run, &read, parsed.content, out);
+            let shape = self.count_line(core, run, &read, &parsed, out);
             self.note_step(core, run, &read, record, parsed.content, shape);
         }
         if let (Some(told), Some((shape, _))) = (&mut self.told, self.lines[resource as usize].head) {
@@ -272,14 +274,14 @@ impl LogFold {
         core: &mut Core,
         run: &mut Run<'_>,
         read: &Read<'_>,
-        content: &str,
+        line: &Line<'_>,
         out: &mut Outputs<proto::Summaries>,
     ) -> ShapeId {
         let service = run.service;
-        let hash = self.shaper.shape(content).hash.0 as u64;
+        let hash = self.reader.shape(line).hash.0 as u64;
         let met = self.shapes.meet(service, hash.max(1), core.config.limits.shapes, || {
             let mut text = String::new();
-            self.shaper.write_tokens(&mut text);
+            self.reader.write_tokens(&mut text);
             text.into()
         });
         run.untold += 1;
@@ -302,8 +304,8 @@ impl LogFold {
         let error = read.level.is_some_and(|level| level >= Level::Error);
         let count = self.windows.at(read.place.window).count(id, read, error, core);
         if !read.place.late {
-            let parameters = self.shaper.parameters();
-            let placed = self.places.count(id, content, parameters, &mut count.places, (read, core));
+            let parameters = self.reader.parameters();
+            let placed = self.places.count(id, line.content, parameters, &mut count.places, (read, core));
             count.unplaced += u64::from(!placed);
         }
         let lines = &mut self.lines[read.resource as usize];
@@ -326,10 +328,10 @@ impl LogFold {
             return;
         }
         let mut hex = [0; 32];
-        let parameters = self.shaper.parameters();
+        let parameters = self.reader.parameters();
         self.events.meet(shape, || {
             let mut text = String::new();
-            self.shaper.write_tokens(&mut text);
+            self.reader.write_tokens(&mut text);
             text
         });
         let key = match &self.key {
@@ -348,9 +350,9 @@ impl LogFold {
             self.events.event(shape, detail)
         } else {
             // The key is a word, or a piece of one: each session would have events of its own.
-            self.shaper.shape(&content.replace(key, ANY_KEY));
+            self.reader.shape_of(&content.replace(key, ANY_KEY));
             let mut text = String::new();
-            self.shaper.write_tokens(&mut text);
+            self.reader.write_tokens(&mut text);
             self.events.event_of_text(run.service, text)
         };
         // In the order of the resource: of lines at one time those of its hosts may be in turn.

@@ -23,6 +23,8 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
     let mut stamp: Option<(Stamp, usize, usize)> = None;
     let mut level = None;
     let mut message: Option<(usize, Range<usize>)> = None;
+    // The mark between values is the first.
+    let mut mark: Option<u8> = None;
     let (mut at, mut values) = (0, 0);
     while at <= s.len() && values < VALUES {
         let is_quoted = s.get(at) == Some(&b'"');
@@ -31,15 +33,20 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
         let end = match found {
             Some(found) => found.end,
             None if is_quoted => closing(s, start)?,
-            None => s[at..].iter().position(|b| is_mark(*b)).map_or(s.len(), |n| at + n),
+            None => s[at..]
+                .iter()
+                .position(|b| mark.map_or(is_mark(*b), |mark| *b == mark))
+                .map_or(s.len(), |n| at + n),
         };
         let next = end + usize::from(is_quoted);
-        if next < s.len() && !is_mark(s[next]) {
-            return None;
-        }
-        // Behind a comma of free text stands a blank.
-        if values < MIN_VALUES && s.get(next + 1) == Some(&b' ') {
-            return None;
+        if let Some(b) = s.get(next) {
+            if *mark.get_or_insert(*b) != *b || !is_mark(*b) {
+                return None;
+            }
+            // Behind a comma of free text stands a blank.
+            if *b != b'|' && values < MIN_VALUES && s.get(next + 1) == Some(&b' ') {
+                return None;
+            }
         }
         match found {
             Some(found) => stamp = Some((found, start, next)),
@@ -49,7 +56,7 @@ pub(super) fn read<'a>(text: &'a str, around: Around<'_>) -> Option<Line<'a>> {
                 let blanks = value.iter().filter(|b| **b == b' ').count();
                 let has_letters = value.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80);
                 // Between strokes the message is the last value.
-                let is_last = s[at.saturating_sub(1)] == b'|' && next >= s.len();
+                let is_last = mark == Some(b'|') && next >= s.len();
                 let is_longer = blanks > 0 && message.as_ref().is_none_or(|(most, _)| blanks > *most);
                 if has_letters && (is_longer || is_last) {
                     message = Some((blanks, start..end));

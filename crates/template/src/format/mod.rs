@@ -7,6 +7,7 @@ mod access;
 mod csv;
 mod details;
 mod header;
+mod header_level;
 mod json;
 mod klog;
 mod logfmt;

@@ -252,5 +252,6 @@ pub(super) fn is_id(piece: &[u8]) -> bool {
         into_letter += usize::from(before == b'0' && matches!(class, b'a' | b'A'));
         before = class;
     }
-    groups >= 2 && (into_letter > 0 || separators >= 2) || (piece.len() >= 20 && digits >= 4 && switches >= 6)
+    (groups >= 2 && (into_letter > 0 || separators >= 2))
+        || (piece.len() >= 20 && digits >= 4 && switches >= 6)
 }
