@@ -34,11 +34,7 @@ fn minute(minute: u64, version: &str) -> Bytes {
             _ if second % 3 == 0 => format!("INFO request {second} served in {} ms", minute % 50),
             _ => return None,
         };
-        Some(LogRecord {
-            time_unix_nano: at(minute * 60 + second),
-            body: text(&line),
-            ..Default::default()
-        })
+        Some(LogRecord { time_unix_nano: at(minute * 60 + second), body: text(&line), ..Default::default() })
     });
     let scope = ScopeLogs { log_records: lines.collect(), ..Default::default() };
     let attributes = vec![attribute("service.name", "shop"), attribute("service.version", version)];

@@ -138,7 +138,8 @@ fn a_host_named_in_the_lines_of_one_file_is_missed_and_the_others_are_not() {
             if host == 2 && (120..145).contains(&minute) {
                 host = 3;
             }
-            let line = format!("{{\"host\":\"node{host}\",\"msg\":\"request {} served\"}}", noise.below(1_000));
+            let line =
+                format!("{{\"host\":\"node{host}\",\"msg\":\"request {} served\"}}", noise.below(1_000));
             (at(minute * 60 + second), line)
         });
         feed(&mut pipeline, &tenant, LOGS, &logs("shop", "collector", lines));

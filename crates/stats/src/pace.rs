@@ -232,7 +232,12 @@ struct Measure {
 }
 
 impl Measure {
-    fn new(before: &[Unit], latest: &[Unit], (usual, long): (Option<f64>, f64), of: impl Fn(&Unit) -> f64) -> Self {
+    fn new(
+        before: &[Unit],
+        latest: &[Unit],
+        (usual, long): (Option<f64>, f64),
+        of: impl Fn(&Unit) -> f64,
+    ) -> Self {
         let sum = |units: &[Unit]| units.iter().map(&of).sum::<f64>();
         let (now, then) = (sum(latest), sum(before));
         let rate = own(before) / then.max(f64::MIN_POSITIVE);
@@ -317,7 +322,8 @@ mod tests {
         own[72..].fill(100);
         let more = judge(&own, &others, 6).expect("enough is known");
         assert!(more.up.surprise() > 20.0, "{more:?}");
-        let all_more: Vec<u32> = others.iter().zip(0..).map(|(n, t)| if t < 72 { *n } else { n * 15 }).collect();
+        let all_more: Vec<u32> =
+            others.iter().zip(0..).map(|(n, t)| if t < 72 { *n } else { n * 15 }).collect();
         let with_all = judge(&own, &all_more, 6).expect("enough is known");
         assert!(with_all.up.surprise() < 1.0, "{with_all:?}");
     }

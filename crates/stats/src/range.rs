@@ -142,9 +142,7 @@ impl ValueRange {
 
     /// Takes up the values of another range that became one with this one.
     pub fn absorb(&mut self, other: &Self) {
-        for (own, its) in
-            [(&mut self.before, &other.before), (&mut self.present, &other.present)]
-        {
+        for (own, its) in [(&mut self.before, &other.before), (&mut self.present, &other.present)] {
             own.values += its.values;
             merge(&mut own.high, &its.high, End::High);
             merge(&mut own.low, &its.low, End::Low);

@@ -12,8 +12,8 @@
 mod continuation;
 mod format;
 mod level;
-mod mask;
 mod marks;
+mod mask;
 mod miner;
 mod quantity;
 mod shape;

@@ -29,8 +29,24 @@ const WORDS: usize = 64;
 /// Words of failure.
 static SEEDS: LazyLock<Vec<u64>> = LazyLock::new(|| {
     let words = [
-        "error", "failed", "failure", "fail", "exception", "fatal", "panic", "refused", "denied", "timeout",
-        "unable", "cannot", "abort", "aborted", "crashed", "unreachable", "corrupt", "corrupted",
+        "error",
+        "failed",
+        "failure",
+        "fail",
+        "exception",
+        "fatal",
+        "panic",
+        "refused",
+        "denied",
+        "timeout",
+        "unable",
+        "cannot",
+        "abort",
+        "aborted",
+        "crashed",
+        "unreachable",
+        "corrupt",
+        "corrupted",
     ];
     words.iter().map(|word| fingerprint64(word.as_bytes())).collect()
 });

@@ -216,7 +216,13 @@ impl Pattern {
     }
 
     /// Tells that it is back.
-    pub(super) fn returned(&self, key: &ServiceKey, id: TemplateId, window: Window, gone: &Gone) -> PatternDraft {
+    pub(super) fn returned(
+        &self,
+        key: &ServiceKey,
+        id: TemplateId,
+        window: Window,
+        gone: &Gone,
+    ) -> PatternDraft {
         let title = format!(
             "{} writes a line again that was gone for {}; until then it was never missing for more than {}",
             key.1,
@@ -350,7 +356,8 @@ impl Pattern {
             self.pace.amend(verdict.mean);
         }
         self.hours.said(draft.as_ref().map(|draft| draft.finding.surprise));
-        let draft = draft.filter(|draft| self.told(draft).tell(ten.end(), draft.finding.surprise, 2 * TEN_MINUTES));
+        let draft =
+            draft.filter(|draft| self.told(draft).tell(ten.end(), draft.finding.surprise, 2 * TEN_MINUTES));
         self.example = None;
         draft
     }
@@ -424,9 +431,11 @@ impl Pattern {
     ) -> Option<PatternDraft> {
         let closed = self.hours.close(hour.start >= self.first)?;
         let yesterday = Some(closed.yesterday);
-        let draft = self.judge_rate(key, id, hour, closed.count, closed.verdict, yesterday, patterns, report)?;
+        let draft =
+            self.judge_rate(key, id, hour, closed.count, closed.verdict, yesterday, patterns, report)?;
         let surprise = draft.finding.surprise;
-        (closed.said < surprise.min(SURE) && self.told(&draft).tell(hour.end(), surprise, HOUR)).then_some(draft)
+        (closed.said < surprise.min(SURE) && self.told(&draft).tell(hour.end(), surprise, HOUR))
+            .then_some(draft)
     }
 
     /// `yesterday`: the count at the same time a day before. What goes with the day is no deviation, so then a rise

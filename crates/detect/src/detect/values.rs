@@ -107,7 +107,8 @@ struct PlaceWindow<'a> {
 impl ShapePlaces {
     pub(super) fn of(marks: &[Mark], words: &[(u16, &str)]) -> Self {
         let place = |token: u16, within: u16| token << 4 | within;
-        let of_mark = |mark: &Mark| (place(mark.token, mark.within.min(WORD - 1)), ParameterUnit::of(mark.kind));
+        let of_mark =
+            |mark: &Mark| (place(mark.token, mark.within.min(WORD - 1)), ParameterUnit::of(mark.kind));
         let hash = |word: &str| foreshock_model::fingerprint64(word.as_bytes()) & !1;
         Self {
             places: marks.iter().map(of_mark).collect(),
@@ -204,9 +205,8 @@ fn gather<'a>(
 ) {
     let draws = shape.count.saturating_sub(shape.unplaced);
     for (number, (place, unit)) in (0u32..).zip(&places.places) {
-        let window = windows
-            .entry(PlaceKey { template, place: *place })
-            .or_insert_with(|| PlaceWindow::new(*unit));
+        let window =
+            windows.entry(PlaceKey { template, place: *place }).or_insert_with(|| PlaceWindow::new(*unit));
         window.draws += draws;
         if let Some(merged) = shape.places.get(&number) {
             window.add(merged);
@@ -314,7 +314,12 @@ impl PlaceWatch {
         self.turn_hour(window.start);
         // Where quantities stand that take many values, the next one is judged by its size alone.
         let distinct = self.values.distinct();
-        let first = seen.seen.iter().filter(|(hash, ..)| !self.values.knows(*hash)).map(|seen| (seen.3, seen.2)).min();
+        let first = seen
+            .seen
+            .iter()
+            .filter(|(hash, ..)| !self.values.knows(*hash))
+            .map(|seen| (seen.3, seen.2))
+            .min();
         let pairs: Vec<(u64, u64)> = seen.seen.iter().map(|(hash, times, ..)| (*hash, *times)).collect();
         let found = self.values.observe(seen.draws, &pairs, seen.overflow);
         self.hour.new += found.new;
@@ -344,7 +349,13 @@ impl PlaceWatch {
         }
     }
 
-    fn draft(&self, key: &ServiceKey, place: PlaceKey, draft: Draft<'_>, line: Option<&Example>) -> PlaceDraft {
+    fn draft(
+        &self,
+        key: &ServiceKey,
+        place: PlaceKey,
+        draft: Draft<'_>,
+        line: Option<&Example>,
+    ) -> PlaceDraft {
         let mut finding = draft.finish();
         finding.labels.insert("unit".to_owned(), self.unit.name().to_owned());
         finding.evidence.extend(line.map(|line| evidence(key, line)));
@@ -448,7 +459,12 @@ impl PlaceWatch {
 /// P(so many values never seen among `draws`), if one of those before was as likely to be.
 fn chance_of(hour: &Hour, draws: u64) -> Tail {
     let seen = hour.distinct as f64;
-    foreshock_stats::tail::beta_binomial_upper(hour.new, draws, seen + 1.0, (hour.draws as f64 - seen).max(1.0))
+    foreshock_stats::tail::beta_binomial_upper(
+        hour.new,
+        draws,
+        seen + 1.0,
+        (hour.draws as f64 - seen).max(1.0),
+    )
 }
 
 impl PlaceKey {
