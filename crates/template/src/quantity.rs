@@ -20,11 +20,15 @@ pub fn quantity(kind: ParameterKind, text: &str) -> Option<f64> {
     value.filter(|value| value.is_finite())
 }
 
-/// Whatever a key is given is a value; it may be a number, with a unit or without.
+/// Whatever a key is given is a value; it may be a number, with a unit or without. Digits with a letter behind them that
+/// is a hexadecimal digit are taken for an identifier.
 fn value_of_key(s: &[u8]) -> Option<f64> {
     let (value, end) = number(s)?;
     if end == s.len() {
         return Some(value);
+    }
+    if matches!(s[end..], [letter] if letter.is_ascii_hexdigit()) {
+        return None;
     }
     let unit = unit_of(&s[end..]);
     if end + unit.len() < s.len() {
@@ -148,14 +152,16 @@ fn time_unit(unit: &[u8]) -> Option<f64> {
     })
 }
 
-/// `12 ms`, `1h2m3.5s`.
+/// `12 ms`, `1h2m3.5s`: each unit smaller than the one before.
 fn duration(s: &[u8]) -> Option<f64> {
-    let (mut at, mut sum) = (0, 0.0);
+    let (mut at, mut sum, mut before) = (0, 0.0, f64::INFINITY);
     while at < s.len() {
         let (value, end) = number(&s[at..])?;
         let blank = usize::from(s.get(at + end) == Some(&b' '));
         let unit = unit_of(&s[at + end..]);
-        sum += value * time_unit(unit)?;
+        let length = time_unit(unit).filter(|length| *length < before)?;
+        sum += value * length;
+        before = length;
         at += end + blank + unit.len();
         if unit.is_empty() {
             return None;
@@ -207,6 +213,7 @@ mod tests {
         };
         assert!(readings.iter().zip(&expected).all(near), "{readings:?}");
         assert_eq!([number("12e34"), of(ParameterKind::Value, "7x")], [None; 2]);
+        assert_eq!(["3365038d", "12b", "64d9124d"].map(|text| of(ParameterKind::Value, text)), [None; 3]);
         let of_key = ["75", "75ms", "2KB", "1m3s", "7.x", "7-8"].map(|text| of(ParameterKind::Value, text));
         assert_eq!(of_key, [Some(75.0), Some(0.075), Some(2_048.0), Some(63.0), None, None]);
         assert_eq!([number("-5"), number("."), number("x"), of(ParameterKind::Path, "/1")], [None; 4]);

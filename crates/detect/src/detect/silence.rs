@@ -13,6 +13,8 @@ use super::{
     report::Report,
 };
 
+/// That something came in a window tells when to half of it, in seconds: between two that follow one another lies no gap.
+const HALF_WINDOW: f32 = 5.0;
 /// Arrivals nearer than this are one run of a job, in seconds.
 const BURST_SECONDS: f32 = 45.0;
 /// A silence shorter than this does not matter, in seconds: a restart takes as long.
@@ -53,7 +55,7 @@ impl Default for Heard {
         Self {
             first: Timestamp::MAX,
             last: Timestamp::default(),
-            windows: Regularity::new(0.0),
+            windows: Regularity::new(HALF_WINDOW),
             bursts: Regularity::new(BURST_SECONDS),
             told: Timestamp::default(),
         }
