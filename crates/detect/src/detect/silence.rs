@@ -21,9 +21,9 @@ const BURST_SECONDS: f32 = 45.0;
 const SHORTEST_SECONDS: f64 = 120.0;
 /// Instances watched a service. Those beyond are not missed one by one, the service still is.
 const INSTANCES: usize = 1_000;
-/// A silence is told again after so long, and after this share of how long it lasts: an incident stays open meanwhile.
-const AGAIN: Duration = Duration::from_secs(240);
-const AGAIN_SHARE: u32 = 8;
+/// A silence that lasts is told again so often, and judged on so much time.
+const AGAIN: Duration = Duration::from_secs(600);
+const JUDGED_ON: Duration = Duration::from_secs(300);
 /// An instance that began this long before another fell silent, or later, took its place.
 const REPLACED_WITHIN: Duration = Duration::from_secs(600);
 /// An instance that was silent for this many of its periods is gone: scaled down or replaced.
@@ -143,16 +143,12 @@ fn judge(
     if overdue.tail.surprise() < bar || overdue.silence_secs < SHORTEST_SECONDS {
         return false;
     }
-    let again = AGAIN.max(Duration::from_secs_f64(overdue.silence_secs) / AGAIN_SHARE);
-    if heard.told >= heard.last && minute.end().since(heard.told) < again {
+    if heard.told >= heard.last && minute.end().since(heard.told) < AGAIN {
         return true;
     }
-    // An incident is over when three windows of what it was judged on brought nothing, so the window is as long as the
-    // silence goes untold.
-    let window = match heard.told >= heard.last {
-        true => Window { start: heard.told, length: minute.end().since(heard.told) },
-        false => minute,
-    };
+    // An incident is over when three windows of what it was judged on brought nothing: so long a window keeps it open
+    // from one telling to the next.
+    let window = Window { start: minute.end().minus(JUDGED_ON), length: JUDGED_ON };
     heard.told = minute.end();
     let who = if instance.is_empty() { key.1.to_string() } else { format!("{} on {instance}", key.1) };
     let draft = Draft {
