@@ -117,7 +117,9 @@ fn findings_about_sessions_follow_neither_from_partitions_nor_from_restarts() {
     };
     let plain = history(Partitions::default(), None);
     assert!(plain.len() >= 4);
-    for (telemetry, summaries, restart_at) in [(3, 1, None), (16, 4, Some(1_000)), (2, 3, Some(4_000))] {
+    let restarts = (0..8).map(|n| (1 + n % 4, 1 + n % 3, Some(3_300 + 253 * usize::from(n))));
+    for (telemetry, summaries, restart_at) in [(3, 1, None), (16, 4, Some(1_000))].into_iter().chain(restarts)
+    {
         let partitions = Partitions { telemetry, summaries, findings: 2 };
         assert_eq!(history(partitions, restart_at), plain);
     }
