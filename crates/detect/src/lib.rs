@@ -23,6 +23,8 @@ mod upstream;
 mod watermark;
 mod zone;
 
+use foreshock_template::Level;
+
 pub use config::{Budget, Clock, DetectConfig, Limits, Quota, Sessions};
 pub use degraded::{Folds, OWN_SERVICE};
 pub use origin::{Holes, InputId, Origin, partition_of_tenant};
@@ -35,6 +37,11 @@ pub use zone::{ZoneError, zone};
 pub const PEER: &str = "peer";
 /// The label of a finding that names the address on the other side of a call.
 pub const PEER_ADDRESS: &str = "peer_address";
+
+/// OTLP severity numbers from here on are warnings.
+pub(crate) const WARN_LEVEL: u32 = Level::Warn.severity_number() as u32;
+/// OTLP severity numbers from here on are errors.
+pub(crate) const ERROR_LEVEL: u32 = Level::Error.severity_number() as u32;
 
 /// A hash table whose hashing does not change from run to run. Nothing is put out in its order.
 pub(crate) type Table<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use foreshock_model::{Finding, Incident, Kind, Severity, Timestamp};
+use foreshock_template::Level;
 
 use crate::{PatternSeen, Scanned, words};
 
 /// OTLP severity numbers from here on are warnings.
-const WARN: u8 = 13;
+const WARN: u8 = Level::Warn.severity_number();
 /// OTLP severity numbers from here on are errors.
-const ERROR: u8 = 17;
+pub(crate) const ERROR: u8 = Level::Error.severity_number();
 
 /// What the summary is of: the names of the files without their folders.
 pub(crate) fn title(names: &[String]) -> String {

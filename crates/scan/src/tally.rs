@@ -3,10 +3,11 @@
 use foreshock_detect::reduce::LineRead;
 use foreshock_model::Timestamp;
 
-use crate::grid::{COLUMNS, Counts, Grid};
+use crate::{
+    grid::{COLUMNS, Counts, Grid},
+    story::ERROR,
+};
 
-/// OTLP severity numbers from here on are errors.
-const ERROR: u8 = 17;
 /// Becoming wider more often than this at once, a grid loses what it showed: a time that does this is believed when the
 /// next line's does so as well. One clock gone wrong, or a number misread, must not push all else into one column.
 const LEAP: u32 = 4;

@@ -34,6 +34,18 @@ impl Level {
         }
     }
 
+    /// The least OTLP severity number of its class: what [`Self::from_severity_number`] reads back.
+    pub const fn severity_number(self) -> u8 {
+        match self {
+            Self::Trace => 1,
+            Self::Debug => 5,
+            Self::Info => 9,
+            Self::Warn => 13,
+            Self::Error => 17,
+            Self::Fatal => 21,
+        }
+    }
+
     /// From a syslog severity (RFC 5424, 6.2.1): 0 emergency to 7 debug.
     pub fn from_syslog(severity: u8) -> Self {
         match severity {

@@ -15,10 +15,8 @@ use super::{
     merged::Example,
     patterns::shown,
 };
+use crate::{ERROR_LEVEL, WARN_LEVEL};
 
-/// OTLP severity numbers from here on are errors; from here on they are neither; below they say that all is well.
-const ERROR_LEVEL: u32 = 17;
-const WARN_LEVEL: u32 = 13;
 /// How surprising the words must be.
 const SURPRISE: f64 = 2.0;
 /// A shorter word is none.

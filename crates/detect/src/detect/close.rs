@@ -11,8 +11,7 @@ use super::{
     quotas::Shares,
     report::Report,
     series::SeriesTable,
-    service::ServiceState,
-    sessions::Terms,
+    service::{Rooms, ServiceState},
 };
 use crate::{DetectConfig, Folds, OWN_SERVICE};
 
@@ -33,11 +32,6 @@ pub(super) struct Closing<'a> {
     pub(super) is_blind: bool,
 }
 
-/// How sessions are to be treated, `room` of them at most.
-pub(super) fn terms(config: &DetectConfig, room: usize) -> Terms {
-    Terms { room, learn: config.sessions.learn, verdicts: config.sessions.verdicts }
-}
-
 impl Closing<'_> {
     /// Takes what was seen and judges every roll-up that ends here.
     pub(super) fn run(&mut self, merged: BTreeMap<ServiceKey, Merged>) -> Report {
@@ -47,7 +41,7 @@ impl Closing<'_> {
         }
         self.tell_unwatched(&mut report);
         for (key, service) in self.services.iter_mut() {
-            service.close_sessions(key, self.window, terms(self.config, 0), &mut report);
+            service.close_sessions(key, self.window, &self.config.sessions, &mut report);
         }
         let end = self.window.end();
         if end == end.window(MINUTE).start {
@@ -120,8 +114,8 @@ impl Closing<'_> {
         let limits = &self.config.limits;
         let own = service.session_count();
         let others = self.sessions.saturating_sub(own);
-        let terms = terms(self.config, (limits.sessions as usize).saturating_sub(others));
-        let folds = service.take(key, merged, self.window, (limits, room), terms, report);
+        let rooms = Rooms { patterns: room, sessions: (limits.sessions as usize).saturating_sub(others) };
+        let folds = service.take(key, merged, self.window, (limits, rooms), report);
         self.sessions = others + service.session_count();
         let grown = service.pattern_count().saturating_sub(before);
         self.rooms.insert(key.0.clone(), room.saturating_sub(grown));

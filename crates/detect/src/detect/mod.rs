@@ -248,8 +248,8 @@ impl Detect {
         if self.state.closed < due {
             let mut report = Report::default();
             if due == Timestamp::MAX {
-                let terms = close::terms(&self.config, 0);
-                self.state.services.values_mut().for_each(|service| service.finish(terms));
+                let sessions = &self.config.sessions;
+                self.state.services.values_mut().for_each(|service| service.finish(sessions));
             } else {
                 self.tell_troubles(due.minus(BASE_WINDOW).window(BASE_WINDOW), &mut report);
             }

@@ -16,14 +16,13 @@ use super::{
     merged::{Example, MergedShape},
     report::Report,
 };
+use crate::{ERROR_LEVEL, WARN_LEVEL};
 
 /// A rise matters from this many times the expected count, and this many lines.
 const RISE: f64 = 2.0;
 const RISE_LINES: f64 = 10.0;
 /// Of a pattern that is an error by its level, this many.
 const RISE_ERRORS: f64 = 3.0;
-/// OTLP severity numbers from here on are errors.
-const ERROR_LEVEL: u32 = 17;
 /// What was gone for less did not return, in seconds, in times of the longest gap, and in windows in which the service
 /// said something else.
 const GONE_SECONDS: f64 = 3_600.0;
@@ -541,7 +540,7 @@ impl Pattern {
             Draft { key, kind, series: &series, window, tail, effect, observed, expected, severity, title };
         let mut finding = draft.finish();
         finding.evidence.extend(self.shown().map(|example| evidence(key, example)));
-        PatternDraft { id, finding, harm_by_level: self.level >= 13 }
+        PatternDraft { id, finding, harm_by_level: self.level >= WARN_LEVEL }
     }
 }
 

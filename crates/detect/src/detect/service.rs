@@ -21,16 +21,12 @@ use super::{
     operations::Operations,
     patterns::{Gone, Pattern, PatternView, pattern_id, shown},
     report::Report,
-    sessions::{Sessions, Terms},
+    sessions::Sessions,
     silence::Sources,
     values::{ShapePlaces, Values},
 };
-use crate::{Folds, Limits, degraded};
+use crate::{ERROR_LEVEL, Folds, Limits, WARN_LEVEL, degraded};
 
-/// OTLP severity numbers from here on are errors.
-const ERROR_LEVEL: u32 = 17;
-/// OTLP severity numbers from here on are warnings.
-const WARN_LEVEL: u32 = 13;
 /// New patterns less surprising than this are put out neither at once nor at the window's close, but for [`is_told`].
 const NEW_PATTERN_SURPRISE: f64 = 2.0;
 /// Base windows in a row in which instances come on several partitions before that is told: a minute.
@@ -43,6 +39,15 @@ const LEVELS_AN_HOUR: usize = 3;
 const PLACES_A_PATTERN: usize = 8;
 /// New patterns of one window that become findings of their own.
 const NEW_PATTERNS: usize = 10;
+
+/// What there is room for.
+#[derive(Clone, Copy)]
+pub(super) struct Rooms {
+    /// More patterns of the tenant.
+    pub(super) patterns: usize,
+    /// Sessions of the service, those remembered among them.
+    pub(super) sessions: usize,
+}
 
 /// What a window taught of patterns.
 struct Learned {
@@ -121,8 +126,8 @@ impl ServiceState {
     }
 
     /// The end of the input: every session ends.
-    pub(super) fn finish(&mut self, terms: Terms) {
-        self.sessions.finish(terms);
+    pub(super) fn finish(&mut self, config: &crate::Sessions) {
+        self.sessions.finish(config);
     }
 
     /// Ends the sessions that are over with the window.
@@ -130,10 +135,10 @@ impl ServiceState {
         &mut self,
         key: &ServiceKey,
         window: Window,
-        terms: Terms,
+        config: &crate::Sessions,
         report: &mut Report,
     ) {
-        self.sessions.close(key, window, terms, report);
+        self.sessions.close(key, window, config, report);
     }
 
     /// Patterns told apart.
@@ -183,18 +188,17 @@ impl ServiceState {
         Some(finding)
     }
 
-    /// Takes one base window; `room` is how many more patterns the tenant may have. Returns what there was no room for.
+    /// Takes one base window. Returns what there was no room for.
     pub(super) fn take(
         &mut self,
         key: &ServiceKey,
         mut merged: Merged,
         window: Window,
-        (limits, room): (&Limits, usize),
-        terms: Terms,
+        (limits, rooms): (&Limits, Rooms),
         report: &mut Report,
     ) -> Folds {
         self.heard += u64::from(merged.lines > 0);
-        let Learned { new, returned, folded: patterns } = self.learn_shapes(&merged, limits, room);
+        let Learned { new, returned, folded: patterns } = self.learn_shapes(&merged, limits, rooms.patterns);
         self.tell_returned(key, &returned, window, report);
         self.judge_new(key, &merged, new, window, report);
         self.judge_values(key, &merged, window, limits, report);
@@ -207,7 +211,7 @@ impl ServiceState {
         let (operations, calls) = (std::mem::take(&mut merged.operations), std::mem::take(&mut merged.calls));
         let operations = self.operations.take(operations, calls, window.start, limits);
         let steps = std::mem::take(&mut merged.steps);
-        let mut folds = self.sessions.take(key, steps, window, terms, report);
+        let mut folds = self.sessions.take(key, steps, window, rooms.sessions, report);
         folds.add(&Folds { patterns, operations, ..Folds::default() });
         folds
     }

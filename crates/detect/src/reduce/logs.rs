@@ -150,6 +150,11 @@ impl Read<'_> {
     pub(super) fn line(&self) -> &str {
         self.line
     }
+
+    /// Its level as OTLP severity number; 0 where it tells none.
+    fn severity(&self) -> u8 {
+        self.level.map_or(0, Level::severity_number)
+    }
 }
 
 impl Fold for LogFold {
@@ -245,7 +250,7 @@ impl LogFold {
             self.note_step(core, run, &read, record, parsed.content, shape);
         }
         if let (Some(told), Some((shape, _))) = (&mut self.told, self.lines[resource as usize].head) {
-            told.push(LineRead { shape, time, severity: level.map_or(0, severity_number) as u8, continues });
+            told.push(LineRead { shape, time, severity: level.map_or(0, Level::severity_number), continues });
         }
         if let Some(due) = core.record_passed(time) {
             self.close(core, due, input.offset, out);
@@ -279,11 +284,9 @@ impl LogFold {
     ) -> ShapeId {
         let service = run.service;
         let hash = self.reader.shape(line).hash.0 as u64;
-        let met = self.shapes.meet(service, hash.max(1), core.config.limits.shapes, || {
-            let mut text = String::new();
-            self.reader.write_tokens(&mut text);
-            text.into()
-        });
+        let met = self
+            .shapes
+            .meet(service, hash.max(1), core.config.limits.shapes, || shape_text(&self.reader).into());
         run.untold += 1;
         let id = match met {
             Met::Known(id) => id,
@@ -329,11 +332,6 @@ impl LogFold {
         }
         let mut hex = [0; 32];
         let parameters = self.reader.parameters();
-        self.events.meet(shape, || {
-            let mut text = String::new();
-            self.reader.write_tokens(&mut text);
-            text
-        });
         let key = match &self.key {
             SessionKey::Found => match trace_id(record.trace_id, &mut hex) {
                 Some(trace) => Some(trace),
@@ -346,14 +344,13 @@ impl LogFold {
         };
         let Some(key) = key.map(cut) else { return };
         let event = if is_parameter(key, content, parameters) {
+            self.events.meet(shape, || shape_text(&self.reader));
             let detail = self.lines[read.resource as usize].detail.of(shape, key, content, parameters);
             self.events.event(shape, detail)
         } else {
             // The key is a word, or a piece of one: each session would have events of its own.
             self.reader.shape_of(&content.replace(key, ANY_KEY));
-            let mut text = String::new();
-            self.reader.write_tokens(&mut text);
-            self.events.event_of_text(run.service, text)
+            self.events.event_of_text(run.service, shape_text(&self.reader))
         };
         // In the order of the resource: of lines at one time those of its hosts may be in turn.
         let step = Step {
@@ -361,7 +358,7 @@ impl LogFold {
             key,
             event,
             time: read.timed.time,
-            level: read.level.map_or(0, severity_number),
+            level: read.severity().into(),
             line: example(read.line),
         };
         let limit = u64::from(core.config.limits.sessions) * STEPS_A_SESSION;
@@ -381,7 +378,7 @@ impl LogFold {
             line: example(read.line).into(),
             instance: core.sources.source(read.source).instance.to_string(),
             time: read.timed.time.nanos(),
-            level: read.level.map_or(0, severity_number),
+            level: read.severity().into(),
         }
     }
 
@@ -522,7 +519,7 @@ impl LogWindow {
             count.line = example(read.line).into();
         }
         count.last = count.last.max(time);
-        count.level = count.level.max(read.level.map_or(0, |level| severity_number(level) as u8));
+        count.level = count.level.max(read.severity());
         count
     }
 }
@@ -548,26 +545,15 @@ fn is_parameter(key: &str, content: &str, parameters: &[Parameter]) -> bool {
 }
 
 /// A trace id as text; `None` where there is none.
-fn trace_id<'a>(id: &[u8], hex: &'a mut [u8; 32]) -> Option<&'a str> {
-    if id.len() != 16 || id.iter().all(|byte| *byte == 0) {
-        return None;
-    }
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in hex.chunks_exact_mut(2).zip(id) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-    std::str::from_utf8(hex).ok()
+fn trace_id<'a>(id: &[u8], text: &'a mut [u8; 32]) -> Option<&'a str> {
+    let is_one = id.iter().any(|byte| *byte != 0);
+    hex::encode_to_slice(id, text).ok().filter(|()| is_one)?;
+    std::str::from_utf8(text).ok()
 }
 
-/// A level as OTLP severity number.
-fn severity_number(level: Level) -> u32 {
-    match level {
-        Level::Trace => 1,
-        Level::Debug => 5,
-        Level::Info => 9,
-        Level::Warn => 13,
-        Level::Error => 17,
-        Level::Fatal => 21,
-    }
+/// The canonical text of the last shape.
+fn shape_text(reader: &Reader) -> String {
+    let mut text = String::new();
+    reader.write_tokens(&mut text);
+    text
 }

@@ -10,12 +10,10 @@ use super::{
     shapes::ShapeId,
     sources::{ServiceId, SourceId},
 };
-use crate::Table;
+use crate::{Table, WARN_LEVEL};
 
-/// Lines kept an instance and window.
+/// Lines kept an instance and window: the first of each session, and warnings.
 const LINES: usize = 64;
-/// OTLP severity numbers from here on are warnings: their lines are kept first of all.
-const WARN_LEVEL: u32 = 13;
 /// Steps of one instance in one message; more of them follow in others.
 const STEPS_A_MESSAGE: usize = 50_000;
 

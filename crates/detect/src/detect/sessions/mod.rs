@@ -4,6 +4,9 @@
 //! teaches. It is remembered as long as there is room; if it goes on after all, what it taught is taken back and the
 //! pause is learned. What more steps can't mend is told at once.
 
+mod events;
+mod pauses;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -12,22 +15,23 @@ use std::{
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Timestamp, Window};
 use foreshock_stats::{
     Session, SessionModel, Tail,
-    sessions::{Event, MAX_EVENTS, Oddity, What},
+    sessions::{Event, Oddity, What},
 };
 use serde::{Deserialize, Serialize};
 
+use self::{
+    events::{Events, Said},
+    pauses::Pauses,
+};
 use super::{
     ServiceKey,
     draft::{Draft, evidence},
-    harm::speaks_of_harm,
     merged::{Example, Steps},
     patterns::shown,
     report::Report,
 };
-use crate::{Folds, Table};
+use crate::Folds;
 
-/// OTLP severity numbers from here on are warnings.
-const WARN_LEVEL: u32 = 13;
 /// Sessions that must have taught before one is judged.
 const NEEDED: u32 = 50;
 /// A session as unlikely as this is broken.
@@ -47,13 +51,6 @@ const HARM: f64 = 10.0;
 /// Lines kept of a session, and sessions named in a finding.
 const LINES: usize = 3;
 const NAMED: usize = 10;
-/// The pause after which a session is over, before pauses are known.
-const FIRST_PAUSE: Duration = Duration::from_secs(600);
-const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
-const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
-/// Pauses that must be known, and so many after which half of them are forgotten.
-const PAUSES: u32 = 100;
-const PAUSES_KEPT: u32 = 10_000_000;
 /// A session that ended so long ago does not go on.
 const REMEMBERED_FOR: Duration = Duration::from_secs(86_400);
 /// Ways of being broken that are told in one window.
@@ -81,8 +78,7 @@ pub struct SessionVerdict {
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Sessions {
     model: SessionModel,
-    events: Vec<EventInfo>,
-    by_id: Table<u64, Event>,
+    events: Events,
     /// By the hash of the key.
     sessions: BTreeMap<u64, Remembered>,
     /// By the time of the last step: those that have not ended, and those that have.
@@ -101,13 +97,6 @@ pub(super) struct Sessions {
     verdicts: Vec<(String, f64)>,
 }
 
-/// What is known of an event.
-#[derive(Serialize, Deserialize)]
-struct EventInfo {
-    text: String,
-    harms: bool,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Remembered {
     name: String,
@@ -123,53 +112,6 @@ struct Remembered {
     taught: bool,
     /// It was taught and taken back.
     taught_before: bool,
-}
-
-/// How long sessions pause: counts by powers of two of a millisecond.
-#[derive(Default, Serialize, Deserialize)]
-struct Pauses {
-    counts: [u32; 32],
-    all: u32,
-}
-
-impl Pauses {
-    fn learn(&mut self, pause: Duration) {
-        let octave = (pause.as_millis().max(1) as u64).ilog2() as usize;
-        let octave = octave.min(self.counts.len() - 1);
-        self.counts[octave] = self.counts[octave].saturating_add(1);
-        self.all = self.all.saturating_add(1);
-        if self.all >= PAUSES_KEPT {
-            self.counts.iter_mut().for_each(|count| *count /= 2);
-            self.all = self.counts.iter().sum();
-        }
-    }
-
-    /// Twice what all but one in a thousand stay below.
-    fn longest(&self) -> Duration {
-        if self.all < PAUSES {
-            return FIRST_PAUSE;
-        }
-        let mut above = 0u64;
-        for (octave, count) in self.counts.iter().enumerate().rev() {
-            above += u64::from(*count);
-            if above * 1_000 > u64::from(self.all) {
-                let longest = Duration::from_millis(4 << octave);
-                return longest.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-            }
-        }
-        SHORTEST_PAUSE
-    }
-}
-
-/// How sessions are to be treated.
-#[derive(Clone, Copy)]
-pub(super) struct Terms {
-    /// How many more may be remembered.
-    pub(super) room: usize,
-    /// So many teach, and no others.
-    pub(super) learn: Option<u64>,
-    /// Verdicts are kept.
-    pub(super) verdicts: bool,
 }
 
 /// The broken sessions of one window, by the way in which they are broken.
@@ -190,21 +132,21 @@ impl Sessions {
         std::mem::take(&mut self.verdicts)
     }
 
-    /// Takes the steps of a window. Returns what there was no room for.
+    /// Takes the steps of a window; `room` sessions may be remembered. Returns what there was no room for.
     pub(super) fn take(
         &mut self,
         key: &ServiceKey,
         mut steps: Steps,
         window: Window,
-        terms: Terms,
+        room: usize,
         report: &mut Report,
     ) -> Folds {
         let mut folded = 0;
         let mut touched = BTreeSet::new();
-        self.note_events(&steps);
+        self.events.note(&steps);
         for step in steps.in_order() {
-            let event = self.by_id.get(&step.event).copied().unwrap_or(MAX_EVENTS as Event);
-            if !self.sessions.contains_key(&step.session) && !self.begin(&steps, step.session, step.at, terms)
+            let event = self.events.number(step.event);
+            if !self.sessions.contains_key(&step.session) && !self.begin(&steps, step.session, step.at, room)
             {
                 folded += 1;
                 continue;
@@ -233,26 +175,9 @@ impl Sessions {
         Folds { steps: folded, ..Folds::default() }
     }
 
-    fn note_events(&mut self, steps: &Steps) {
-        for (id, (text, level)) in &steps.events {
-            if !self.by_id.contains_key(id) && self.events.len() < MAX_EVENTS {
-                self.by_id.insert(*id, self.events.len() as Event);
-                self.events.push(EventInfo { text: text.clone(), harms: speaks_of_harm(text) });
-            }
-            if let Some(event) = self.by_id.get(id) {
-                let info = &mut self.events[usize::from(*event)];
-                info.harms |= *level >= WARN_LEVEL;
-                if info.text.is_empty() && !text.is_empty() {
-                    info.text.clone_from(text);
-                    info.harms |= speaks_of_harm(text);
-                }
-            }
-        }
-    }
-
     /// Begins a session; the one that ended longest ago makes room for it.
-    fn begin(&mut self, steps: &Steps, hash: u64, at: Timestamp, terms: Terms) -> bool {
-        if self.sessions.len() >= terms.room {
+    fn begin(&mut self, steps: &Steps, hash: u64, at: Timestamp, room: usize) -> bool {
+        if self.sessions.len() >= room {
             let Some((_, oldest)) = self.ended.pop_first() else { return false };
             self.sessions.remove(&oldest);
         }
@@ -320,7 +245,7 @@ impl Sessions {
             })
             .collect();
         if let Some(worst) = self.worst(&oddities).filter(could_be_told) {
-            broken.ways.entry(self.series(worst.what)).or_default().push((hash, worst));
+            broken.ways.entry(self.events.series(worst.what)).or_default().push((hash, worst));
         }
     }
 
@@ -331,7 +256,13 @@ impl Sessions {
     }
 
     /// Ends the sessions that are over at the end of `window`, and tells of the broken ones.
-    pub(super) fn close(&mut self, key: &ServiceKey, window: Window, terms: Terms, report: &mut Report) {
+    pub(super) fn close(
+        &mut self,
+        key: &ServiceKey,
+        window: Window,
+        config: &crate::Sessions,
+        report: &mut Report,
+    ) {
         let pause = self.pauses.longest();
         let mut broken = Broken::default();
         while let Some((last, hash)) = self.open.first().copied() {
@@ -340,7 +271,7 @@ impl Sessions {
             }
             self.open.pop_first();
             self.ended.insert((last, hash));
-            self.end(hash, terms, &mut broken);
+            self.end(hash, config, &mut broken);
         }
         while let Some((last, hash)) = self.ended.first().copied() {
             if last.plus(REMEMBERED_FOR) > window.end() {
@@ -358,19 +289,19 @@ impl Sessions {
 
     /// The end of the input: all sessions end, those that teach alone first. Nothing is told: the input may have been
     /// cut anywhere.
-    pub(super) fn finish(&mut self, terms: Terms) {
+    pub(super) fn finish(&mut self, config: &crate::Sessions) {
         let mut rest: Vec<(u64, u64)> =
             self.open.iter().filter_map(|(_, hash)| Some((self.sessions.get(hash)?.number, *hash))).collect();
-        if terms.learn.is_some() {
+        if config.learn.is_some() {
             rest.sort_unstable();
         }
         self.open.clear();
         for (_, hash) in rest {
-            self.end(hash, terms, &mut Broken::default());
+            self.end(hash, config, &mut Broken::default());
         }
     }
 
-    fn end(&mut self, hash: u64, terms: Terms, broken: &mut Broken) {
+    fn end(&mut self, hash: u64, config: &crate::Sessions, broken: &mut Broken) {
         let Some(session) = self.sessions.get_mut(&hash) else { return };
         session.ended = true;
         for event in session.steps.events() {
@@ -378,8 +309,8 @@ impl Sessions {
                 *open = open.saturating_sub(1);
             }
         }
-        let teaches = terms.learn.is_none_or(|learn| session.number < learn);
-        let judges = terms.learn.is_none() || !teaches;
+        let teaches = config.learn.is_none_or(|learn| session.number < learn);
+        let judges = config.learn.is_none() || !teaches;
         let (mut score, mut is_broken) = (0.0, false);
         if judges && self.model.sessions() >= NEEDED {
             let oddities = self.model.judge(&session.steps, true);
@@ -389,7 +320,7 @@ impl Sessions {
                 score = self::score(&oddities, &self.events);
                 is_broken = !matches!(worst.what, What::Order { .. }) && could_be_told(&worst);
                 if !told && could_be_told(&worst) {
-                    broken.ways.entry(self.series(worst.what)).or_default().push((hash, worst));
+                    broken.ways.entry(self.events.series(worst.what)).or_default().push((hash, worst));
                 }
             }
         }
@@ -399,7 +330,7 @@ impl Sessions {
             session.taught = true;
             self.model.learn(&session.steps, is_broken, session.taught_before);
         }
-        if terms.verdicts {
+        if config.verdicts {
             self.verdicts.push((session.name.clone(), score));
         }
     }
@@ -425,7 +356,7 @@ impl Sessions {
             // (Markov's inequality), however they do.
             let share = count as f64 / broken.judged.max(count) as f64;
             let chance = Tail::from_p((mildest.tail.p() / share).min(1.0));
-            if chance.p() > self.least_unlikely(harms(&what, &self.events)) {
+            if chance.p() > self.least_unlikely(self.events.harms(what)) {
                 continue;
             }
             for (hash, _) in &sessions {
@@ -462,13 +393,13 @@ impl Sessions {
         let (first, Oddity { what, like, .. }) = *broken.first()?;
         let first = self.sessions.get(&first)?;
         let count = broken.len() as u64;
-        let Said { says, observed, expected, template } = self.say(what);
+        let Said { says, observed, expected, template } = self.events.say(what);
         let who = match count {
             1 => format!("session {}", shown(&first.name)),
             more => format!("{more} sessions, {} among them,", shown(&first.name)),
         };
         let many = count >= MANY && count as f64 >= LARGE_SHARE * judged as f64;
-        let severity = match (many, harms(&what, &self.events)) {
+        let severity = match (many, self.events.harms(what)) {
             (true, true) => Severity::Critical,
             (false, false) => Severity::Info,
             _ => Severity::Warning,
@@ -500,55 +431,6 @@ impl Sessions {
         finding.evidence.extend(first.lines.iter().map(|line| evidence(key, line)));
         Some(finding)
     }
-
-    fn text(&self, event: Option<Event>) -> &str {
-        event.and_then(|event| self.events.get(usize::from(event))).map_or("", |info| info.text.as_str())
-    }
-
-    fn say(&self, what: What) -> Said<'_> {
-        match what {
-            What::Count { event, count, usual } => {
-                let text = self.text(Some(event));
-                let says = match (count, usual) {
-                    (1, 0) => format!("takes a rare step: {}", shown(text)),
-                    (count, 0) => format!("takes a rare step {count} times: {}", shown(text)),
-                    (count, usual) => {
-                        format!("takes a step {count} times instead of {usual}: {}", shown(text))
-                    }
-                };
-                Said { says, observed: count.into(), expected: usual.into(), template: text }
-            }
-            What::Missing { event } => {
-                let text = self.text(Some(event));
-                let says = format!("ends without the step {}", shown(text));
-                Said { says, observed: 0.0, expected: 1.0, template: text }
-            }
-            What::Order { before, after } => {
-                let (text, next) = (self.text(before), self.text(after));
-                let says = match (before, after) {
-                    (None, _) => format!("begins with {}", shown(next)),
-                    (_, None) => format!("ends with {}", shown(text)),
-                    _ => format!(
-                        "takes its steps in another order: {} right behind {}",
-                        shown(next),
-                        shown(text)
-                    ),
-                };
-                let template = if after.is_some() { next } else { text };
-                Said { says, observed: 1.0, expected: 0.0, template }
-            }
-        }
-    }
-
-    /// Names the way in which sessions are broken: it does not depend on the order in which events were met.
-    fn series(&self, what: What) -> String {
-        let id = |event: Option<Event>| event.map_or(0, |event| fingerprint(self.text(Some(event))));
-        match what {
-            What::Count { event, .. } => format!("sessions/step/{:016x}", id(Some(event))),
-            What::Missing { event } => format!("sessions/missing/{:016x}", id(Some(event))),
-            What::Order { before, after } => format!("sessions/order/{:016x}/{:016x}", id(before), id(after)),
-        }
-    }
 }
 
 fn add(counts: &mut Vec<u32>, event: Event) {
@@ -559,30 +441,9 @@ fn add(counts: &mut Vec<u32>, event: Event) {
     counts[at] += 1;
 }
 
-/// A way to be broken, for people.
-struct Said<'a> {
-    says: String,
-    observed: f64,
-    expected: f64,
-    template: &'a str,
-}
-
-fn fingerprint(text: &str) -> u64 {
-    foreshock_template::TemplateId::of_shape(text).0
-}
-
-/// Whether it harms by its nature.
-fn harms(what: &What, events: &[EventInfo]) -> bool {
-    match what {
-        What::Count { event, .. } => events.get(usize::from(*event)).is_some_and(|info| info.harms),
-        What::Missing { .. } => true,
-        What::Order { .. } => false,
-    }
-}
-
 /// What an oddity counts as.
-fn weighed(oddity: &Oddity, events: &[EventInfo]) -> Tail {
-    let more = if harms(&oddity.what, events) { libm::log10(HARM) } else { 0.0 };
+fn weighed(oddity: &Oddity, events: &Events) -> Tail {
+    let more = if events.harms(oddity.what) { libm::log10(HARM) } else { 0.0 };
     Tail::from_surprise(oddity.tail.surprise() + more)
 }
 
@@ -591,7 +452,7 @@ fn could_be_told(oddity: &Oddity) -> bool {
 }
 
 /// Odds of being broken, by the worst of what is odd.
-fn score(oddities: &[Oddity], events: &[EventInfo]) -> f64 {
+fn score(oddities: &[Oddity], events: &Events) -> f64 {
     let p = |oddity: &Oddity| {
         let weighed = weighed(oddity, events).p() / BROKEN;
         let never = if oddity.never && !matches!(oddity.what, What::Order { .. }) {
