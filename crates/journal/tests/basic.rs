@@ -156,6 +156,38 @@ async fn a_reader_that_is_behind_reads_every_entry_of_its_partition_from_disk() 
     assert!(journal.figures().cached_bytes <= 1 << 20);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_from_disk_beside_the_writer_miss_no_entry() {
+    const ENTRIES: u64 = 6000;
+    let dir = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions { cache_bytes: 1, ..EmbeddedOptions::small(dir.path()) };
+    let journal = EmbeddedJournal::open(options).unwrap();
+    let readers: Vec<_> = (0..2u16)
+        .map(|index| {
+            let mut reader = journal.reader(Partition::new(Stream::Logs, index), Offset(0)).unwrap();
+            tokio::spawn(async move {
+                let mut next = 0;
+                while next < ENTRIES {
+                    for (offset, entry) in reader.next(1 << 20).await.unwrap() {
+                        assert_eq!((offset, entry.records), (Offset(next), next as u32));
+                        next += 1;
+                    }
+                }
+            })
+        })
+        .collect();
+    for number in 0..ENTRIES {
+        let entries = (0..2).map(|index| {
+            let entry = Entry { records: number as u32, ..entry(&"x".repeat(1500)) };
+            (Partition::new(Stream::Logs, index), entry)
+        });
+        journal.append(Batch { entries: entries.collect(), consumed: None }).await.unwrap();
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_batch_that_can_never_be_written_is_refused_for_good_and_says_why() {
     let dir = tempfile::tempdir().unwrap();

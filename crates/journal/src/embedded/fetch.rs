@@ -94,19 +94,19 @@ impl Cursor {
         let io = |source| JournalError::Io { path: self.segment.path.clone(), source };
         let mut fetched = Fetched::new();
         let mut bytes = 0;
-        let mut number = self.indexed(files, |index| index.locate(slot, position)).map_err(io)?;
-        while let Some(run) = self.indexed(files, |index| index.run(slot, number)).map_err(io)? {
-            number += 1;
-            let from = match self.resume {
-                Some((offset, at)) if offset == position && (run.start..run.end).contains(&at) => at,
-                _ => run.start,
-            };
+        let mut from = match self.resume {
+            Some((offset, at)) if offset == position => at,
+            _ => self.indexed(files, |index| index.locate(slot, position)).map_err(io)?,
+        };
+        while let Some(stretch) = self.indexed(files, |index| index.stretch(slot, from)).map_err(io)? {
+            from = stretch.end;
             let wants = |header: &Header| {
                 matches!(header.kind, FrameKind::Entry(_))
                     && header.partition == partition
                     && header.offset >= position
             };
-            let mut scanner = Scanner::new(&*self.file, self.segment.seal, from, run.end, Resync::Everywhere);
+            let mut scanner =
+                Scanner::new(&*self.file, self.segment.seal, stretch.start, stretch.end, Resync::Everywhere);
             let mut tried_again = None;
             loop {
                 match scanner.next(wants).map_err(io)? {

@@ -4,6 +4,8 @@
 //! behind reads its own runs and nothing else. Runs that begin close to one another are kept as one, which bounds
 //! an index to one run a partition for every [`SPAN`] of file.
 
+use std::ops::Range;
+
 /// Runs are joined until they reach this far.
 const SPAN: u64 = 64 << 10;
 
@@ -37,13 +39,21 @@ impl Index {
         }
     }
 
-    /// The number of the run that holds an offset, if it is there at all: the last that begins at or before it.
-    pub(super) fn locate(&self, slot: usize, offset: u64) -> usize {
-        self.runs[slot].partition_point(|run| run.first <= offset).saturating_sub(1)
+    /// Where the run begins that holds an offset, if it is there at all: the last that begins at or before it.
+    pub(super) fn locate(&self, slot: usize, offset: u64) -> u64 {
+        let runs = &self.runs[slot];
+        let number = runs.partition_point(|run| run.first <= offset).saturating_sub(1);
+        runs.get(number).map_or(0, |run| run.start)
     }
 
-    pub(super) fn run(&self, slot: usize, number: usize) -> Option<Run> {
-        self.runs[slot].get(number).copied()
+    /// The next stretch behind `at` where the partition has frames, from `at` on where it begins before that.
+    ///
+    /// Whoever reads on asks by the place it has come to: meanwhile a run may have grown, or another index of the
+    /// same segment may have cut the runs elsewhere.
+    pub(super) fn stretch(&self, slot: usize, at: u64) -> Option<Range<u64>> {
+        let runs = &self.runs[slot];
+        let run = runs.get(runs.partition_point(|run| run.end <= at))?;
+        Some(run.start.max(at)..run.end)
     }
 
     /// The oldest offset of a partition in it.
@@ -64,9 +74,21 @@ mod tests {
         }
         assert!(index.runs[0].len() <= 100 * 4096 / SPAN as usize + 1);
         for offset in 0..1000 {
-            let run = index.run(0, index.locate(0, offset)).unwrap();
-            assert!(run.first <= offset && run.start <= offset / 10 * 4096 && offset / 10 * 4096 < run.end);
+            let stretch = index.stretch(0, index.locate(0, offset)).unwrap();
+            assert!(stretch.contains(&(offset / 10 * 4096)));
         }
-        assert_eq!(index.run(0, index.runs[0].len()), None);
+        assert_eq!(index.stretch(0, 99 * 4096 + 500), None);
+    }
+
+    #[test]
+    fn what_a_run_grew_by_while_it_was_read_comes_next() {
+        let mut index = Index::new(1);
+        index.note(0, Run { first: 0, start: 0, end: 500 });
+        let read = index.stretch(0, index.locate(0, 0)).unwrap();
+        assert_eq!(read, 0..500);
+        index.note(0, Run { first: 10, start: 4096, end: 4596 });
+        index.note(0, Run { first: 20, start: SPAN, end: SPAN + 500 });
+        assert_eq!(index.stretch(0, read.end), Some(500..4596));
+        assert_eq!(index.stretch(0, 4596), Some(SPAN..SPAN + 500));
     }
 }
