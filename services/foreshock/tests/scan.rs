@@ -187,7 +187,7 @@ fn options_of_sessions_and_zones_that_can_not_be_used_say_why() {
         (&["--session-key", r"job=\d+"][..], "round brackets"),
         (&["--session-key", "(job"], "regular expression"),
         (&["--learn", "100"], "--session-scores"),
-        (&["--learn", "10", "--session-scores", "/dev/null"], "50"),
+        (&["--learn", "10", "--session-scores", "/dev/null"], "at least 50 sessions"),
         (&["--zone", "noon"], "+02:00"),
     ] {
         let output = fed_nothing(arguments);
