@@ -3,8 +3,9 @@
 
 mod support;
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
+use foreshock_detect::DetectConfig;
 use foreshock_model::{Kind, Timestamp};
 use foreshock_scan::ScanOptions;
 use support::{Noise, START, file, log, scan_one, scan_with, time, try_scan};
@@ -106,7 +107,7 @@ fn times_without_a_year_are_completed_by_when_the_file_was_written_also_over_qui
     let text = "Dec 24 06:00:00 host app[1]: backup done\nDec 31 23:59:58 host app[1]: backup done\n\
                 Jan  2 06:00:00 host app[1]: backup done\nJan 20 06:00:00 host app[1]: backup done\n";
     let path = file(&directory, "syslog", text);
-    let written = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_769_000_000);
+    let written = std::time::UNIX_EPOCH + Duration::from_secs(1_769_000_000);
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
     let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
     let span = Some((at("2025-12-24T06:00:00Z"), at("2026-01-20T06:00:00Z")));
@@ -114,4 +115,45 @@ fn times_without_a_year_are_completed_by_when_the_file_was_written_also_over_qui
     let other = file(&directory, "other.log", format!("{} INFO fine\n", time(0)));
     let merged = try_scan(&[path, other]).unwrap().scanned;
     assert_eq!(merged.span.map(|(_, last)| last), span.map(|(_, last)| last));
+}
+
+/// The same line, its time as a clock two hours east of UTC shows it, without a zone.
+fn local(line: &str) -> String {
+    let (at, rest) = line.split_once(' ').unwrap();
+    let at = Timestamp::parse_rfc3339(at).unwrap().plus(Duration::from_secs(7_200)).to_rfc3339();
+    format!("{} {rest}\n", at.replace('T', " ").trim_end_matches('Z'))
+}
+
+#[test]
+fn times_that_name_no_zone_are_those_of_the_zone_given_in_one_file_and_beside_one_that_names_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = log(Some(2 * 3600));
+    let plain = scan_one(&file(&directory, "shop.log", format!("starting up\n{text}")));
+    let detect = DetectConfig { zone: "+02:00".into(), ..DetectConfig::default() };
+    let east = ScanOptions { detect, ..shop() };
+    let told = |run: &support::Run| {
+        run.findings
+            .iter()
+            .map(|finding| (finding.kind, finding.window_start, finding.title.clone(), finding.observed))
+            .collect::<Vec<_>>()
+    };
+    assert!(!plain.findings.is_empty());
+
+    let body: String = text.lines().map(local).collect();
+    let one = file(&directory, "east.log", format!("starting up\n{body}"));
+    let one = scan_with(&[one], east.clone()).unwrap();
+    assert_eq!(told(&one), told(&plain));
+    assert_eq!(one.scanned.span, plain.scanned.span);
+
+    let (mut noise, mut zoned, mut zoneless) = (Noise(5), String::new(), String::from("starting up\n"));
+    for line in text.lines() {
+        match noise.below(2) {
+            0 => writeln!(zoned, "{line}").unwrap(),
+            _ => zoneless.push_str(&local(line)),
+        }
+    }
+    let named = [file(&directory, "zoneless.log", zoneless), file(&directory, "zoned.log", zoned)];
+    let merged = scan_with(&named, east).unwrap();
+    assert_eq!(told(&merged), told(&plain));
+    assert_eq!(merged.scanned.span, plain.scanned.span);
 }

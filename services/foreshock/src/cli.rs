@@ -145,12 +145,19 @@ pub(crate) struct Scan {
     #[arg(long, value_name = "FILE")]
     pub(crate) session_scores: Option<PathBuf>,
     /// The first N sessions teach what sessions are like, the others teach nothing; 50 at least.
-    #[arg(long, value_name = "N", requires = "session_scores", value_parser = clap::value_parser!(u64).range(50..))]
+    #[arg(long, value_name = "N", requires = "session_scores", value_parser = sessions_to_learn)]
     pub(crate) learn: Option<u64>,
     /// Logs, JSON lines, OTLP JSON lines or CSV metrics, plain, gzip or zstd; `-` is standard input. Several are merged by
     /// the time of their records.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
+}
+
+/// From fewer nothing could be judged, and nothing would say so.
+fn sessions_to_learn(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number >= 50);
+    number
+        .ok_or_else(|| "what sessions are like is learned from at least 50 sessions; give 50 or more".into())
 }
 
 #[derive(Debug, Args)]

@@ -145,13 +145,13 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
     }
 }
 
-/// Four hundred jobs of three steps each, the one before last without its second.
-fn jobs() -> String {
+/// Four hundred jobs of three steps each, the one that is `broken` without its second.
+fn jobs(broken: Option<u64>) -> String {
     let mut log = String::new();
     for job in 0..400u64 {
         for (n, step) in (0..).zip(["begun", "stored", "ended"]) {
             let at = Timestamp::from_secs(1_760_000_400 + job * 60 + n * 9).to_rfc3339();
-            if (job, step) != (398, "stored") {
+            if broken != Some(job) || step != "stored" {
                 writeln!(log, "{at} INFO job=j{job:03} {step}").unwrap();
             }
         }
@@ -165,19 +165,40 @@ fn sessions_have_a_score_each_and_the_broken_one_stands_out() {
     let path = directory.path().join("scores.csv");
     let path = path.to_str().unwrap();
     for key in ["job", r"job=(j\d+)"] {
-        let output = fed(&["--session-key", key, "--session-scores", path, "-"], &jobs());
+        let output = fed(&["--session-key", key, "--session-scores", path, "-"], &jobs(Some(398)));
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let rows = std::fs::read_to_string(path).unwrap();
-        let scores: Vec<(&str, f64)> = rows
-            .lines()
-            .skip(1)
-            .map(|row| row.split_once(',').unwrap())
-            .map(|(session, score)| (session, score.parse().unwrap()))
-            .collect();
-        assert_eq!(scores.len(), 400);
-        let broken: Vec<&str> =
-            scores.iter().filter(|(_, score)| *score >= 0.5).map(|(session, _)| *session).collect();
-        assert_eq!(broken, ["j398"], "{key}");
+        let (count, broken) = broken_of(path);
+        assert_eq!((count, broken), (400, vec!["j398".to_owned()]), "{key}");
+    }
+}
+
+/// How many sessions have a score, and those that are broken by it.
+fn broken_of(scores: &str) -> (usize, Vec<String>) {
+    let rows = std::fs::read_to_string(scores).unwrap();
+    assert!(rows.starts_with("session,score\n"), "{rows}");
+    let scores: Vec<(&str, f64)> = rows
+        .lines()
+        .skip(1)
+        .map(|row| row.split_once(',').unwrap())
+        .map(|(session, score)| (session, score.parse().unwrap()))
+        .collect();
+    let broken = scores.iter().filter(|(_, score)| *score >= 0.5).map(|(session, _)| session.to_string());
+    (scores.len(), broken.collect())
+}
+
+#[test]
+fn a_session_of_several_services_is_as_broken_as_in_the_one_where_it_is_most() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    for (broken, sound) in [("cart.log", "shop.log"), ("shop.log", "cart.log")] {
+        std::fs::write(path(broken), jobs(Some(398))).unwrap();
+        std::fs::write(path(sound), jobs(None)).unwrap();
+        let scores = path("scores.csv");
+        let mut command = scan(&["--session-key", "job", "--session-scores"]);
+        let output = command.arg(&scores).args([path(broken), path(sound)]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let found = broken_of(scores.to_str().unwrap());
+        assert_eq!(found, (400, vec!["j398".to_owned()]), "broken in {broken}");
     }
 }
 
@@ -187,7 +208,7 @@ fn options_of_sessions_and_zones_that_can_not_be_used_say_why() {
         (&["--session-key", r"job=\d+"][..], "round brackets"),
         (&["--session-key", "(job"], "regular expression"),
         (&["--learn", "100"], "--session-scores"),
-        (&["--learn", "10", "--session-scores", "/dev/null"], "50"),
+        (&["--learn", "10", "--session-scores", "/dev/null"], "at least 50 sessions"),
         (&["--zone", "noon"], "+02:00"),
     ] {
         let output = fed_nothing(arguments);
