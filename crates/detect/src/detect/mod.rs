@@ -19,6 +19,7 @@ mod report;
 mod series;
 mod service;
 mod silence;
+mod told;
 mod values;
 
 use std::{
