@@ -27,14 +27,21 @@ fn value_of_key(s: &[u8]) -> Option<f64> {
     if end == s.len() {
         return Some(value);
     }
-    if matches!(s[end..], [letter] if letter.is_ascii_hexdigit()) {
-        return None;
+    match s[end..] {
+        [letter] if letter.is_ascii_hexdigit() => None,
+        // What no unit begins with: most identifiers end here.
+        [
+            b' ' | b'n' | b'u' | b'm' | b's' | b'h' | b'd' | b'w' | b'k' | b'K' | b'M' | b'G' | b'T' | 0xc2
+            | 0xce,
+            ..,
+        ] => {
+            let unit = unit_of(&s[end..]);
+            let is_whole = end + unit.len() >= s.len();
+            let size = size_unit(unit).filter(|_| is_whole).map(|unit| value * unit);
+            size.or_else(|| duration(s))
+        }
+        _ => None,
     }
-    let unit = unit_of(&s[end..]);
-    if end + unit.len() < s.len() {
-        return duration(s);
-    }
-    size_unit(unit).map(|unit| value * unit).or_else(|| duration(s))
 }
 
 /// Longest stretch of digits that a 64-bit mantissa holds.
