@@ -5,8 +5,10 @@ use crate::ParameterKind;
 /// A number with its unit reduced: durations in seconds, sizes in bytes, all else as it stands. `None` for what is
 /// negative or no number.
 #[inline]
-pub fn quantity(kind: ParameterKind, text: &str) -> Option<f64> {
-    let s = text.as_bytes();
+pub fn quantity(kind: ParameterKind, s: &[u8]) -> Option<f64> {
+    if !s.first().is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'.')) {
+        return None;
+    }
     let value = match kind {
         ParameterKind::Number => number(s).map(|(value, _)| value),
         ParameterKind::Value => value_of_key(s),
@@ -183,8 +185,8 @@ mod tests {
 
     #[test]
     fn numbers_are_read_in_the_unit_of_their_kind() {
-        let of = |kind, text| quantity(kind, text);
-        let number = |text| of(ParameterKind::Number, text);
+        let of = |kind, text: &str| quantity(kind, text.as_bytes());
+        let number = |text: &str| of(ParameterKind::Number, text);
         let readings = [
             number("0"),
             number("007"),

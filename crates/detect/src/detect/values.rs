@@ -71,6 +71,8 @@ struct PlaceWindow<'a> {
     highest: Option<&'a Example>,
     low: Vec<f64>,
     lowest: Option<&'a Example>,
+    /// The first line of its shapes.
+    first: Option<&'a Example>,
 }
 
 impl ShapePlaces {
@@ -177,6 +179,7 @@ fn gather<'a>(
         let window =
             windows.entry(PlaceKey { template, place: *place }).or_insert_with(|| PlaceWindow::new(*unit));
         window.draws += draws;
+        window.first = window.first.into_iter().chain([&shape.example]).min();
         if let Some(merged) = shape.places.get(&number) {
             window.add(merged);
         }
@@ -186,6 +189,7 @@ fn gather<'a>(
             .entry(PlaceKey { template, place: *place })
             .or_insert_with(|| PlaceWindow::new(ParameterUnit::None));
         window.draws += shape.count;
+        window.first = window.first.into_iter().chain([&shape.example]).min();
         window.seen.push((*hash, shape.count, "", &shape.example));
     }
 }
@@ -193,7 +197,7 @@ fn gather<'a>(
 impl<'a> PlaceWindow<'a> {
     fn new(unit: ParameterUnit) -> Self {
         let (seen, high, low) = (Vec::new(), Vec::new(), Vec::new());
-        Self { unit, draws: 0, seen, overflow: false, high, highest: None, low, lowest: None }
+        Self { unit, draws: 0, seen, overflow: false, high, highest: None, low, lowest: None, first: None }
     }
 
     fn add(&mut self, merged: &'a MergedPlace) {

@@ -98,7 +98,8 @@ impl Core {
         let mut by_output: Vec<Vec<proto::WindowSummary>> = vec![Vec::new(); self.origin.outputs().into()];
         let last = windows.iter().flatten().map(|(_, summary)| Timestamp(summary.window_start)).max();
         for (service, summary) in windows.into_iter().flatten() {
-            by_output[usize::from(self.sources.get_service(service).output)].push(summary);
+            let output = usize::from(self.sources.get_service(service).output);
+            by_output[output].extend(in_pieces(summary));
         }
         // At the end of the input there is no last window but that of the last record.
         let of = if closed == Timestamp::MAX { last } else { Some(closed.minus(BASE_WINDOW)) };
@@ -178,4 +179,29 @@ impl Core {
         message.source = Some(self.origin.stamp(output, offset));
         out.messages.push((output, message));
     }
+}
+
+/// A summary in pieces, each of which fits a message: a window in which a service begins to be seen has much to say of its
+/// shapes. Who merges them adds them up, in whatever order they come.
+fn in_pieces(mut summary: proto::WindowSummary) -> Vec<proto::WindowSummary> {
+    let mut pieces = Vec::new();
+    let shapes = std::mem::take(&mut summary.shapes);
+    let empty = proto::WindowSummary {
+        tenant: summary.tenant.clone(),
+        service: summary.service.clone(),
+        window_start: summary.window_start,
+        ..Default::default()
+    };
+    let mut bytes = summary.encoded_len();
+    for shape in shapes {
+        let more = shape.encoded_len();
+        if bytes + more > MESSAGE_BYTES && !summary.shapes.is_empty() {
+            pieces.push(std::mem::replace(&mut summary, empty.clone()));
+            bytes = 0;
+        }
+        bytes += more;
+        summary.shapes.push(shape);
+    }
+    pieces.push(summary);
+    pieces
 }

@@ -13,7 +13,7 @@ use super::{
     core::{Core, Timed},
     shapes::{Met, ShapeId, Shapes},
     sources::{ServiceId, SourceId},
-    values::{PlaceWindow, Places},
+    values::{PlaceWindows, Places},
     windows::{OpenWindows, Place},
 };
 use crate::{Clock, Input, Outputs};
@@ -70,7 +70,7 @@ struct ShapeCount {
     line: Box<str>,
     /// Lines whose values could not be told apart by their places.
     unplaced: u64,
-    places: Vec<PlaceWindow>,
+    places: PlaceWindows,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -307,7 +307,7 @@ impl LogFold {
         }
         for count in window.counts {
             let text = self.shapes.take_text(count.shape);
-            let places = self.places.pass_on(count.shape, start, count.places, core);
+            let (places, lines) = self.places.pass_on(count.shape, start, count.places, core);
             let shape = self.shapes.get(count.shape);
             let summary =
                 summaries.entry(shape.service).or_insert_with(|| core.summary(shape.service, start));
@@ -325,6 +325,7 @@ impl LogFold {
                 trace: count.trace,
                 unplaced: count.unplaced,
                 places,
+                lines,
             });
         }
         for (service, folded) in std::mem::take(&mut self.folded) {
@@ -389,7 +390,7 @@ impl LogWindow {
                 trace: 0,
                 line: example(read.line).into(),
                 unplaced: 0,
-                places: Vec::new(),
+                places: PlaceWindows::default(),
             });
             *slot = u32::try_from(self.counts.len()).unwrap_or(u32::MAX);
         }

@@ -1,5 +1,7 @@
 //! One place of a template: what its values are judged by.
 
+use std::collections::BTreeMap;
+
 use foreshock_model::{Finding, Kind, Severity, Timestamp, Window};
 use foreshock_stats::{
     Beyond, End, News, PlaceValues, Tail, ValueRange, tail::beta_binomial_upper, values::VALUES,
@@ -127,11 +129,16 @@ impl PlaceWatch {
             .filter(|(hash, ..)| !self.values.knows(*hash))
             .map(|seen| (seen.3, seen.2))
             .min();
-        let pairs: Vec<(u64, u64)> = seen.seen.iter().map(|(hash, times, ..)| (*hash, *times)).collect();
+        // Several shapes of the template may hold the same.
+        let mut times_of: BTreeMap<u64, u64> = BTreeMap::new();
+        for (hash, times, ..) in &seen.seen {
+            *times_of.entry(*hash).or_default() += times;
+        }
+        let pairs: Vec<(u64, u64)> = times_of.into_iter().collect();
         let found = self.values.observe(seen.draws, &pairs, seen.overflow);
         self.hour.new += found.new;
         if found.opens {
-            drafts.extend(self.judge_cardinality(key, place, window, first.map(|first| first.0)));
+            drafts.extend(self.judge_cardinality(key, place, window, seen.first));
         } else if found.tail.surprise() >= NEW_VALUE_SURPRISE
             && drafts.is_empty()
             && (self.range.values() == 0 || distinct <= FEW)
