@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
-    draft::{Draft, evidence},
+    draft::{Draft, bar, evidence},
     merged::Example,
     patterns::shown,
 };
@@ -19,7 +19,7 @@ use super::{
 /// OTLP severity numbers from here on are errors; from here on they are neither; below they say that all is well.
 const ERROR_LEVEL: u32 = 17;
 const WARN_LEVEL: u32 = 13;
-/// How surprising the words must be.
+/// How surprising words must be among which one is known to mean trouble.
 const SURPRISE: f64 = 2.0;
 /// A shorter word is none.
 const SHORTEST: usize = 3;
@@ -85,7 +85,10 @@ impl Belied {
         }
         let words = words(template);
         let tail = self.words.belies(&words, &SEEDS);
-        (tail.surprise() >= SURPRISE).then_some(tail)
+        // Of words that are not known to mean trouble some go with errors by chance, the more of them the more there are.
+        let is_suspect = words.iter().any(|word| SEEDS.contains(word));
+        let bar = if is_suspect { SURPRISE } else { bar(f64::from(self.words.texts().1)) };
+        (tail.surprise() >= bar).then_some(tail)
     }
 }
 
@@ -138,6 +141,12 @@ pub(super) fn finding(
 mod tests {
     use super::*;
 
+    fn belied_by_chance(belied: &mut Belied) -> Spoken {
+        let mut spoken = Spoken::default();
+        belied.hear("upload of page begins", 9, &mut spoken);
+        spoken
+    }
+
     #[test]
     fn a_line_of_info_that_speaks_as_errors_do_is_told_and_others_are_not() {
         let mut belied = Belied::default();
@@ -160,5 +169,8 @@ mod tests {
         assert!(belied.judge(told, 9, Spoken::Told).is_none(), "once");
         assert!(belied.judge(told, 13, spoken).is_none(), "a warning is no good news");
         assert!(belied.judge("segment was copied", 9, plain).is_none());
+        // "upload" goes with errors here, and means no trouble.
+        let spoken = belied_by_chance(&mut belied);
+        assert!(belied.judge("upload of page begins", 9, spoken).is_none());
     }
 }
