@@ -41,6 +41,11 @@ impl Association {
         }
     }
 
+    /// Texts learned of the class, and of the other.
+    pub fn texts(&self) -> (u32, u32) {
+        self.texts
+    }
+
     /// P(the words of a text of the other class speak as much for the class), for a text of the other class that was
     /// learned already; 1 while too little was. By the ratio of the likelihoods, whose inverse bounds that probability
     /// (Markov's inequality). `seeds` are words known beforehand.

@@ -99,8 +99,10 @@ impl PlaceValues {
     /// Judges and learns a window of so many draws, `seen` what it showed that may be news: a value and how often. With
     /// `overflow` there were more values than can be told.
     pub fn observe(&mut self, draws: u64, seen: &[(u64, u64)], overflow: bool) -> News {
-        let new = seen.iter().filter(|(value, _)| !self.knows(*value)).count() as u64;
-        let news = if overflow { new.max(VALUES as u64 + 1) } else { new };
+        let new = seen.iter().filter(|(value, _)| !self.knows(*value)).count();
+        // Of more than can be told apart only that is known.
+        let too_many = !self.open && (overflow || self.values.len() + new > VALUES);
+        let news = if too_many { VALUES + 1 - self.values.len().min(VALUES) } else { new } as u64;
         let (tail, learned) = (self.judge(news, draws), self.learned());
         self.draws += draws;
         let keep = 1.0 - (draws as f64 / (0.5 * self.draws as f64 + 1.0).min(MEMORY)).min(1.0);
@@ -115,7 +117,7 @@ impl PlaceValues {
                 Err(at) => self.values.insert(at, (value & !1) | u64::from(*times > 1)),
             }
         }
-        self.open = overflow || self.values.len() > VALUES;
+        self.open = too_many;
         if self.open {
             self.values = Vec::new();
         }
@@ -172,7 +174,7 @@ mod tests {
         let mut place = after(2_000, 20);
         let many: Vec<(u64, u64)> = (100..150).map(|n| (value(n), 1)).collect();
         let news = place.observe(60, &many, false);
-        assert!(news.opens && news.new == 50 && news.tail.surprise() > 20.0, "{news:?}");
+        assert!(news.opens && news.new == 13 && news.tail.surprise() > 12.0, "{news:?}");
         assert!(place.is_open() && !place.learned().is_ready());
         assert_eq!(place.observe(1, &[(value(500), 1)], false).new, 0);
     }

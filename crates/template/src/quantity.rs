@@ -5,8 +5,10 @@ use crate::ParameterKind;
 /// A number with its unit reduced: durations in seconds, sizes in bytes, all else as it stands. `None` for what is
 /// negative or no number.
 #[inline]
-pub fn quantity(kind: ParameterKind, text: &str) -> Option<f64> {
-    let s = text.as_bytes();
+pub fn quantity(kind: ParameterKind, s: &[u8]) -> Option<f64> {
+    if !s.first().is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'.')) {
+        return None;
+    }
     let value = match kind {
         ParameterKind::Number => number(s).map(|(value, _)| value),
         ParameterKind::Value => value_of_key(s),
@@ -20,23 +22,36 @@ pub fn quantity(kind: ParameterKind, text: &str) -> Option<f64> {
     value.filter(|value| value.is_finite())
 }
 
-/// Whatever a key is given is a value; it may be a number, with a unit or without. Digits with a letter behind them that
-/// is a hexadecimal digit are taken for an identifier.
+/// Whatever a key is given is a value; it may be a number, with a unit or without. Most that begin with a digit are
+/// identifiers, which is told by what comes behind the digits.
 fn value_of_key(s: &[u8]) -> Option<f64> {
-    let (value, end) = number(s)?;
-    if end == s.len() {
-        return Some(value);
-    }
-    if matches!(s[end..], [letter] if letter.is_ascii_hexdigit()) {
+    let digits = s.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(s.len());
+    let rest = &s[digits..];
+    let is_number = match rest {
+        [] | [b'.' | b',', ..] => true,
+        [b'e' | b'E', b'+' | b'-', ..] => true,
+        // What a unit begins with, and is a hexadecimal digit if nothing follows.
+        [b'd' | b'b' | b'B'] => false,
+        [b' ' | b'n' | b'u' | b'm' | b's' | b'h' | b'd' | b'w' | b'k' | b'K' | b'M' | b'G' | b'T', ..] => {
+            true
+        }
+        [0xc2 | 0xce, ..] => true,
+        _ => digits == 0,
+    };
+    if !is_number || rest.len() > LONGEST_REST {
         return None;
     }
+    let (value, end) = number(s)?;
     let unit = unit_of(&s[end..]);
-    if end + unit.len() < s.len() {
-        return duration(s);
+    match () {
+        () if end == s.len() => Some(value),
+        () if end + unit.len() == s.len() => size_unit(unit).map(|unit| value * unit).or_else(|| duration(s)),
+        () => duration(s),
     }
-    size_unit(unit).map(|unit| value * unit).or_else(|| duration(s))
 }
 
+/// A fraction and a unit, or the smaller units of a duration, are no longer.
+const LONGEST_REST: usize = 18;
 /// Longest stretch of digits that a 64-bit mantissa holds.
 const DIGITS: u32 = 18;
 
@@ -48,7 +63,8 @@ fn number(s: &[u8]) -> Option<(f64, usize)> {
         && byte.is_ascii_digit()
         && at < DIGITS as usize
     {
-        whole = whole * 10 + u64::from(byte - b'0');
+        // Never more than 18 digits.
+        whole = whole.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
         at += 1;
     }
     match s.get(at) {
@@ -176,8 +192,8 @@ mod tests {
 
     #[test]
     fn numbers_are_read_in_the_unit_of_their_kind() {
-        let of = |kind, text| quantity(kind, text);
-        let number = |text| of(ParameterKind::Number, text);
+        let of = |kind, text: &str| quantity(kind, text.as_bytes());
+        let number = |text: &str| of(ParameterKind::Number, text);
         let readings = [
             number("0"),
             number("007"),

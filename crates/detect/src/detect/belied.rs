@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
-    draft::{Draft, evidence},
+    draft::{Draft, bar, evidence},
     merged::Example,
     patterns::shown,
 };
 use crate::{ERROR_LEVEL, WARN_LEVEL};
 
-/// How surprising the words must be.
+/// How surprising words must be among which one is known to mean trouble.
 const SURPRISE: f64 = 2.0;
 /// A shorter word is none.
 const SHORTEST: usize = 3;
@@ -83,7 +83,10 @@ impl Belied {
         }
         let words = words(template);
         let tail = self.words.belies(&words, &SEEDS);
-        (tail.surprise() >= SURPRISE).then_some(tail)
+        // Of words that are not known to mean trouble some go with errors by chance, the more of them the more there are.
+        let is_suspect = words.iter().any(|word| SEEDS.contains(word));
+        let bar = if is_suspect { SURPRISE } else { bar(f64::from(self.words.texts().1)) };
+        (tail.surprise() >= bar).then_some(tail)
     }
 }
 
@@ -136,6 +139,12 @@ pub(super) fn finding(
 mod tests {
     use super::*;
 
+    fn belied_by_chance(belied: &mut Belied) -> Spoken {
+        let mut spoken = Spoken::default();
+        belied.hear("upload of page begins", 9, &mut spoken);
+        spoken
+    }
+
     #[test]
     fn a_line_of_info_that_speaks_as_errors_do_is_told_and_others_are_not() {
         let mut belied = Belied::default();
@@ -158,5 +167,8 @@ mod tests {
         assert!(belied.judge(told, 9, Spoken::Told).is_none(), "once");
         assert!(belied.judge(told, 13, spoken).is_none(), "a warning is no good news");
         assert!(belied.judge("segment was copied", 9, plain).is_none());
+        // "upload" goes with errors here, and means no trouble.
+        let spoken = belied_by_chance(&mut belied);
+        assert!(belied.judge("upload of page begins", 9, spoken).is_none());
     }
 }

@@ -277,17 +277,18 @@ impl MergedShape {
             self.text = shape.text;
         }
         self.unplaced += shape.unplaced;
+        let lines: Vec<Example> = shape.lines.into_iter().map(Example::from).collect();
         for place in shape.places {
-            self.places.entry(place.place).or_default().add(place);
+            self.places.entry(place.place).or_default().add(place, &lines);
         }
     }
 }
 
 impl MergedPlace {
-    fn add(&mut self, place: proto::PlaceWindow) {
+    fn add(&mut self, place: proto::PlaceWindow, lines: &[Example]) {
         self.overflow |= place.overflow;
         for seen in place.values {
-            let first = seen.first.map(Example::from).unwrap_or_default();
+            let first = lines.get(seen.line as usize).cloned().unwrap_or_default();
             match self.values.entry(seen.hash) {
                 Entry::Vacant(free) => {
                     free.insert(MergedValue { times: seen.times.into(), value: seen.value, first });
@@ -301,9 +302,9 @@ impl MergedPlace {
                 }
             }
         }
-        if self.values.len() > VALUES {
-            // All are values of the place, so it has too many, in whatever order they came.
-            self.overflow = true;
+        // All are values of the place, so it has too many, in whatever order they came.
+        self.overflow |= self.values.len() > VALUES;
+        if self.overflow {
             self.values.clear();
         }
         let lines = [(place.highest, End::High), (place.lowest, End::Low)];

@@ -20,6 +20,7 @@ mod series;
 mod service;
 mod sessions;
 mod silence;
+mod told;
 mod values;
 
 use std::{
@@ -284,7 +285,7 @@ impl Detect {
 
 impl Stage for Detect {
     const NAME: &'static str = "detect";
-    const STATE_VERSION: u32 = 5;
+    const STATE_VERSION: u32 = 6;
     type Output = proto::Findings;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Findings>) {

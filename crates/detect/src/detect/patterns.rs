@@ -1,11 +1,16 @@
 //! How often a pattern comes: far more or far fewer lines than expected, in a minute, in ten and in an hour.
 
+mod absence;
+mod slump;
+
 use std::time::Duration;
 
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Timestamp, Window};
-use foreshock_stats::{CountBaseline, Pace, PaceWatch, Regularity, Tail};
+use foreshock_stats::{CountBaseline, PaceWatch, Regularity, Tail};
 use foreshock_template::{Miner, TemplateId, mask_secrets};
 use serde::{Deserialize, Serialize};
+
+pub(super) use self::absence::Gone;
 
 use super::{
     ServiceKey,
@@ -15,6 +20,7 @@ use super::{
     hours::Hours,
     merged::{Example, MergedShape},
     report::Report,
+    told::Told,
 };
 use crate::{ERROR_LEVEL, WARN_LEVEL};
 
@@ -23,33 +29,15 @@ const RISE: f64 = 2.0;
 const RISE_LINES: f64 = 10.0;
 /// Of a pattern that is an error by its level, this many.
 const RISE_ERRORS: f64 = 3.0;
-/// What was gone for less did not return, in seconds, in times of the longest gap, and in windows in which the service
-/// said something else.
-const GONE_SECONDS: f64 = 3_600.0;
-const GONE_TIMES: f64 = 10.0;
-const GONE_WINDOWS: u64 = 60;
-/// How surprising an absence must be that is over.
-const RETURN_SURPRISE: f64 = 5.0;
 /// Minutes without a line that a pattern's baseline begins with, at most.
 const QUIET_MINUTES: u64 = 60;
 /// A fall matters from an expected count of this, to this share of it.
 const FALL_FROM: f64 = 20.0;
 const FALL: f64 = 0.34;
-/// Of what is judged over an hour, from this expected count.
-const SLUMP_FROM: f64 = 10.0;
-/// A rate that has come back to this share of what is expected has not slumped.
-const RECOVERED: f64 = 0.6;
 /// Lines from which it is worth while to keep a pattern's half day.
 const KEPT_FROM: u64 = 30;
-/// Of patterns that come more rarely the voice is that of this count, and what is usual must change so many times before
-/// it is another.
-const LEAST_VOICE: f64 = 0.1;
-const VOICE_AFTER: u32 = 3;
-const VOICE_CHANGES: f64 = 4.0;
 /// The same deviation is told again after so long: an incident stays open while it is told.
 const AGAIN: Duration = Duration::from_secs(240);
-/// Or where it has become so many times as surprising.
-const WORSE: f64 = 1.5;
 /// Arrivals of a pattern nearer than this are one, in seconds.
 const BURST_SECONDS: f32 = 15.0;
 /// A pattern that comes more often than this is missed by its count, not by its silence, in seconds.
@@ -87,32 +75,6 @@ pub(super) struct Pattern {
     /// Windows in which the service had said something when it came last.
     heard: u64,
     pub(super) spoken: Spoken,
-}
-
-/// An absence that is over.
-pub(super) struct Gone {
-    secs: f64,
-    longest: f64,
-    tail: Tail,
-}
-
-/// When a deviation was told last, and how surprising it was.
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-struct Told {
-    until: Timestamp,
-    surprise: f64,
-}
-
-impl Told {
-    /// Whether it is to be told that it lasts until `end`; takes note of it.
-    fn tell(&mut self, end: Timestamp, surprise: f64, again: Duration) -> bool {
-        let lasts = end.since(self.until) < again;
-        if lasts && surprise < WORSE * self.surprise {
-            return false;
-        }
-        *self = Self { until: end, surprise: if lasts { surprise.max(self.surprise) } else { surprise } };
-        true
-    }
 }
 
 /// A pattern as people see it.
@@ -200,39 +162,6 @@ impl Pattern {
         }
         self.latest = Some(shape.example.clone());
         gone
-    }
-
-    fn gone(&self, shape: &MergedShape, heard: u64) -> Option<Gone> {
-        let secs = shape.example.time.since(self.last).as_secs_f64();
-        let longest = self.regularity.longest_secs();
-        if shape.count == 0
-            || secs < GONE_SECONDS
-            || secs < GONE_TIMES * longest
-            || heard - self.heard < GONE_WINDOWS
-        {
-            return None;
-        }
-        let tail = self.regularity.absence(secs);
-        (tail.surprise() >= RETURN_SURPRISE).then_some(Gone { secs, longest, tail })
-    }
-
-    /// Tells that it is back.
-    pub(super) fn returned(
-        &self,
-        key: &ServiceKey,
-        id: TemplateId,
-        window: Window,
-        gone: &Gone,
-    ) -> PatternDraft {
-        let title = format!(
-            "{} writes a line again that was gone for {}; until then it was never missing for more than {}",
-            key.1,
-            span(gone.secs),
-            span(gone.longest)
-        );
-        let severity = if self.level >= ERROR_LEVEL { Severity::Warning } else { Severity::Info };
-        let (kind, effect, usual) = (Kind::ReturningPattern, gone.secs / gone.longest, (0.0, gone.longest));
-        self.draft(key, id, kind, window, gone.tail, effect, gone.secs, usual, severity, title)
     }
 
     /// Whose level may be belied: level, lines and a line.
@@ -361,60 +290,6 @@ impl Pattern {
             draft.filter(|draft| self.told(draft).tell(ten.end(), draft.finding.surprise, 2 * TEN_MINUTES));
         self.example = None;
         draft
-    }
-
-    /// What the ten minutes that are open add to the pace of the whole: each pattern speaks with the weight of what it is
-    /// sure of, the root of its usual count, and not louder than three times as usual, so that the bursts and the end of
-    /// one are not the others' pace. In hundredths; nothing while it is young.
-    pub(super) fn share_of_ten_minutes(&self) -> f64 {
-        let usual = self.per_ten_minutes.usual().max(self.voice);
-        let count = (self.ten_minutes as f64).min(3.0 * usual + 3.0);
-        if self.voice > 0.0 { (100.0 * count / self.voice.sqrt()).floor() } else { 0.0 }
-    }
-
-    /// Sets what its share is weighed by. It stays, so that the pace of the whole is the same measure from day to night,
-    /// until the pattern is another one.
-    fn weigh(&mut self) {
-        let usual = self.per_ten_minutes.usual().max(LEAST_VOICE);
-        let is_kept = (self.voice / VOICE_CHANGES..self.voice * VOICE_CHANGES).contains(&usual);
-        if self.per_ten_minutes.windows() >= VOICE_AFTER && !is_kept {
-            self.voice = usual;
-        }
-    }
-
-    /// What the last hour is worth, if so many lines are to be expected in one that fewer would mean something.
-    pub(super) fn judge_hour(&mut self, usual: Option<f64>) -> Option<Pace> {
-        self.pace.judge_stretch(usual).filter(|pace| pace.expected >= SLUMP_FROM)
-    }
-
-    /// Tells of a slump, if it is as surprising as `bar`.
-    pub(super) fn judge_slump(
-        &mut self,
-        key: &ServiceKey,
-        id: TemplateId,
-        hour: Window,
-        pace: &Pace,
-        bar: f64,
-    ) -> Option<PatternDraft> {
-        let (observed, expected, tail) = (pace.observed as f64, pace.expected, pace.down);
-        let of_unit = expected / PaceWatch::STRETCH as f64;
-        let recovers = f64::from(self.pace.last()) > RECOVERED * of_unit + 0.5 * of_unit.sqrt();
-        if recovers || observed > RECOVERED * expected.min(pace.between.0) {
-            self.pace.recovered();
-            return None;
-        }
-        if tail.surprise() < bar || observed > FALL * expected {
-            return None;
-        }
-        self.pace.fell();
-        self.hours.said(Some(tail.surprise()));
-        if !self.fell.tell(hour.end(), tail.surprise(), HOUR) {
-            return None;
-        }
-        let title = rate_title(key, "fewer", hour, observed, expected);
-        let effect = observed.max(0.5) / expected.max(0.5);
-        let (kind, severity, interval) = (Kind::PatternRateDown, Severity::Critical, pace.interval());
-        Some(self.draft(key, id, kind, hour, tail, effect, observed, interval, severity, title))
     }
 
     fn told(&mut self, draft: &PatternDraft) -> &mut Told {

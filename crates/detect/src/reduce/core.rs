@@ -97,20 +97,9 @@ impl Core {
     ) {
         let mut by_output: Vec<Vec<proto::WindowSummary>> = vec![Vec::new(); self.origin.outputs().into()];
         let last = windows.iter().flatten().map(|(_, summary)| Timestamp(summary.window_start)).max();
-        for (service, mut summary) in windows.into_iter().flatten() {
-            // Steps of sessions come in pieces, each small enough for a message of its own, and stay in their order.
-            let more = summary.sessions.split_off(summary.sessions.len().min(1));
-            let output = &mut by_output[usize::from(self.sources.get_service(service).output)];
-            let pieces = more.into_iter().map(|sessions| proto::WindowSummary {
-                tenant: summary.tenant.clone(),
-                service: summary.service.clone(),
-                window_start: summary.window_start,
-                sessions: vec![sessions],
-                ..Default::default()
-            });
-            let pieces: Vec<proto::WindowSummary> = pieces.collect();
-            output.push(summary);
-            output.extend(pieces);
+        for (service, summary) in windows.into_iter().flatten() {
+            let output = usize::from(self.sources.get_service(service).output);
+            by_output[output].extend(in_pieces(summary));
         }
         // At the end of the input there is no last window but that of the last record.
         let of = if closed == Timestamp::MAX { last } else { Some(closed.minus(BASE_WINDOW)) };
@@ -189,5 +178,46 @@ impl Core {
     ) {
         message.source = Some(self.origin.stamp(output, offset));
         out.messages.push((output, message));
+    }
+}
+
+/// A summary in pieces, each of which fits a message: a window in which a service begins to be seen has much to say of its
+/// shapes, and sessions have many steps. Who merges them adds them up, in whatever order they come; steps stay in theirs.
+fn in_pieces(mut summary: proto::WindowSummary) -> Vec<proto::WindowSummary> {
+    let shapes = std::mem::take(&mut summary.shapes);
+    let sessions = std::mem::take(&mut summary.sessions);
+    let mut pieces = Pieces { bytes: summary.encoded_len(), last: summary, full: Vec::new() };
+    for shape in shapes {
+        pieces.with_room_for(shape.encoded_len()).shapes.push(shape);
+    }
+    for steps in sessions {
+        pieces.with_room_for(steps.encoded_len()).sessions.push(steps);
+    }
+    pieces.full.push(pieces.last);
+    pieces.full
+}
+
+struct Pieces {
+    full: Vec<proto::WindowSummary>,
+    last: proto::WindowSummary,
+    bytes: usize,
+}
+
+impl Pieces {
+    /// The piece that takes so many bytes more: a fresh one where the last would be too large with them.
+    fn with_room_for(&mut self, bytes: usize) -> &mut proto::WindowSummary {
+        let is_empty = self.last.shapes.is_empty() && self.last.sessions.is_empty();
+        if self.bytes + bytes > MESSAGE_BYTES && !is_empty {
+            let fresh = proto::WindowSummary {
+                tenant: self.last.tenant.clone(),
+                service: self.last.service.clone(),
+                window_start: self.last.window_start,
+                ..Default::default()
+            };
+            self.full.push(std::mem::replace(&mut self.last, fresh));
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        &mut self.last
     }
 }

@@ -18,7 +18,7 @@ use super::{
     shapes::{Met, ShapeId, Shapes},
     sources::{ServiceId, SourceId},
     step_detail::StepDetail,
-    values::{PlaceWindow, Places},
+    values::{PlaceWindows, Places},
     windows::{OpenWindows, Place},
 };
 use crate::{Clock, DetectConfig, Input, Outputs, SessionKey, session_key::cut, zone};
@@ -97,7 +97,7 @@ struct ShapeCount {
     line: Box<str>,
     /// Lines whose values could not be told apart by their places.
     unplaced: u64,
-    places: Vec<PlaceWindow>,
+    places: PlaceWindows,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -414,7 +414,7 @@ impl LogFold {
         }
         for count in window.counts {
             let text = self.shapes.take_text(count.shape);
-            let places = self.places.pass_on(count.shape, start, count.places, core);
+            let (places, lines) = self.places.pass_on(count.shape, start, count.places, core);
             let shape = self.shapes.get(count.shape);
             let summary =
                 summaries.entry(shape.service).or_insert_with(|| core.summary(shape.service, start));
@@ -432,6 +432,7 @@ impl LogFold {
                 trace: count.trace,
                 unplaced: count.unplaced,
                 places,
+                lines,
             });
         }
         for (service, folded) in std::mem::take(&mut self.folded) {
@@ -498,7 +499,7 @@ impl LogWindow {
                 trace: 0,
                 line: example(read.line).into(),
                 unplaced: 0,
-                places: Vec::new(),
+                places: PlaceWindows::default(),
             });
             *slot = u32::try_from(self.counts.len()).unwrap_or(u32::MAX);
         }

@@ -6,6 +6,8 @@
 //! part of a place's values has a lower bar than whoever sees them all, nothing that matters over all partitions is held
 //! back by one.
 
+use std::collections::BTreeMap;
+
 use foreshock_model::{Timestamp, fingerprint64, proto};
 use foreshock_stats::{
     End,
@@ -24,6 +26,8 @@ use super::{
 
 /// Places of a shape that are looked at, the first.
 const PLACES: usize = 16;
+/// Lines of a window's shape that are kept before those no value names are dropped.
+const MOST_LINES: usize = 2 * PLACES * VALUES;
 /// A value is shown up to so many bytes.
 const SHOWN_BYTES: usize = 80;
 /// Ranges are learned anew every week, in seconds.
@@ -86,9 +90,16 @@ struct Range {
     low: Vec<f64>,
 }
 
-/// What a window holds of a place that may have to be passed on.
+/// What a window holds of a shape's places that may have to be passed on.
 #[derive(Default, Serialize, Deserialize)]
-pub(super) struct PlaceWindow {
+pub(super) struct PlaceWindows {
+    places: Vec<PlaceWindow>,
+    /// Lines that values were seen in: one mostly shows several that are new.
+    lines: Vec<Sighting>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct PlaceWindow {
     /// Values that were not known, and how often each came: once or more.
     hashes: Vec<u64>,
     seen: Vec<Seen>,
@@ -97,11 +108,13 @@ pub(super) struct PlaceWindow {
     low: Extremes,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Seen {
     times: u8,
-    value: Box<str>,
-    first: Sighting,
+    /// The first line that held it, and where it stands there; nowhere, if that is cut off.
+    line: u32,
+    from: u16,
+    to: u16,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -113,11 +126,20 @@ struct Extremes {
 }
 
 /// A line that holds a value: of those the least.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Sighting {
     time: Timestamp,
     source: SourceId,
-    line: Box<str>,
+    line: String,
+}
+
+/// The line that is being taken in, and its number among the lines kept once it is one of them.
+struct Current<'a> {
+    read: &'a Read<'a>,
+    core: &'a Core,
+    /// Where the content begins in the line.
+    content: usize,
+    kept: Option<u32>,
 }
 
 impl Places {
@@ -140,7 +162,7 @@ impl Places {
         shape: ShapeId,
         content: &str,
         parameters: &[Parameter],
-        into: &mut Vec<PlaceWindow>,
+        into: &mut PlaceWindows,
         (read, core): (&Read<'_>, &Core),
     ) -> bool {
         let Some(of_shape) = self.of_shapes.get_mut(shape as usize) else { return false };
@@ -148,38 +170,132 @@ impl Places {
             return false;
         }
         if of_shape.bars_of != Some(read.window()) {
-            of_shape.set_bars(read.window(), into);
+            of_shape.set_bars(read.window(), &into.places);
         }
+        let begins = (content.as_ptr() as usize).wrapping_sub(read.line().as_ptr() as usize);
+        let mut current = Current { read, core, content: begins, kept: None };
         for (number, (bar, parameter)) in of_shape.bars.iter_mut().zip(parameters).enumerate() {
             if !bar.is_open() {
-                let text = &content[parameter.start as usize..parameter.end as usize];
-                bar.look_at(text, &of_shape.places[number], (into, number), (read, core));
+                bar.look_at(content, parameter, &of_shape.places[number], (into, number), &mut current);
             }
         }
         true
     }
 
-    /// Passes on what matters of a shape's closed window, and takes note of it.
+    /// Passes on what matters of a shape's closed window, and takes note of it: its places, and the lines they name.
     pub(super) fn pass_on(
         &mut self,
         shape: ShapeId,
         start: Timestamp,
-        windows: Vec<PlaceWindow>,
+        window: PlaceWindows,
         core: &Core,
-    ) -> Vec<proto::PlaceWindow> {
-        let Some(of_shape) = self.of_shapes.get_mut(shape as usize) else { return Vec::new() };
+    ) -> (Vec<proto::PlaceWindow>, Vec<proto::Sighting>) {
+        let Some(of_shape) = self.of_shapes.get_mut(shape as usize) else { return Default::default() };
         of_shape.bars_of = None;
-        let places = of_shape.places.iter_mut().zip(windows).enumerate();
-        places.filter_map(|(number, (place, window))| place.pass_on(number, start, window, core)).collect()
+        let PlaceWindows { places, lines } = window;
+        let mut named = NamedLines { lines, to: BTreeMap::new(), passed_on: Vec::new() };
+        let places = of_shape.places.iter_mut().zip(places).enumerate();
+        let rows = places
+            .filter_map(|(number, (place, window))| place.pass_on(number, start, window, &mut named, core))
+            .collect();
+        (rows, named.passed_on)
     }
 }
 
-/// The window of a place, made if need be.
-fn at(windows: &mut Vec<PlaceWindow>, number: usize) -> &mut PlaceWindow {
-    if windows.len() <= number {
-        windows.resize_with(number + 1, PlaceWindow::default);
+/// Lines on their way: those that are named, each once.
+struct NamedLines {
+    lines: Vec<Sighting>,
+    to: BTreeMap<u32, u32>,
+    passed_on: Vec<proto::Sighting>,
+}
+
+impl NamedLines {
+    fn name(&mut self, line: u32, core: &Core) -> u32 {
+        let Self { lines, to, passed_on } = self;
+        *to.entry(line).or_insert_with(|| {
+            passed_on.extend(lines.get(line as usize).map(|line| line.clone().pass_on(core)));
+            passed_on.len().saturating_sub(1) as u32
+        })
     }
-    &mut windows[number]
+}
+
+impl PlaceWindows {
+    /// The window of a place, made if need be.
+    fn at(&mut self, number: usize) -> &mut PlaceWindow {
+        if self.places.len() <= number {
+            self.places.resize_with(number + 1, PlaceWindow::default);
+        }
+        &mut self.places[number]
+    }
+
+    /// Takes in a value of a place that may be new.
+    fn note(
+        &mut self,
+        number: usize,
+        hash: u64,
+        (from, to): (u32, u32),
+        known: &Known,
+        current: &mut Current<'_>,
+    ) {
+        let place = self.at(number);
+        let at = place.hashes.iter().position(|seen| *seen == hash);
+        if at.is_none() && place.hashes.len() + usize::from(known.twice) >= VALUES {
+            // With those that are known now there will be too many, whatever else is known by then.
+            (place.hashes, place.seen) = (Vec::new(), Vec::new());
+            place.overflow = true;
+            return;
+        }
+        let line = match at.map(|at| &mut place.seen[at]) {
+            Some(seen) => {
+                seen.times = 2;
+                let first = seen.line;
+                if !self.lines[first as usize].is_after(current.read, current.core) {
+                    return;
+                }
+                self.keep(current)
+            }
+            None => self.keep(current),
+        };
+        let cut = |at: u32| u16::try_from(current.content + at as usize).unwrap_or(u16::MAX);
+        let place = &mut self.places[number];
+        let times = at.map_or(1, |_| 2);
+        let seen = Seen { times, line, from: cut(from), to: cut(to) };
+        match at {
+            Some(at) => place.seen[at] = seen,
+            None => {
+                place.hashes.push(hash);
+                place.seen.push(seen);
+            }
+        }
+    }
+
+    /// Keeps the current line.
+    fn keep(&mut self, current: &mut Current<'_>) -> u32 {
+        if let Some(kept) = current.kept {
+            return kept;
+        }
+        if self.lines.len() >= MOST_LINES {
+            self.drop_unnamed();
+        }
+        let kept = self.lines.len() as u32;
+        self.lines.push(Sighting::of(current.read));
+        current.kept = Some(kept);
+        kept
+    }
+
+    /// Drops lines that no value names any more.
+    fn drop_unnamed(&mut self) {
+        let mut lines = std::mem::take(&mut self.lines);
+        let mut moved: BTreeMap<u32, u32> = BTreeMap::new();
+        for seen in self.places.iter_mut().flat_map(|place| &mut place.seen) {
+            let next = moved.len() as u32;
+            let to = *moved.entry(seen.line).or_insert(next);
+            if to == next {
+                self.lines.push(std::mem::take(&mut lines[seen.line as usize]));
+            }
+            seen.line = to;
+        }
+    }
 }
 
 fn week_of(window: Timestamp) -> u64 {
@@ -233,35 +349,36 @@ impl Bar {
     #[inline]
     fn look_at(
         &mut self,
-        text: &str,
+        content: &str,
+        parameter: &Parameter,
         place: &Place,
-        (rows, number): (&mut Vec<PlaceWindow>, usize),
-        (read, core): (&Read<'_>, &Core),
+        (rows, number): (&mut PlaceWindows, usize),
+        current: &mut Current<'_>,
     ) {
+        let text = &content.as_bytes()[parameter.start as usize..parameter.end as usize];
         if self.is_quantity
             && let Some(value) = quantity(self.kind, text)
             && value > 0.0
         {
             // The first values are at both ends.
             if value > self.high {
-                let row = at(rows, number);
-                row.high.note(value, End::High, read, core);
+                let row = rows.at(number);
+                row.high.note(value, End::High, current);
                 self.raise(row);
             }
             if value < self.low {
-                let row = at(rows, number);
-                row.low.note(value, End::Low, read, core);
+                let row = rows.at(number);
+                row.low.note(value, End::Low, current);
                 self.raise(row);
             }
         }
         if self.is_named
             && let Some(known) = &place.named
         {
-            let hash = fingerprint64(text.as_bytes()) & !1;
+            let hash = fingerprint64(text) & !1;
             if !known.is_passed_on(hash) {
-                let row = at(rows, number);
-                row.note(hash, text, known, read, core);
-                self.is_named = !row.overflow;
+                rows.note(number, hash, (parameter.start, parameter.end), known, current);
+                self.is_named = !rows.at(number).overflow;
             }
         }
     }
@@ -286,15 +403,19 @@ impl Place {
         number: usize,
         start: Timestamp,
         window: PlaceWindow,
+        lines: &mut NamedLines,
         core: &Core,
     ) -> Option<proto::PlaceWindow> {
         let mut row = proto::PlaceWindow { place: number as u32, ..Default::default() };
         if let Some(known) = &mut self.named {
-            row.overflow = window.overflow;
-            let news = window.hashes.into_iter().zip(window.seen);
-            row.values = news.filter_map(|(hash, seen)| known.pass_on(hash, seen, core)).collect();
-            if row.overflow || known.values.len() > VALUES {
+            let news: Vec<(u64, Seen)> = window.hashes.into_iter().zip(window.seen).collect();
+            row.overflow = window.overflow || known.is_too_many(&news);
+            if row.overflow {
                 self.named = None;
+            } else {
+                let values = news.into_iter();
+                row.values =
+                    values.filter_map(|(hash, seen)| known.pass_on(hash, seen, lines, core)).collect();
             }
         }
         if let Some(range) = &mut self.range {
@@ -316,7 +437,19 @@ impl Known {
         self.find(hash).is_ok_and(|at| self.values[at] & 1 == 1)
     }
 
-    fn pass_on(&mut self, hash: u64, seen: Seen, core: &Core) -> Option<proto::SeenValue> {
+    /// Whether these are more than can be told apart, with those that are known.
+    fn is_too_many(&self, news: &[(u64, Seen)]) -> bool {
+        let new = news.iter().filter(|(hash, _)| self.find(*hash).is_err()).count();
+        self.values.len() + new > VALUES
+    }
+
+    fn pass_on(
+        &mut self,
+        hash: u64,
+        seen: Seen,
+        lines: &mut NamedLines,
+        core: &Core,
+    ) -> Option<proto::SeenValue> {
         let times = match self.find(hash) {
             Ok(at) if self.values[at] & 1 == 1 => return None,
             Ok(at) => {
@@ -330,8 +463,10 @@ impl Known {
                 seen.times
             }
         };
-        let (times, value, first) = (times.into(), seen.value.into(), Some(seen.first.pass_on(core)));
-        Some(proto::SeenValue { hash, times, value, first })
+        let line = lines.lines.get(seen.line as usize).map_or("", |line| line.line.as_str());
+        let value = line.get(usize::from(seen.from)..usize::from(seen.to)).unwrap_or("");
+        let value = value[..value.floor_char_boundary(SHOWN_BYTES)].to_owned();
+        Some(proto::SeenValue { hash, times: times.into(), value, line: lines.name(seen.line, core) })
     }
 }
 
@@ -343,31 +478,14 @@ impl Range {
     }
 }
 
-impl PlaceWindow {
-    fn note(&mut self, hash: u64, text: &str, known: &Known, read: &Read<'_>, core: &Core) {
-        if let Some(at) = self.hashes.iter().position(|seen| *seen == hash) {
-            let seen = &mut self.seen[at];
-            seen.times = seen.times.saturating_add(1).min(2);
-            seen.first.note(read, core);
-        } else if self.hashes.len() + usize::from(known.twice) >= VALUES {
-            // With those that are known now there will be too many, whatever else is known by then.
-            (self.hashes, self.seen) = (Vec::new(), Vec::new());
-            self.overflow = true;
-        } else {
-            self.hashes.push(hash);
-            let value = &text[..text.floor_char_boundary(SHOWN_BYTES)];
-            self.seen.push(Seen { times: 1, value: value.into(), first: Sighting::of(read) });
-        }
-    }
-}
-
 impl Extremes {
-    fn note(&mut self, value: f64, end: End, read: &Read<'_>, core: &Core) {
+    fn note(&mut self, value: f64, end: End, current: &Current<'_>) {
+        let (read, core) = (current.read, current.core);
         let beyond = |one: f64, other: f64| if end == End::High { one > other } else { one < other };
         match (self.values.first(), &mut self.first) {
-            (Some(first), Some(sighting)) if !beyond(value, *first) => {
-                if value == *first {
-                    sighting.note(read, core);
+            (Some(first), Some(sighting)) => {
+                if beyond(value, *first) || (value == *first && sighting.is_after(read, core)) {
+                    sighting.set(read);
                 }
             }
             _ => self.first = Some(Sighting::of(read)),
@@ -396,25 +514,29 @@ impl Extremes {
 
 impl Sighting {
     fn of(read: &Read<'_>) -> Self {
-        Self { time: read.time(), source: read.source(), line: example(read.line()).into() }
+        Self { time: read.time(), source: read.source(), line: example(read.line()).to_owned() }
     }
 
-    /// Of two lines the least is kept, as where detect merges partitions.
-    fn note(&mut self, read: &Read<'_>, core: &Core) {
-        if read.time() > self.time {
-            return;
+    /// Becomes another, in the space it has: a counter is at its highest with every line.
+    fn set(&mut self, read: &Read<'_>) {
+        (self.time, self.source) = (read.time(), read.source());
+        self.line.clear();
+        self.line.push_str(example(read.line()));
+    }
+
+    /// Of two lines the least is kept, as where detect merges partitions: whether that is the other.
+    fn is_after(&self, read: &Read<'_>, core: &Core) -> bool {
+        if read.time() != self.time {
+            return read.time() < self.time;
         }
         let instance = |source| &*core.sources.source(source).instance;
-        let other = (read.time(), example(read.line()), instance(read.source()));
-        if other < (self.time, &*self.line, instance(self.source)) {
-            *self = Self::of(read);
-        }
+        (example(read.line()), instance(read.source())) < (self.line.as_str(), instance(self.source))
     }
 
     fn pass_on(self, core: &Core) -> proto::Sighting {
         proto::Sighting {
             time: self.time.nanos(),
-            line: self.line.into(),
+            line: self.line,
             instance: core.sources.source(self.source).instance.to_string(),
         }
     }
