@@ -133,7 +133,7 @@ impl Reduce {
 
 impl Stage for Reduce {
     const NAME: &'static str = "reduce";
-    const STATE_VERSION: u42 = 3;
+    const STATE_VERSION: u32 = 4;
     type Output = proto::Summaries;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Summaries>) {
