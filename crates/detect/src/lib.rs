@@ -21,16 +21,19 @@ mod session_key;
 mod stage;
 mod upstream;
 mod watermark;
+mod workings;
 mod zone;
 
 use foreshock_template::Level;
 
 pub use config::{Budget, Clock, DetectConfig, Limits, Quota, Sessions};
+pub use correlate::Thresholds;
 pub use degraded::{Folds, OWN_SERVICE};
 pub use origin::{Holes, InputId, Origin, partition_of_tenant};
 pub use session_key::SessionKey;
 pub use stage::{Input, InputKind, Outputs, RestoreError, Stage, Taken, words_of_panic};
 pub use watermark::Watermark;
+pub use workings::{Asked, Decision, Workings};
 pub use zone::{ZoneError, zone};
 
 /// The label of a finding that names the service on the other side of a call: where to look as well.

@@ -9,10 +9,11 @@ use foreshock_model::{Finding, Incident, Tenant, Timestamp, proto};
 use prost::Message;
 
 use crate::{
-    DetectConfig, Input, InputId, InputKind, Outputs, Stage,
+    Asked, Decision, DetectConfig, Input, InputId, InputKind, Outputs, Stage,
     correlate::Correlate,
     detect::{Detect, SessionVerdict},
     reduce::{LineRead, Reduce},
+    workings::Workings,
 };
 
 /// The telemetry streams, in the order of their partitions here.
@@ -193,6 +194,22 @@ impl Pipeline {
     /// The verdicts on sessions since this was last called; only where [`crate::Sessions::verdicts`] asks for them.
     pub fn take_verdicts(&mut self) -> Vec<SessionVerdict> {
         self.detect.iter_mut().flat_map(|member| member.stage.take_verdicts()).collect()
+    }
+
+    /// Notes the workings of a finding, and what is decided over it, when its window is closed. Of a tenant and service
+    /// each partition is asked: the one that has it answers.
+    pub fn ask(&mut self, asked: &Asked) {
+        self.detect.iter_mut().for_each(|member| member.stage.ask(asked.clone()));
+        self.correlate.iter_mut().for_each(|member| member.stage.ask(asked.id));
+    }
+
+    /// What was noted since this was last called: workings that say something first.
+    pub fn take_workings(&mut self) -> (Vec<Workings>, Vec<Decision>) {
+        let mut workings: Vec<Workings> =
+            self.detect.iter_mut().flat_map(|member| member.stage.take_workings()).collect();
+        workings.sort_by_key(|workings| workings.finding.is_none());
+        let decisions = self.correlate.iter_mut().flat_map(|member| member.stage.take_decisions());
+        (workings, decisions.collect())
     }
 
     /// How far time has come in a telemetry partition. Where the order between partitions is free, who feeds the one

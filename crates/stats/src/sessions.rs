@@ -197,10 +197,31 @@ pub struct SessionModel {
     /// By event.
     events: Vec<Counts>,
     /// How many sessions had each order of two events.
+    #[serde(with = "as_pairs")]
     orders: BTreeMap<(Event, Event), u32>,
     /// Of the span before the present one, and of the present one.
     before: Span,
     present: Span,
+}
+
+/// A map whose keys are no text, as a list of pairs: JSON has no other form for it.
+mod as_pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<K, V>, D::Error> {
+        Ok(Vec::<(K, V)>::deserialize(from)?.into_iter().collect())
+    }
 }
 
 /// Sessions by how many rare orders they had.

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Scan(Scan),
     /// Run the stages again over what lies in the journal, and print the findings; also beside a running Foreshock.
     Replay(Replay),
+    /// Make findings again from the journal and show every number behind them; also beside a running Foreshock.
+    Explain(Explain),
     /// Look into the journal; also beside a running Foreshock.
     #[command(subcommand)]
     Journal(Journal),
@@ -173,6 +175,18 @@ pub(crate) struct Replay {
     /// Print the incidents, as they were told at the close of each window, instead of the findings.
     #[arg(long)]
     pub(crate) incidents: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Ids of findings, or of incidents: all of their findings.
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// One JSON object a finding.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -151,10 +151,14 @@ fn found(data_dir: &Path, until: Timestamp) -> (Vec<String>, Vec<String>) {
     (lines(&findings), lines(&incidents))
 }
 
-fn replay(data_dir: &Path, clock: &str, arguments: &[&str]) -> Output {
+fn command(data_dir: &Path, clock: &str, name: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_foreshock"));
-    command.env("FORESHOCK_DETECT__CLOCK", clock).arg("replay").arg("--data-dir").arg(data_dir);
+    command.env("FORESHOCK_DETECT__CLOCK", clock).arg(name).arg("--data-dir").arg(data_dir);
     command.args(arguments).output().unwrap()
+}
+
+fn replay(data_dir: &Path, clock: &str, arguments: &[&str]) -> Output {
+    command(data_dir, clock, "replay", arguments)
 }
 
 fn replayed(data_dir: &Path, clock: &str, arguments: &[&str]) -> Vec<String> {
@@ -172,6 +176,48 @@ fn assert_same(what: &str, replayed: &[String], found: &[String]) {
         let shorter = replayed.len().min(found.len());
         (&replayed[shorter..], &found[shorter..])
     });
+}
+
+/// Every finding is made again from the journal with its numbers, by its own id or by that of its incident.
+fn assert_explained(data_dir: &Path, findings: &[String], incidents: &[String]) {
+    let field = |line: &String, field: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value[field].clone()
+    };
+    let ids: Vec<String> =
+        findings.iter().map(|line| field(line, "id").as_str().unwrap().to_owned()).collect();
+    let explained = explain(data_dir, &ids, true);
+    assert_eq!(explained.len(), ids.len());
+    for line in &explained {
+        assert_eq!(
+            (field(line, "is_equal"), field(line, "differs")),
+            (true.into(), serde_json::json!([])),
+            "{line}"
+        );
+        let kind = field(line, "reported")["kind"].clone();
+        let (workings, decision) = (field(line, "workings"), field(line, "decision"));
+        assert!(
+            kind == "degraded" || !workings["before"].is_null() || !workings["after"].is_null(),
+            "{line}"
+        );
+        assert!(decision["thresholds"]["page"].as_f64().unwrap() > 3.0, "{line}");
+    }
+    let critical = incidents.iter().rfind(|line| field(line, "severity") == "critical").unwrap();
+    let text = explain(data_dir, &[field(critical, "id").as_str().unwrap().to_owned()], false).join("\n");
+    assert!(text.contains("equal to what was reported") && text.contains("the baseline before it"), "{text}");
+    assert!(text.contains(" matters as critical at most: critical"), "{text}");
+    let unknown = command(data_dir, "live", "explain", &[&"0".repeat(32)]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no final finding and no incident 0000"));
+    assert_eq!(command(data_dir, "live", "explain", &["x"]).status.code(), Some(2));
+}
+
+fn explain(data_dir: &Path, ids: &[String], json: bool) -> Vec<String> {
+    let options = json.then_some("--json");
+    let arguments: Vec<&str> = ids.iter().map(String::as_str).chain(options).collect();
+    let output = command(data_dir, "live", "explain", &arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 fn shop() -> Shop {
@@ -251,6 +297,7 @@ async fn on_the_live_clock_a_replay_beside_the_running_journal_says_what_the_wor
     let to = START.plus(LENGTH).to_rfc3339();
     assert_same("findings", &replayed(data_dir, "live", &["--to", &to]), &findings);
     assert_same("incidents", &replayed(data_dir, "live", &["--to", &to, "--incidents"]), &incidents);
+    assert_explained(data_dir, &findings, &incidents);
     journal.close().await;
 }
 

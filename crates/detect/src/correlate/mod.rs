@@ -13,12 +13,12 @@ mod service_map;
 mod tenant;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read, Write},
     sync::Arc,
 };
 
-use foreshock_model::{BASE_WINDOW, Finding, Tenant, Timestamp, proto};
+use foreshock_model::{BASE_WINDOW, Finding, FindingId, Tenant, Timestamp, proto};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 
@@ -29,12 +29,14 @@ use crate::{
     partition_of_tenant,
     stage::{restore_state, save_state},
     upstream::Upstream,
+    workings::Decision,
 };
 
 /// The stage correlate over one partition of the findings stream.
 pub struct Correlate {
     state: State,
     config: Arc<DetectConfig>,
+    decisions: Decisions,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -64,6 +66,13 @@ struct TestCount {
     count: u64,
 }
 
+/// Findings somebody wants to know the decision over, and the decisions.
+#[derive(Debug, Default)]
+struct Decisions {
+    asked: BTreeSet<FindingId>,
+    noted: Vec<Decision>,
+}
+
 /// What was learned of a tenant's services.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum News {
@@ -82,7 +91,7 @@ impl Correlate {
             pending: BTreeMap::new(),
             tenants: BTreeMap::new(),
         };
-        Self { state, config }
+        Self { state, config, decisions: Decisions::default() }
     }
 
     /// Whether each message came once and without a hole.
@@ -98,6 +107,16 @@ impl Correlate {
     /// The thresholds that follow from each tenant's budget at present.
     pub fn thresholds(&self) -> impl Iterator<Item = (&Tenant, Thresholds)> {
         self.state.tenants.iter().map(|(tenant, state)| (tenant, state.thresholds(&self.config)))
+    }
+
+    /// Notes what is decided over a finding.
+    pub fn ask(&mut self, id: FindingId) {
+        self.decisions.asked.insert(id);
+    }
+
+    /// The decisions noted since this was last called.
+    pub fn take_decisions(&mut self) -> Vec<Decision> {
+        std::mem::take(&mut self.decisions.noted)
     }
 
     fn take(&mut self, input: &Input<'_>, out: &mut Outputs<proto::Incidents>) -> Result<(), String> {
@@ -235,7 +254,7 @@ impl Correlate {
             pending.tests.sort();
             pending.news.sort();
             let Some(state) = self.state.tenants.get_mut(&tenant) else { continue };
-            let incidents = state.close(end, pending, &self.config);
+            let incidents = state.close(end, pending, &self.config, &mut self.decisions);
             if !incidents.is_empty() {
                 self.emit(&tenant, incidents, end, offset, out);
             }

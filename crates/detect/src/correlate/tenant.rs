@@ -6,12 +6,12 @@ use foreshock_model::{Change, Finding, Incident, IncidentId, IncidentStatus, Kin
 use serde::{Deserialize, Serialize};
 
 use super::{
-    News, Pending, ServiceMap, Thresholds,
+    Decisions, News, Pending, ServiceMap, Thresholds,
     budget::TestRates,
     incident::{NEAR, Standing},
     provisional::Provisionals,
 };
-use crate::DetectConfig;
+use crate::{DetectConfig, workings::Decision};
 
 /// Changes remembered a tenant.
 const CHANGES: usize = 200;
@@ -59,12 +59,24 @@ impl TenantState {
     }
 
     /// Takes one window, closed everywhere, with everything sorted. Returns the incidents to tell of.
-    pub(super) fn close(&mut self, end: Timestamp, pending: Pending, config: &DetectConfig) -> Vec<Incident> {
+    pub(super) fn close(
+        &mut self,
+        end: Timestamp,
+        pending: Pending,
+        config: &DetectConfig,
+        decisions: &mut Decisions,
+    ) -> Vec<Incident> {
         self.learn(&pending);
         let thresholds = self.thresholds(config);
         let mut findings = pending.findings;
+        let mut noted: Vec<Decision> = Vec::new();
         for finding in &mut findings {
-            finding.severity = self.severity(finding, thresholds);
+            let (at_most, severity) = (finding.severity, self.severity(finding, thresholds));
+            finding.severity = severity;
+            if decisions.asked.remove(&finding.id) {
+                let (id, pages_a_week) = (finding.id, config.budget.pages_a_week);
+                noted.push(Decision { id, thresholds, pages_a_week, at_most, severity, incident: None });
+            }
         }
         // The most telling first, so that it opens the incident that the others join.
         findings.sort_by(|a, b| {
@@ -75,6 +87,14 @@ impl TenantState {
         });
         for finding in findings {
             self.place(finding, end, config);
+        }
+        for mut decision in noted {
+            let of = self
+                .standing
+                .values()
+                .find(|standing| standing.incident.findings.iter().any(|f| f.id == decision.id));
+            decision.incident = of.map(|standing| standing.incident.id);
+            decisions.noted.push(decision);
         }
         let changes: Vec<Change> = self.changes.iter().cloned().collect();
         let mut told: Vec<Incident> = self

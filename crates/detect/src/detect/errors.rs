@@ -35,6 +35,10 @@ const MINUTE_FLOOR: Floor = Floor { share: 0.02, times: 2.0, errors: 0.0 };
 /// Lower, for the hour is there for what stays below the minute's.
 const HOUR_FLOOR: Floor = Floor { share: 0.005, times: 1.5, errors: 20.0 };
 
+/// What a share is of: the series of its findings.
+pub(super) const LINES: &str = "logs";
+pub(super) const SPANS: &str = "spans";
+
 /// Errors of a total, and lines that show them.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ErrorWatch {

@@ -228,6 +228,26 @@ impl Merged {
         self.instances.values().filter(|instance| instance.is_scattered).count() as u64
     }
 
+    /// What concerns one series, for people: totals, the value of the metric that has the number, shapes that `of` names.
+    pub(super) fn seen_of(&self, metric: Option<u64>, of: impl Fn(u64) -> bool) -> serde_json::Value {
+        let shapes: BTreeMap<String, &MergedShape> = self
+            .shapes
+            .iter()
+            .filter(|(hash, _)| of(**hash))
+            .map(|(hash, s)| (format!("{hash:016x}"), s))
+            .collect();
+        let values = self.series.iter().filter(|(id, ..)| Some(*id) == metric);
+        let values: Vec<(f64, u32)> = values.map(|(_, value, samples)| (*value, *samples)).collect();
+        serde_json::json!({
+            "lines": self.lines,
+            "errors": self.errors,
+            "late": self.late,
+            "values_and_samples": values,
+            "shapes": shapes,
+            "instances": self.instances.len(),
+        })
+    }
+
     /// Whether nothing of the service itself was seen: what there is, is said of Foreshock.
     pub(super) fn is_of_foreshock_alone(&self) -> bool {
         self.shapes.is_empty()

@@ -39,9 +39,10 @@ use self::{
 };
 pub use self::{patterns::PatternView, series::SeriesView, sessions::SessionVerdict};
 use crate::{
-    DetectConfig, Folds, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage,
+    Asked, DetectConfig, Folds, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage,
     stage::{restore_state, save_state},
     upstream::Upstream,
+    workings::Workings,
 };
 
 /// A gap longer than this is not walked through window by window: what was learned before is taken up after it.
@@ -56,6 +57,9 @@ pub struct Detect {
     config: Arc<DetectConfig>,
     /// Partitions of the summaries stream: quotas are shared out among them.
     partitions: u16,
+    /// Findings whose workings somebody wants to see, by the end of their window, and what was seen of them.
+    asked: BTreeMap<Timestamp, Vec<Asked>>,
+    workings: Vec<Workings>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,7 +93,7 @@ impl Detect {
             series: SeriesTable::default(),
             folds: Folds::default(),
         };
-        Self { state, config, partitions: 1 }
+        Self { state, config, partitions: 1, asked: BTreeMap::new(), workings: Vec::new() }
     }
 
     /// It is one of so many partitions of the summaries stream, and gives a tenant its share of its quota.
@@ -148,6 +152,16 @@ impl Detect {
             }));
         }
         taken
+    }
+
+    /// Notes the workings of a finding when its window is closed.
+    pub fn ask(&mut self, asked: Asked) {
+        self.asked.entry(asked.window_end).or_default().push(asked);
+    }
+
+    /// The workings noted since this was last called.
+    pub fn take_workings(&mut self) -> Vec<Workings> {
+        std::mem::take(&mut self.workings)
     }
 
     /// Patterns of all tenants.
@@ -224,6 +238,9 @@ impl Detect {
         let is_blind = due != Timestamp::MAX && reached.values().any(|reached| *reached == Timestamp::MAX);
         while let Some(start) = self.next_start(due) {
             let merged = self.state.pending.remove(&start).unwrap_or_default();
+            let asked = self.asked.remove(&start.plus(BASE_WINDOW)).unwrap_or_default();
+            let mut workings: Vec<Workings> =
+                asked.iter().map(|asked| self.state.begin(asked, &merged)).collect();
             let sessions = self.state.services.values().map(ServiceState::session_count).sum();
             let mut closing = Closing {
                 sessions,
@@ -242,6 +259,11 @@ impl Detect {
             };
             let mut report = closing.run(merged);
             self.tell_troubles(start.window(BASE_WINDOW), &mut report);
+            for (asked, workings) in asked.iter().zip(&mut workings) {
+                workings.after = self.state.known_of(asked);
+                workings.finding = report.findings.iter().find(|finding| finding.id == asked.id).cloned();
+            }
+            self.workings.append(&mut workings);
             let end = start.plus(BASE_WINDOW);
             report.emit_closed(&mut self.state.origin, end, offset, out);
             self.state.closed = end;
@@ -280,6 +302,32 @@ impl Detect {
         }
         let step = self.state.closed;
         (step.plus(BASE_WINDOW) <= due).then_some(step)
+    }
+}
+
+impl State {
+    /// What there is to see of a finding before its window is closed.
+    fn begin(&self, asked: &Asked, merged: &BTreeMap<ServiceKey, Merged>) -> Workings {
+        let seen = merged.get(&(asked.tenant.clone(), asked.service.clone()));
+        let number = self.series.id_of(asked);
+        let window = seen.map_or(serde_json::Value::Null, |merged| {
+            let template = |shape| self.template_of(asked, shape);
+            merged.seen_of(number, |shape| asked.series.starts_with(&pattern_id(template(shape))))
+        });
+        let before = self.known_of(asked);
+        Workings { id: asked.id, finding: None, window, before, after: serde_json::Value::Null }
+    }
+
+    fn template_of(&self, asked: &Asked, shape: u64) -> TemplateId {
+        let service = self.services.get(&(asked.tenant.clone(), asked.service.clone()));
+        service.map_or(TemplateId::OTHER, |service| service.template_of(shape))
+    }
+
+    /// The baseline that a finding is held against.
+    fn known_of(&self, asked: &Asked) -> serde_json::Value {
+        let service = self.services.get(&(asked.tenant.clone(), asked.service.clone()));
+        let series = self.series.workings(asked);
+        series.or_else(|| service.map(|service| service.workings(asked))).unwrap_or_default()
     }
 }
 

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     ServiceKey,
     draft::{Draft, LEAST_SURPRISE, number},
-    errors::ErrorWatch,
+    errors::{ErrorWatch, SPANS},
     merged::MergedSpans,
     report::Report,
 };
-use crate::{Limits, PEER};
+use crate::{Limits, PEER, workings::numbers};
 
 /// Spans a minute below which a latency says nothing.
 const FEWEST: u64 = 10;
@@ -66,19 +66,39 @@ impl Operations {
             all.for_each(|operation| operation.minute = MergedSpans::default());
             return;
         }
-        self.errors.close_minute(key, minute, "spans", report);
+        self.errors.close_minute(key, minute, SPANS, report);
         for (name, operation) in &mut self.operations {
             operation.close_minute(key, name, "", minute, report);
         }
         for (callee, operation) in &mut self.calls {
-            operation.close_minute(key, &format!("calls to {callee}"), callee, minute, report);
+            operation.close_minute(key, &calls_to(callee), callee, minute, report);
         }
+    }
+
+    /// Every number that a finding of the series is held against.
+    pub(super) fn workings(&self, series: &str) -> serde_json::Value {
+        if series == SPANS {
+            return numbers(&self.errors);
+        }
+        let operation = self.operations.iter().find(|(name, _)| series_of(name) == series);
+        let call = self.calls.iter().find(|(callee, _)| series_of(&calls_to(callee)) == series);
+        operation.or(call).map_or(serde_json::Value::Null, |(_, operation)| numbers(operation))
     }
 
     /// Judges the hour.
     pub(super) fn close_hour(&mut self, key: &ServiceKey, hour: Window, report: &mut Report) {
-        self.errors.close_hour(key, hour, "spans", report);
+        self.errors.close_hour(key, hour, SPANS, report);
     }
+}
+
+/// The name of the calls to a service.
+fn calls_to(callee: &str) -> String {
+    format!("calls to {callee}")
+}
+
+/// The series of an operation's findings.
+fn series_of(name: &str) -> String {
+    format!("span.duration.p95{{operation={name}}}")
 }
 
 /// Adds a base window to the minutes of operations. Returns how many spans were over the limit.
@@ -126,7 +146,7 @@ impl Operation {
         let draft = Draft {
             key,
             kind: Kind::LevelShift,
-            series: &format!("span.duration.p95{{operation={name}}}"),
+            series: &series_of(name),
             window: minute,
             tail: shift.up,
             effect: p95 / mean,

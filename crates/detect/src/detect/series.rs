@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{PEER_ADDRESS, Table};
+use crate::{Asked, PEER_ADDRESS, Table, workings::numbers};
 use foreshock_model::{Finding, Kind, ServiceName, Severity, Tenant, Timestamp, Window, proto};
 use foreshock_stats::{
     FlatLine, Level, LevelShift, RunOut, Verdict,
@@ -192,6 +192,24 @@ impl SeriesTable {
                 report.findings.push(finding);
             }
         }
+    }
+
+    /// The id that reduce gave the series of a finding.
+    pub(super) fn id_of(&self, asked: &Asked) -> Option<u64> {
+        let number = self.number_of(asked)?;
+        self.by_id.iter().find(|(_, of)| **of as usize == number).map(|(id, _)| *id)
+    }
+
+    /// Every number kept of the series of a finding.
+    pub(super) fn workings(&self, asked: &Asked) -> Option<serde_json::Value> {
+        self.number_of(asked).map(|number| numbers(&self.states[number]))
+    }
+
+    fn number_of(&self, asked: &Asked) -> Option<usize> {
+        let key = (asked.tenant.clone(), asked.service.clone());
+        let service = *self.by_service.get(&key)?;
+        let mut rows = self.states.iter().zip(&self.texts);
+        rows.position(|(state, text)| state.service == service && text.series() == asked.series)
     }
 
     pub(super) fn views(&self, tenant: &Tenant, limit: usize) -> Vec<SeriesView> {

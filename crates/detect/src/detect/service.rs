@@ -10,12 +10,13 @@ use foreshock_model::{Change, Finding, Id, Kind, ServiceName, Severity, Timestam
 use foreshock_stats::{Novelty, Pace, Shown, Tail};
 use foreshock_template::{Miner, MinerLimits, Outcome, TemplateId, marks, words_where_open};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     ServiceKey,
     belied::{self, Belied, Spoken},
     draft::{Draft, HOUR, TEN_MINUTES, evidence, window_bar},
-    errors::ErrorWatch,
+    errors::{self, ErrorWatch},
     merged::{Example, Merged, MergedShape},
     news::NewsRate,
     operations::Operations,
@@ -25,7 +26,7 @@ use super::{
     silence::Sources,
     values::{ShapePlaces, Values},
 };
-use crate::{ERROR_LEVEL, Folds, Limits, WARN_LEVEL, degraded};
+use crate::{Asked, ERROR_LEVEL, Folds, Limits, WARN_LEVEL, degraded, workings::numbers};
 
 /// New patterns less surprising than this are put out neither at once nor at the window's close, but for [`is_told`].
 const NEW_PATTERN_SURPRISE: f64 = 2.0;
@@ -152,6 +153,26 @@ impl ServiceState {
             .iter()
             .map(|(id, pattern)| pattern.view(*id, service, self.miner.render(*id), total))
             .collect()
+    }
+
+    /// Every number that a finding of the service is held against.
+    pub(super) fn workings(&self, asked: &Asked) -> serde_json::Value {
+        let of_pattern = |(id, _): &(&TemplateId, &Pattern)| asked.series.starts_with(&pattern_id(**id));
+        let pattern = self.patterns.iter().find(of_pattern);
+        match (asked.kind, pattern) {
+            (Kind::NewPattern, pattern) => {
+                json!({ "novelty": self.novelty, "pattern": pattern.map(|(_, pattern)| pattern) })
+            }
+            (Kind::ParameterValue | Kind::NewValue | Kind::Cardinality, Some((id, pattern))) => {
+                json!({ "values": self.values.workings(*id), "pattern": pattern })
+            }
+            (Kind::BeliedLevel, Some((_, pattern))) => json!({ "words": self.belied, "pattern": pattern }),
+            (_, Some((_, pattern))) => json!({ "dispersion": self.dispersion, "pattern": pattern }),
+            (Kind::Silence, None) => self.sources.workings(&asked.series),
+            (Kind::BrokenSequence, None) => self.sessions.workings(),
+            (Kind::ErrorShare, None) if asked.series == errors::LINES => numbers(&self.lines),
+            _ => self.operations.workings(&asked.series),
+        }
     }
 
     /// The template that a shape belongs to now.
@@ -421,7 +442,7 @@ impl ServiceState {
             }
         }
         if whole {
-            self.lines.close_minute(key, minute, "logs", report);
+            self.lines.close_minute(key, minute, errors::LINES, report);
             self.operations.close_minute(key, minute, report);
         }
         self.sources.close_minute(key, minute, report);
@@ -468,7 +489,7 @@ impl ServiceState {
             }
         }
         self.judge_levels(key, hour, report);
-        self.lines.close_hour(key, hour, "logs", report);
+        self.lines.close_hour(key, hour, errors::LINES, report);
         self.operations.close_hour(key, hour, report);
     }
 }

@@ -12,7 +12,10 @@ use super::{
     merged::Merged,
     report::Report,
 };
+use crate::workings::numbers;
 
+/// The series of a whole service's silence.
+const SERVICE: &str = "service";
 /// That something came in a window tells when to half of it, in seconds: between two that follow one another lies no gap.
 const HALF_WINDOW: f32 = 5.0;
 /// Arrivals nearer than this are one run of a job, in seconds.
@@ -100,6 +103,12 @@ impl Sources {
         }
     }
 
+    /// Every number that a silence is held against: of the service, or of an instance.
+    pub(super) fn workings(&self, series: &str) -> serde_json::Value {
+        let heard = if series == SERVICE { Some(&self.service) } else { self.instances.get(series) };
+        heard.map_or(serde_json::Value::Null, numbers)
+    }
+
     /// Judges who is overdue.
     pub(super) fn close_minute(&mut self, key: &ServiceKey, minute: Window, report: &mut Report) {
         let silent = judge(&mut self.service, key, "", minute, 1, Severity::Critical, report);
@@ -154,7 +163,7 @@ fn judge(
     let draft = Draft {
         key,
         kind: Kind::Silence,
-        series: if instance.is_empty() { "service" } else { instance },
+        series: if instance.is_empty() { SERVICE } else { instance },
         window,
         tail: overdue.tail,
         effect: overdue.silence_secs / overdue.mean_secs.max(1.0),

@@ -19,6 +19,7 @@ use super::{
     patterns::pattern_id,
     report::Report,
 };
+use crate::workings::numbers;
 
 /// Windows over which the number of tests is smoothed.
 const TESTS_MEMORY: f64 = 360.0;
@@ -123,6 +124,12 @@ impl ParameterUnit {
 }
 
 impl Values {
+    /// Every number kept of the places of a template, by place.
+    pub(super) fn workings(&self, template: TemplateId) -> serde_json::Value {
+        let places = self.places.iter().filter(|(key, _)| key.template == template);
+        places.map(|(key, watch)| (key.place.to_string(), numbers(watch))).collect()
+    }
+
     /// Takes one base window: the shapes that it holds, each with its template and where its values stand in it. At most
     /// `limit` places are watched.
     pub(super) fn take<'a>(

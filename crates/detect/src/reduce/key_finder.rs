@@ -22,6 +22,8 @@ const CLASSES: usize = 32;
 const KEYS: usize = 8;
 /// Values remembered at a time.
 const RECENT: usize = 256;
+/// Values none of which came again in a line of another shape: no more are looked at until after a pause.
+const VAIN_VALUES: u32 = 2 * RECENT as u32;
 /// Values that have to have come again in lines of another shape.
 const LINKED: u32 = 12;
 /// A value that comes more often than this, in the mean, names a thing and not a session.
@@ -52,20 +54,23 @@ fn class(content: &str, parameter: &Parameter) -> Option<u64> {
 
 /// Whether a value could name something: whatever its kind, its look decides from line to line.
 fn names(value: &str, kind: ParameterKind, content: &str, start: usize) -> bool {
-    let digits = value.bytes().filter(u8::is_ascii_digit).count();
-    let prefixed = || {
-        content.as_bytes()[..start]
-            .last()
-            .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-'))
-    };
+    let has_digit = || value.bytes().any(|b| b.is_ascii_digit());
     match kind {
-        ParameterKind::Number => digits >= SHORTEST || (digits >= PREFIXED_DIGITS && prefixed()),
+        ParameterKind::Number if value.len() < PREFIXED_DIGITS => false,
+        ParameterKind::Number => {
+            let digits = value.bytes().filter(u8::is_ascii_digit).count();
+            let before = content.as_bytes()[..start].last();
+            let is_prefixed = before.is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-'));
+            digits >= if is_prefixed { PREFIXED_DIGITS } else { SHORTEST }
+        }
         ParameterKind::Value => {
             value.len() >= SHORTEST
-                && digits > 0
                 && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+                && has_digit()
         }
-        ParameterKind::Hex | ParameterKind::Id | ParameterKind::Uuid => value.len() >= SHORTEST && digits > 0,
+        ParameterKind::Hex | ParameterKind::Id | ParameterKind::Uuid => {
+            value.len() >= SHORTEST && has_digit()
+        }
         _ => false,
     }
 }
@@ -163,6 +168,9 @@ impl KeyFinder {
             self.recent.resize(RECENT, Recent::default());
         }
         let known = &mut self.classes[at];
+        if known.linked == 0 && known.values >= VAIN_VALUES {
+            return;
+        }
         known.lines += 1;
         let recent = &mut self.recent[value as usize % RECENT];
         if recent.value != value {

@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod explain;
 mod journal;
 mod observe;
 mod reload;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Ship(ship) => ship::run(ship),
         Command::Demo(demo) => demo::run(&demo),
         Command::Scan(scan) => scan::run(&scan),
+        Command::Explain(explain) => explain::run(&explain),
         Command::Replay(replay) => replay::run(&replay),
         Command::Journal(journal) => journal::run(journal),
         Command::Config(config) => config::run(config),

@@ -127,6 +127,18 @@ impl Sessions {
         self.sessions.len()
     }
 
+    /// Every number that a session is held against; of the sessions themselves how many there are.
+    pub(super) fn workings(&self) -> serde_json::Value {
+        serde_json::json!({
+            "events": self.events,
+            "model": self.model,
+            "open": self.open.len(),
+            "ended": self.ended.len(),
+            "windows": self.windows,
+            "judging_windows": self.judging_windows,
+        })
+    }
+
     /// Verdicts since this was last called.
     pub(super) fn take_verdicts(&mut self) -> Vec<(String, f64)> {
         std::mem::take(&mut self.verdicts)

@@ -22,7 +22,7 @@ const READ_BYTES: usize = 1 << 20;
 const MARKERS_EARLY: Duration = Duration::from_secs(60);
 
 /// A journal on its way into a pipeline.
-pub(super) struct Feed {
+pub(in crate::command) struct Feed {
     looked: Looked,
     /// The telemetry partitions that still hold something.
     partitions: Vec<Source>,
@@ -93,12 +93,12 @@ impl Feed {
     }
 
     /// Why the replay may differ from what was found then.
-    pub(super) fn warnings(&self) -> &[String] {
+    pub(in crate::command) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
     /// Feeds a stretch of one partition. Returns how far time has come in the furthest behind; `None` at the end.
-    pub(super) fn next(&mut self, pipeline: &mut Pipeline) -> anyhow::Result<Option<Timestamp>> {
+    pub(in crate::command) fn next(&mut self, pipeline: &mut Pipeline) -> anyhow::Result<Option<Timestamp>> {
         self.partitions.retain(|source| source.position < source.end);
         let reached = |source: &Source| pipeline.reached(source.stream, source.partition.index);
         let Some(source) = self.partitions.iter_mut().min_by_key(|source| reached(source)) else {

@@ -14,8 +14,11 @@ use foreshock_model::{BASE_WINDOW, Finding, Incident, Timestamp};
 use tracing::warn;
 
 use self::feed::Feed;
-use super::{observe, scan::write_line};
-use crate::{cli::Replay, outcome::Usage};
+use super::{
+    observe::{self, Looked},
+    scan::write_line,
+};
+use crate::{cli::Replay, config::Config, outcome::Usage};
 
 /// A stretch of time by the ends of windows, both ends in it.
 #[derive(Clone, Copy)]
@@ -28,15 +31,8 @@ pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
     let config = super::config::load(command.place.config.as_deref())?;
     let stretch = stretch(command)?;
     let looked = observe::open(&config, &command.place)?;
-    let journal = &looked.journal;
-    let partitions = Partitions {
-        telemetry: journal.partitions(Stream::Logs),
-        summaries: journal.partitions(Stream::Summaries),
-        findings: journal.partitions(Stream::Findings),
-    };
     let enough = stretch.to.plus(config.detect.lateness()).plus(BASE_WINDOW);
-    let mut pipeline = Pipeline::new(config.stages(), partitions);
-    let mut feed = Feed::new(looked)?;
+    let (mut pipeline, mut feed) = over(looked, &config)?;
     feed.warnings().iter().for_each(|warning| eprintln!("foreshock: {warning}"));
     let mut out = BufWriter::new(stdout().lock());
     let mut waiting = Waiting::default();
@@ -49,6 +45,17 @@ pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
     }
     waiting.write_before(&mut out, Timestamp::MAX)?;
     Ok(out.flush()?)
+}
+
+/// Empty stages, and the journal that is fed to them.
+pub(super) fn over(looked: Looked, config: &Config) -> anyhow::Result<(Pipeline, Feed)> {
+    let journal = &looked.journal;
+    let partitions = Partitions {
+        telemetry: journal.partitions(Stream::Logs),
+        summaries: journal.partitions(Stream::Summaries),
+        findings: journal.partitions(Stream::Findings),
+    };
+    Ok((Pipeline::new(config.stages(), partitions), Feed::new(looked)?))
 }
 
 fn stretch(command: &Replay) -> Result<Stretch, Usage> {

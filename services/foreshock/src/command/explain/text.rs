@@ -1,0 +1,108 @@
+//! An explanation for people.
+
+use std::io::{self, Write};
+
+use foreshock_detect::Decision;
+use foreshock_model::{Finding, Severity};
+use serde_json::Value;
+
+use super::Explained;
+
+/// Values of one list that are shown.
+const SHOWN: usize = 24;
+
+pub(super) fn write(out: &mut impl Write, explained: &Explained) -> io::Result<()> {
+    let finding = &explained.reported;
+    writeln!(out, "{}  {} of {}, tenant {}", finding.id, finding.kind, finding.service, finding.tenant)?;
+    writeln!(out, "  {}", finding.title)?;
+    said(out, finding)?;
+    if let Some(decision) = &explained.decision {
+        decided(out, decision, finding)?;
+    }
+    if let Some(workings) = &explained.workings {
+        section(out, "the last 10 s of the window", &workings.window)?;
+        section(out, "the baseline before it", &workings.before)?;
+        section(out, "the baseline after it", &workings.after)?;
+    }
+    match explained.differs.as_slice() {
+        [] => writeln!(out, "  made again from the journal: equal to what was reported\n"),
+        all => writeln!(
+            out,
+            "  made again from the journal: DIFFERS from what was reported in {}\n",
+            all.join(", ")
+        ),
+    }
+}
+
+fn said(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
+    let (from, to) = (finding.window_start.to_rfc3339(), finding.window_end.to_rfc3339());
+    let p = 10f64.powf(-finding.surprise);
+    row(out, "series", &finding.series)?;
+    row(out, "window", &format!("{from} to {to}"))?;
+    row(out, "observed", &finding.observed.to_string())?;
+    row(out, "expected (95 %)", &format!("{} to {}", finding.expected.low, finding.expected.high))?;
+    row(out, "effect", &finding.effect.to_string())?;
+    row(out, "p-value", &format!("{p:e}, a surprise (-log10 p) of {}", finding.surprise))
+}
+
+fn decided(out: &mut impl Write, decision: &Decision, finding: &Finding) -> io::Result<()> {
+    let foreshock_detect::Thresholds { page, warn, tests_a_week } = decision.thresholds;
+    let pages = decision.pages_a_week;
+    row(out, "budget", &format!("{pages} false pages a week over {tests_a_week} tests a week"))?;
+    row(out, "thresholds", &format!("a page from a surprise of {page} on, a warning from {warn} on"))?;
+    let granted = if finding.surprise >= page {
+        Severity::Critical
+    } else if finding.surprise >= warn {
+        Severity::Warning
+    } else {
+        Severity::Info
+    };
+    let rule = format!(
+        "the budget grants {granted}, by its size and nature it matters as {} at most: {}",
+        decision.at_most, decision.severity
+    );
+    row(out, "decision", &rule)?;
+    let incident = decision.incident.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    row(out, "incident", &incident)
+}
+
+fn row(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
+    writeln!(out, "  {name:<16} {text}")
+}
+
+fn section(out: &mut impl Write, title: &str, value: &Value) -> io::Result<()> {
+    writeln!(out, "  {title}")?;
+    if value.is_null() {
+        return writeln!(out, "    nothing");
+    }
+    numbers(out, "", value)
+}
+
+/// Every number, by its path.
+fn numbers(out: &mut impl Write, path: &str, value: &Value) -> io::Result<()> {
+    let inner = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match value {
+        Value::Object(fields) => {
+            fields.iter().try_for_each(|(name, field)| numbers(out, &inner(name), field))
+        }
+        Value::Array(all) if all.iter().any(|one| one.is_object() || one.is_array()) => {
+            let shown = all.iter().take(SHOWN).enumerate();
+            shown.into_iter().try_for_each(|(at, one)| numbers(out, &inner(&at.to_string()), one))?;
+            more(out, path, all.len())
+        }
+        Value::Array(all) => {
+            let shown: Vec<String> = all.iter().take(SHOWN).map(Value::to_string).collect();
+            writeln!(out, "    {path} = [{}]", shown.join(", "))?;
+            more(out, path, all.len())
+        }
+        Value::Null => Ok(()),
+        one => writeln!(out, "    {path} = {one}"),
+    }
+}
+
+fn more(out: &mut impl Write, path: &str, all: usize) -> io::Result<()> {
+    match all.checked_sub(SHOWN) {
+        Some(more) if more > 0 => writeln!(out, "    {path}: {more} more; --json has them all"),
+        _ => Ok(()),
+    }
+}
