@@ -173,8 +173,14 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "TIME")]
     pub(crate) to: Option<String>,
     /// Print the incidents, as they were told at the close of each window, instead of the findings.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "against")]
     pub(crate) incidents: bool,
+    /// Show instead which findings and incidents come, go and change with this other configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
+    /// With --against: one JSON object a difference.
+    #[arg(long, requires = "against")]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -212,6 +212,27 @@ fn assert_explained(data_dir: &Path, findings: &[String], incidents: &[String]) 
     assert_eq!(command(data_dir, "live", "explain", &["x"]).status.code(), Some(2));
 }
 
+/// The same configuration says the same; one with another budget makes pages of warnings.
+fn assert_held_against_another(data_dir: &Path, to: &str) {
+    let file = data_dir.join("other.toml");
+    let file = file.to_str().unwrap();
+    std::fs::write(file, "").unwrap();
+    assert_eq!(replayed(data_dir, "live", &["--to", to, "--against", file, "--json"]), Vec::<String>::new());
+    std::fs::write(file, "[detect.budget]\npages_a_week = 5000\n").unwrap();
+    let differences = replayed(data_dir, "live", &["--to", to, "--against", file, "--json"]);
+    let differences: Vec<serde_json::Value> =
+        differences.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(
+        !differences.is_empty() && differences.iter().all(|one| one["what"] == "incident"),
+        "{differences:?}"
+    );
+    let worse =
+        |one: &serde_json::Value| one["fields"]["severity"] == serde_json::json!(["warning", "critical"]);
+    assert!(differences.iter().any(|one| one["way"] == "comes" || worse(one)), "{differences:?}");
+    let table = replayed(data_dir, "live", &["--to", to, "--against", file]).join("\n");
+    assert!(table.starts_with("incidents ") && table.contains("findings "), "{table}");
+}
+
 fn explain(data_dir: &Path, ids: &[String], json: bool) -> Vec<String> {
     let options = json.then_some("--json");
     let arguments: Vec<&str> = ids.iter().map(String::as_str).chain(options).collect();
@@ -298,6 +319,7 @@ async fn on_the_live_clock_a_replay_beside_the_running_journal_says_what_the_wor
     assert_same("findings", &replayed(data_dir, "live", &["--to", &to]), &findings);
     assert_same("incidents", &replayed(data_dir, "live", &["--to", &to, "--incidents"]), &incidents);
     assert_explained(data_dir, &findings, &incidents);
+    assert_held_against_another(data_dir, &to);
     journal.close().await;
 }
 

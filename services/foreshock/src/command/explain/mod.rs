@@ -44,18 +44,20 @@ pub(super) fn run(command: &Explain) -> anyhow::Result<()> {
     let end = reported.iter().map(|finding| finding.window_end).max().unwrap_or_default();
     let enough = end.plus(config.detect.lateness()).plus(BASE_WINDOW * 2);
     let (mut pipeline, mut feed) = replay::over(looked, &config)?;
-    feed.warnings().iter().for_each(|warning| eprintln!("foreshock: {warning}"));
     reported.iter().for_each(|finding| pipeline.ask(&Asked::from(finding)));
     let (mut workings, mut decisions) = (Vec::new(), Vec::new());
+    let mut bar = replay::Bar::new();
     while let Some(reached) = feed.next(&mut pipeline)? {
         pipeline.take();
         let (made, decided) = pipeline.take_workings();
         workings.extend(made);
         decisions.extend(decided);
+        bar.draw(feed.progress(), reached);
         if reached > enough {
             break;
         }
     }
+    bar.finish();
     let mut out = BufWriter::new(stdout().lock());
     let mut differ = 0;
     for finding in reported {

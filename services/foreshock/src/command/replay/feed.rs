@@ -29,6 +29,8 @@ pub(in crate::command) struct Feed {
     /// Skips and markers by receive time, the earliest first.
     words: VecDeque<Word>,
     warnings: Vec<String>,
+    /// Entries at the start.
+    all: u64,
 }
 
 /// A skip or a marker.
@@ -89,12 +91,20 @@ impl Feed {
             ));
         }
         words.sort_by_key(|word| word.received);
-        Ok(Self { looked, partitions, words: words.into(), warnings })
+        let all = partitions.iter().map(|source| source.end.0.saturating_sub(source.position.0)).sum();
+        Ok(Self { looked, partitions, words: words.into(), warnings, all })
     }
 
     /// Why the replay may differ from what was found then.
-    pub(in crate::command) fn warnings(&self) -> &[String] {
+    pub(super) fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Entries that were fed, and all there are.
+    pub(in crate::command) fn progress(&self) -> (u64, u64) {
+        let left: u64 =
+            self.partitions.iter().map(|source| source.end.0.saturating_sub(source.position.0)).sum();
+        (self.all.saturating_sub(left), self.all)
     }
 
     /// Feeds a stretch of one partition. Returns how far time has come in the furthest behind; `None` at the end.

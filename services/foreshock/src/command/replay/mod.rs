@@ -3,6 +3,8 @@
 //! Reads beside a running system and changes nothing. The same journal and configuration give the same lines, and
 //! up to the last closed window they are what the journal's own findings and incidents hold.
 
+mod against;
+mod bar;
 mod feed;
 
 use std::io::{BufWriter, Write, stdout};
@@ -13,7 +15,8 @@ use foreshock_journal::Stream;
 use foreshock_model::{BASE_WINDOW, Finding, Incident, Timestamp};
 use tracing::warn;
 
-use self::feed::Feed;
+pub(super) use self::bar::Bar;
+use self::{against::Said, feed::Feed};
 use super::{
     observe::{self, Looked},
     scan::write_line,
@@ -30,24 +33,64 @@ struct Stretch {
 pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
     let config = super::config::load(command.place.config.as_deref())?;
     let stretch = stretch(command)?;
-    let looked = observe::open(&config, &command.place)?;
-    let enough = stretch.to.plus(config.detect.lateness()).plus(BASE_WINDOW);
-    let (mut pipeline, mut feed) = over(looked, &config)?;
-    feed.warnings().iter().for_each(|warning| eprintln!("foreshock: {warning}"));
     let mut out = BufWriter::new(stdout().lock());
+    match &command.against {
+        None => say(command, &config, stretch, &mut out)?,
+        Some(other) => {
+            // Both are read before either is replayed, so that what is wrong with one is told at once.
+            let other = super::config::load(Some(other))?;
+            let ours = said(command, &config, &config, stretch)?;
+            let theirs = said(command, &config, &other, stretch)?;
+            against::write(&mut out, (&ours, &theirs), command.json)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// Prints what a configuration says, as soon as it is sure.
+fn say(command: &Replay, config: &Config, stretch: Stretch, out: &mut impl Write) -> anyhow::Result<()> {
     let mut waiting = Waiting::default();
+    replay(command, (config, config), stretch, &mut |seen, closed| {
+        waiting.take(seen, command.incidents, stretch);
+        waiting.write_before(out, closed)
+    })?;
+    waiting.write_before(out, Timestamp::MAX)
+}
+
+/// All that a configuration says. The journal is where `place` says.
+fn said(command: &Replay, place: &Config, config: &Config, stretch: Stretch) -> anyhow::Result<Said> {
+    let mut said = Said::default();
+    replay(command, (place, config), stretch, &mut |seen, _| {
+        said.take(seen, stretch);
+        Ok(())
+    })?;
+    Ok(said)
+}
+
+/// Runs the stages of a configuration over the journal of another. Hands over what came out, and up to where windows
+/// are closed.
+fn replay(
+    command: &Replay,
+    (place, config): (&Config, &Config),
+    stretch: Stretch,
+    take: &mut dyn FnMut(Seen, Timestamp) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let looked = observe::open(place, &command.place)?;
+    let enough = stretch.to.plus(config.detect.lateness()).plus(BASE_WINDOW);
+    let (mut pipeline, mut feed) = over(looked, config)?;
+    let mut bar = Bar::new();
     while let Some(reached) = feed.next(&mut pipeline)? {
-        waiting.take(pipeline.take(), command.incidents, stretch);
-        waiting.write_before(&mut out, pipeline.closed())?;
+        take(pipeline.take(), pipeline.closed())?;
+        bar.draw(feed.progress(), reached);
         if reached > enough {
             break;
         }
     }
-    waiting.write_before(&mut out, Timestamp::MAX)?;
-    Ok(out.flush()?)
+    bar.finish();
+    take(pipeline.take(), pipeline.closed())
 }
 
-/// Empty stages, and the journal that is fed to them.
+/// Empty stages, and the journal that is fed to them. Says on standard error why they may say something else than then.
 pub(super) fn over(looked: Looked, config: &Config) -> anyhow::Result<(Pipeline, Feed)> {
     let journal = &looked.journal;
     let partitions = Partitions {
@@ -55,7 +98,9 @@ pub(super) fn over(looked: Looked, config: &Config) -> anyhow::Result<(Pipeline,
         summaries: journal.partitions(Stream::Summaries),
         findings: journal.partitions(Stream::Findings),
     };
-    Ok((Pipeline::new(config.stages(), partitions), Feed::new(looked)?))
+    let feed = Feed::new(looked)?;
+    feed.warnings().iter().for_each(|warning| eprintln!("foreshock: {warning}"));
+    Ok((Pipeline::new(config.stages(), partitions), feed))
 }
 
 fn stretch(command: &Replay) -> Result<Stretch, Usage> {
