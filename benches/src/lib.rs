@@ -5,6 +5,7 @@
 mod aftermath;
 pub mod chaos;
 pub mod load;
+pub mod noise;
 pub mod overload;
 pub mod payload;
 pub mod process;

@@ -1,0 +1,71 @@
+//! Pages on pure noise, and strong faults that page.
+//!
+//! `cargo run --release -p foreshock-benches --bin noise -- [--series N --seeds N --faults N]`
+
+use clap::Parser;
+use foreshock_benches::noise::{NoiseOptions, run};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Pages on simulated weeks of pure noise, and whether strong faults page
+#[derive(Parser)]
+struct Arguments {
+    /// Metric series, a value a minute each
+    #[arg(long, default_value_t = 10_000)]
+    series: usize,
+    /// Simulated days
+    #[arg(long, default_value_t = 7)]
+    days: u64,
+    /// Weeks, each of another seed
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+    /// Faults planted in each week: a leap of ten standard deviations or a silence, an hour each
+    #[arg(long, default_value_t = 0)]
+    faults: usize,
+    /// Expected false pages a week
+    #[arg(long, default_value_t = 2.0)]
+    budget: f64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    anyhow::ensure!(
+        arguments.days > 2 && arguments.series > 0,
+        "at least three days and a series are needed"
+    );
+    let (mut false_pages, mut found, mut planted) = (0, 0, 0);
+    for seed in arguments.first..arguments.first + arguments.seeds {
+        let report = run(&NoiseOptions {
+            series: arguments.series,
+            days: arguments.days,
+            faults: arguments.faults,
+            seed,
+            pages_a_week: arguments.budget,
+        })?;
+        let pages: u64 = report.false_pages.values().sum();
+        println!(
+            "seed {seed}: {pages} false pages {:?}, {} of {} faults, {} ns a value, findings {:?}",
+            report.false_pages,
+            report.found,
+            arguments.faults,
+            report.a_value.as_nanos(),
+            report.false_findings
+        );
+        report.missed.iter().for_each(|missed| println!("   missed: {missed}"));
+        false_pages += pages;
+        found += report.found;
+        planted += arguments.faults;
+    }
+    println!(
+        "{} series, {} weeks: {false_pages} false pages (budget {} a week)",
+        arguments.series, arguments.seeds, arguments.budget
+    );
+    if planted > 0 {
+        println!("faults that paged: {found} of {planted}");
+    }
+    Ok(())
+}
