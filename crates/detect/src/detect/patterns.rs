@@ -17,7 +17,7 @@ use super::{
     belied::Spoken,
     draft::{Draft, HOUR, SURE, TEN_MINUTES, bar, evidence, number, span, window_bar},
     harm::speaks_of_harm,
-    hours::Hours,
+    hours::{AtThisTime, Hours},
     merged::{Example, MergedShape},
     report::Report,
     told::Told,
@@ -27,6 +27,8 @@ use crate::{ERROR_LEVEL, WARN_LEVEL};
 /// A rise matters from this many times the expected count, and this many lines.
 const RISE: f64 = 2.0;
 const RISE_LINES: f64 = 10.0;
+/// And where this hour of a day or a week before had a peak, so many times that.
+const OVER_PEAK: f64 = 1.25;
 /// Of a pattern that is an error by its level, this many.
 const RISE_ERRORS: f64 = 3.0;
 /// Minutes without a line that a pattern's baseline begins with, at most.
@@ -96,6 +98,27 @@ pub struct PatternView {
     pub last: Timestamp,
     /// A line of it, secrets masked.
     pub example: String,
+}
+
+/// What there was at the same time of the day and of the week.
+#[derive(Clone, Copy)]
+struct Before {
+    /// In the hours of this time.
+    low: f64,
+    high: f64,
+    /// The most in a roll-up of this length, in the hours of this time.
+    peak: f64,
+}
+
+impl Before {
+    fn of_hour(usual: AtThisTime) -> Self {
+        let low = usual.fewest.unwrap_or(f64::INFINITY);
+        Self { low, high: usual.most.unwrap_or(0.0), peak: 0.0 }
+    }
+
+    fn of_short(most: Option<f64>) -> Self {
+        Self { low: f64::INFINITY, high: 0.0, peak: most.unwrap_or(0.0) }
+    }
 }
 
 /// A finding about a pattern, still without the pattern's text.
@@ -242,9 +265,11 @@ impl Pattern {
     ) -> Option<PatternDraft> {
         let count = std::mem::take(&mut self.minute);
         let silent = self.judge_silence(key, id, minute, patterns, report);
+        let most = self.hours.minute(count);
         let rate = if minute.start >= self.first {
             let verdict = self.per_minute.observe(count);
-            self.judge_rate(key, id, minute, count, verdict, None, patterns, report)
+            let before = Before::of_short(most);
+            self.judge_rate(key, id, minute, count, verdict, before, patterns, report)
         } else {
             None
         };
@@ -264,6 +289,7 @@ impl Pattern {
     ) -> Option<PatternDraft> {
         let others = (total - self.share_of_ten_minutes()).max(0.0);
         let count = std::mem::take(&mut self.ten_minutes);
+        let before = Before::of_short(self.hours.ten_minutes(count));
         if self.total >= KEPT_FROM {
             self.pace.push(count, others as u64);
         }
@@ -280,7 +306,7 @@ impl Pattern {
                 verdict.mean = verdict.mean.max(pace.between.1);
             }
         }
-        let draft = self.judge_rate(key, id, ten, count, verdict, None, patterns, report);
+        let draft = self.judge_rate(key, id, ten, count, verdict, before, patterns, report);
         let rose = draft.as_ref().is_some_and(|draft| draft.finding.kind == Kind::PatternRateUp);
         if rose || said {
             self.pace.amend(verdict.mean);
@@ -306,16 +332,15 @@ impl Pattern {
         report: &mut Report,
     ) -> Option<PatternDraft> {
         let closed = self.hours.close(hour.start >= self.first)?;
-        let yesterday = Some(closed.yesterday);
-        let draft =
-            self.judge_rate(key, id, hour, closed.count, closed.verdict, yesterday, patterns, report)?;
+        let before = Before::of_hour(closed.usual);
+        let draft = self.judge_rate(key, id, hour, closed.count, closed.verdict, before, patterns, report)?;
         let surprise = draft.finding.surprise;
         (closed.said < surprise.min(SURE) && self.told(&draft).tell(hour.end(), surprise, HOUR))
             .then_some(draft)
     }
 
-    /// `yesterday`: the count at the same time a day before. What goes with the day is no deviation, so then a rise
-    /// has to be one against it as well, and so has a fall.
+    /// What goes with the day or the week is no deviation: a rise has to be one against what there was `before` as well,
+    /// and so has a fall.
     #[allow(clippy::too_many_arguments, reason = "the parts of one verdict")]
     fn judge_rate(
         &self,
@@ -324,7 +349,7 @@ impl Pattern {
         window: Window,
         count: u64,
         verdict: foreshock_stats::Verdict,
-        yesterday: Option<u32>,
+        before: Before,
         patterns: usize,
         report: &mut Report,
     ) -> Option<PatternDraft> {
@@ -337,9 +362,8 @@ impl Pattern {
         let (observed, mean) = (count as f64, verdict.mean);
         let bar = window_bar(patterns, window.length);
         let floor = if self.level >= ERROR_LEVEL { RISE_ERRORS } else { RISE_LINES };
-        let yesterday = yesterday.map_or(mean, f64::from);
-        let (low, high) = (mean.min(yesterday), mean.max(yesterday));
-        let rose = observed >= RISE * high && observed - high >= floor;
+        let (low, high) = (mean.min(before.low), mean.max(before.high));
+        let rose = observed >= RISE * high && observed - high >= floor && observed >= OVER_PEAK * before.peak;
         let fell = low >= FALL_FROM && observed <= FALL * low;
         let (kind, tail, word) = if rose && verdict.up.surprise() >= bar {
             (Kind::PatternRateUp, verdict.up, "more")
@@ -372,6 +396,10 @@ impl Pattern {
         let seconds = overdue.mean_secs.clamp(60.0, 1e9) as u32;
         report.tested(&key.0, Kind::Silence, seconds, 1);
         if overdue.tail.surprise() < bar(patterns as f64 * 86_400.0 / overdue.mean_secs.max(60.0)) {
+            return None;
+        }
+        let late_secs = overdue.silence_secs - self.regularity.period_secs();
+        if self.hours.is_off((late_secs / 3_600.0).max(0.0) as usize) {
             return None;
         }
         let title = format!(
