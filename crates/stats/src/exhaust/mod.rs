@@ -3,8 +3,12 @@
 //! For disks, memory, quotas, pools, days left of a certificate: a series with a limit that it must not reach. Knows no
 //! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (1,192 bytes).
 
+mod course;
 mod departure;
 mod extremes;
+mod hours;
+mod ledger;
+mod stairs;
 mod track;
 mod trend;
 
@@ -12,8 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::tail::Tail;
 
+pub use ledger::Fared;
+
+use course::{Course, Passage};
 use departure::Departure;
 use extremes::Extremes;
+use hours::Hours;
+use ledger::{Kept, Ledger};
+use stairs::Stairs;
 use track::{Full, Point, Track};
 use trend::{FEWEST, Trend};
 
@@ -36,6 +46,11 @@ const NEW_GROUND: f64 = 0.05;
 /// A fall by so many usual steps, and by this share of the range, is a cleanup.
 const CLEANUP_STEPS: f64 = 8.0;
 const CLEANUP_SHARE: f64 = 0.15;
+/// What falls again within these seconds does so every day.
+const DAILY: f64 = 36.0 * HOUR;
+/// A level on the way is forecast each so many hours, and lies so many days ahead.
+const MILESTONE_HOURS: f64 = 6.0;
+const MILESTONE_DAYS: f64 = 0.5;
 /// Cleanups that are a habit.
 const HABIT: u16 = 2;
 
@@ -79,7 +94,10 @@ pub struct RunOut {
     cleanups: u16,
     /// Which way a cleanup goes: the sign of the last one's jump, 0 while there was none.
     cleanup_sign: i8,
+    cleaned_secs: f64,
     last: Option<Point>,
+    hours: Hours,
+    ledger: Ledger,
 }
 
 impl RunOut {
@@ -94,7 +112,10 @@ impl RunOut {
             since_secs: f64::MIN,
             cleanups: 0,
             cleanup_sign: 0,
+            cleaned_secs: f64::MIN,
             last: None,
+            hours: Hours::new(),
+            ledger: Ledger::new(),
         }
     }
 
@@ -117,6 +138,12 @@ impl RunOut {
             }
             self.cleanup_sign = if value > last.value { 1 } else { -1 };
             self.departure.cleaned(t_secs, value - last.value);
+            // What every day does is part of the course, and no cleanup.
+            if t_secs - self.cleaned_secs > DAILY {
+                self.hours.clear();
+                self.ledger.forget();
+            }
+            self.cleaned_secs = t_secs;
         }
         let [fine, coarser @ ..] = &mut self.recent;
         if fine.observe(t_secs, value, Full::Forget) {
@@ -129,6 +156,40 @@ impl RunOut {
         let point = Point { t_secs, value };
         self.extremes.observe(point);
         self.last = Some(point);
+        self.ledger.observe(t_secs, value);
+        if self.hours.observe(t_secs, value) && self.hours.newest() % MILESTONE_HOURS == 0.0 {
+            self.set_milestone(t_secs);
+        }
+    }
+
+    /// How the forecasts have fared whose time has come: those that were [kept](Self::keep), and those of levels on the
+    /// way.
+    pub fn fared(&self) -> Fared {
+        self.ledger.fared()
+    }
+
+    /// Keeps a forecast that was told, to be judged when its time has come.
+    pub fn keep(&mut self, limit: f64, forecast: &Forecast) {
+        let Some(now) = self.last else { return };
+        let Forecast { at, low, high, .. } = *forecast;
+        let towards = (limit - now.value).signum();
+        self.ledger.keep(Kept { made: now.t_secs, level: limit, towards, at, low, high });
+    }
+
+    /// Forecasts when a level half a day ahead will be reached, to learn from it how good forecasts of this series are.
+    fn set_milestone(&mut self, t_secs: f64) {
+        let width = self.ledger.width();
+        for towards in [1.0, -1.0] {
+            let Some(course) = Course::of(&self.hours, t_secs, towards) else { return };
+            let level = course.level_in(MILESTONE_DAYS);
+            let passage = match Stairs::of(&self.hours, t_secs, towards) {
+                Some(stairs) => Some(stairs.passage(level, width)),
+                None => course.passage(level, width).filter(|_| course.p_not_trend.surprise() >= SURE),
+            };
+            if let Some(Passage { at, low, high }) = passage {
+                self.ledger.keep(Kept { made: t_secs, level: level * towards, towards, at, low, high });
+            }
+        }
     }
 
     /// When `limit` will be reached, from whichever side the series is on; `None` while nothing can be said, while
@@ -138,6 +199,9 @@ impl RunOut {
         let towards = (limit - last.value).signum();
         if limit.is_nan() || limit.abs() > LARGEST || last.value == limit {
             return None;
+        }
+        if let Some(forecast) = self.over_days(limit, towards) {
+            return Some(forecast);
         }
         let leads_there = |trend: &(Trend, f64)| {
             let (line, reach_secs) = trend;
@@ -167,6 +231,33 @@ impl RunOut {
             pace: trend.slope,
             evidence_secs: trend.length_secs,
         })
+    }
+
+    /// By the stairs or the course of the last days, where there are any.
+    fn over_days(&self, limit: f64, towards: f64) -> Option<Forecast> {
+        let now = self.last?;
+        let width = self.ledger.width();
+        let stairs = Stairs::of(&self.hours, now.t_secs, towards);
+        let (passage, p_not_trend, pace, evidence_secs) = match stairs {
+            Some(stairs) => (
+                stairs.passage(limit * towards, width),
+                stairs.p_not_trend,
+                stairs.step / stairs.gap_secs,
+                now.t_secs - stairs.first_secs,
+            ),
+            None => {
+                let course = Course::of(&self.hours, now.t_secs, towards)?;
+                let passage = course.passage(limit * towards, width)?;
+                (passage, course.p_not_trend, course.pace(), course.days * 24.0 * HOUR)
+            }
+        };
+        let Passage { at, low, high } = passage;
+        let sure = p_not_trend.surprise() >= SURE && at - now.t_secs <= evidence_secs;
+        if !sure || self.comes_back(limit, towards) {
+            return None;
+        }
+        let p_not_trend = p_not_trend.among(WAYS);
+        Some(Forecast { at, low, high, p_not_trend, pace: pace * towards, evidence_secs })
     }
 
     /// The line through the last minutes where they lead away from all that was before; as long as that goes on.

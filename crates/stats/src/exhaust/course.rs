@@ -1,0 +1,247 @@
+//! The course of a series over days: how much it grows a day, whether faster and faster, and what every day does to it.
+
+use crate::{
+    exhaust::{HOUR, hours::Hours},
+    tail::{Tail, student_upper},
+};
+
+const DAY_HOURS: usize = 24;
+/// Hours that make a course: a rhythm of days is told from growth after two of them.
+const FEWEST_HOURS: usize = 48;
+/// Hours of a day that must be there for its mean.
+const FEWEST_OF_DAY: usize = 18;
+/// Growth that changes is believed where it leaves this share of what a straight line leaves.
+const CURVED: f64 = 0.25;
+/// A rhythm of the day is believed where it explains this share more than chance would.
+const RHYTHM: f64 = 0.3;
+/// Hours that show that the course is left, and by how many deviations.
+const LEFT_HOURS: usize = 3;
+const LEFT: f64 = 3.0;
+/// The passage is looked for in steps of ten minutes.
+const STEP_DAYS: f64 = 1.0 / 144.0;
+/// What is less noisy than this share of the way does not exist.
+const LEAST_NOISE: f64 = 1e-4;
+/// Values expected beyond the limit at which it was reached with a probability of 1, 5 and 9 in 10: `-ln(1 - p)`.
+const EARLY: f64 = 0.105_36;
+const MIDDLE: f64 = 0.693_15;
+const LATE: f64 = 2.302_59;
+/// 90 % quantile of the normal.
+const NINE_TENTHS: f64 = 1.2816;
+
+/// A parabola or a line through means over whole days, which no rhythm of the day bends, the rhythm around it, and the
+/// noise around both. Values are seen in the direction of growth that is asked for: they rise.
+#[derive(Clone, Debug)]
+pub(super) struct Course {
+    /// Time of the last value, on the caller's clock.
+    now_secs: f64,
+    /// At `now`, in units, a day, and a day squared.
+    level: f64,
+    growth: f64,
+    bend: f64,
+    /// By hour of the day from that of `now`'s clock on; 0 where there is no rhythm.
+    rhythm: [f64; DAY_HOURS],
+    noise: f64,
+    values_a_day: f64,
+    /// Variance of a day's growth around that of the course.
+    daily_variance: f64,
+    pub(super) days: f64,
+    pub(super) p_not_trend: Tail,
+}
+
+/// When a level is passed, in seconds on the caller's clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Passage {
+    pub(super) at: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+impl Course {
+    /// `None` for less than two days.
+    pub(super) fn of(hours: &Hours, now_secs: f64, towards: f64) -> Option<Self> {
+        let means: Vec<f64> = hours.means().iter().map(|mean| f64::from(*mean) * towards).collect();
+        if means.len() < FEWEST_HOURS {
+            return None;
+        }
+        // Middle of an hour, in days from now.
+        let newest = (hours.newest() + 0.5) * HOUR - now_secs;
+        let time = |i: usize| (newest - (means.len() - 1 - i) as f64 * HOUR) / (24.0 * HOUR);
+        let days = means.windows(DAY_HOURS).enumerate().filter_map(|(first, day)| {
+            let there = (first..).zip(day).filter(|(_, mean)| !mean.is_nan());
+            let (n, t, v) = there.fold((0, 0.0, 0.0), |(n, t, v), (i, mean)| (n + 1, t + time(i), v + mean));
+            (n >= FEWEST_OF_DAY).then(|| (t / f64::from(n as u32), v / f64::from(n as u32)))
+        });
+        let days: Vec<(f64, f64)> = days.collect();
+        let (first, last) = (days.first()?, days.last()?);
+        let span = last.0 - first.0;
+        if span < 0.9 * (FEWEST_HOURS - DAY_HOURS) as f64 / 24.0 {
+            return None;
+        }
+        let line = Curve::fit(&days, 1)?;
+        let parabola = Curve::fit(&days, 2).filter(|parabola| parabola.left < CURVED * line.left && span >= 1.5);
+        let curve = parabola.unwrap_or(line);
+
+        let residuals: Vec<f64> = (0..).zip(&means).map(|(i, mean)| mean - curve.at(time(i))).collect();
+        let phase = |i: usize| (i + DAY_HOURS - (means.len() - 1) % DAY_HOURS) % DAY_HOURS;
+        let rhythm = rhythm(&residuals, phase);
+        let around: Vec<f64> =
+            (0..).zip(&residuals).map(|(i, residual)| residual - rhythm[phase(i)]).collect();
+        let values_an_hour = (HOUR / hours.spacing_secs()).max(1.0);
+        let wander = mean_square(around.iter()) - hours.noise() * hours.noise() / values_an_hour;
+        let noise = (hours.noise() * hours.noise() + wander.max(0.0)).sqrt();
+
+        let growths = (DAY_HOURS..means.len()).map(|i| residuals[i] - residuals[i - DAY_HOURS]);
+        let growths: Vec<f64> = growths.collect();
+        let daily_variance = mean_square(growths.iter());
+        let independent = (span + 1.0).max(1.0);
+        let error = (daily_variance / independent).sqrt();
+        let p_not_trend = if curve.growth > 0.0 {
+            student_upper(curve.growth / error.max(1e-9 * curve.growth), independent)
+        } else {
+            Tail::ONE
+        };
+        let newest: Vec<f64> =
+            around[around.len() - LEFT_HOURS..].iter().copied().filter(|r| !r.is_nan()).collect();
+        let off = newest.iter().sum::<f64>() / newest.len().max(1) as f64;
+        let off = if off.abs() > LEFT * mean_square(around.iter()).sqrt() { off } else { 0.0 };
+        Some(Self {
+            now_secs,
+            level: curve.level + off,
+            growth: curve.growth,
+            bend: curve.bend,
+            rhythm,
+            noise,
+            values_a_day: 24.0 * values_an_hour,
+            daily_variance,
+            days: span,
+            p_not_trend,
+        })
+    }
+
+    /// Units a second, now.
+    pub(super) fn pace(&self) -> f64 {
+        self.growth / (24.0 * HOUR)
+    }
+
+    /// The level of the course without its rhythm, so many days from now.
+    pub(super) fn level_in(&self, days: f64) -> f64 {
+        self.level + self.growth * days + self.bend * days * days
+    }
+
+    /// When the first value is expected at `limit` or beyond: the level rises towards it, the day swings it and noise
+    /// reaches it before. `None` if that is further ahead than the course reaches back. Its interval is `width` times as
+    /// wide as the course itself says.
+    pub(super) fn passage(&self, limit: f64, width: f64) -> Option<Passage> {
+        let way = limit - self.level;
+        let noise = self.noise.max(LEAST_NOISE * way.abs()).max(1e-12);
+        let mut beyond = 0.0;
+        let mut marks = [(EARLY, None), (MIDDLE, None), (LATE, None)];
+        let steps = (self.days.max(1.0) / STEP_DAYS) as usize * 2;
+        for step in 0..steps {
+            let t = (step as f64 + 0.5) * STEP_DAYS;
+            let distance = (limit - self.level_in(t) - self.rhythm_in(t)) / noise;
+            if distance > 7.0 {
+                continue;
+            }
+            let more = self.values_a_day * STEP_DAYS * upper(distance);
+            for (mark, at) in &mut marks {
+                if at.is_none() && beyond + more >= *mark {
+                    *at = Some((step as f64 + (*mark - beyond) / more) * STEP_DAYS);
+                }
+            }
+            beyond += more;
+            if beyond >= LATE {
+                break;
+            }
+        }
+        let [(_, early), (_, middle), (_, late)] = marks;
+        let (early, middle) = (early?, middle?);
+        if middle > self.days.max(1.0) {
+            return None;
+        }
+        // The course itself is not known for sure, and may change on the way.
+        let pace = (self.growth + 2.0 * self.bend * middle).max(0.1 * self.growth).max(1e-12);
+        let independent = (self.days + 1.0).max(1.0);
+        let of_growth = self.daily_variance / independent * (middle + 0.5 * self.days) * (middle + 0.5 * self.days);
+        let walked = self.daily_variance * middle;
+        let spread = NINE_TENTHS * (of_growth + walked).sqrt() / pace;
+        let late = late.unwrap_or(steps as f64 * STEP_DAYS);
+        let secs = |days: f64| self.now_secs + days * 24.0 * HOUR;
+        Some(Passage {
+            at: secs(middle),
+            low: secs((middle - width * (middle - early).hypot(spread)).max(0.0)),
+            high: secs(middle + width * (late - middle).hypot(spread)),
+        })
+    }
+
+    fn rhythm_in(&self, days: f64) -> f64 {
+        // The newest mean is that of phase 0, half an hour before the hour that now lies in began.
+        let since_newest = days * 24.0 + (self.now_secs / HOUR).fract() + 0.5;
+        let (whole, part) = (since_newest.floor() as usize, since_newest.fract());
+        let (a, b) = (self.rhythm[whole % DAY_HOURS], self.rhythm[(whole + 1) % DAY_HOURS]);
+        a + part * (b - a)
+    }
+}
+
+/// `level + growth t + bend t²`.
+#[derive(Clone, Copy, Debug)]
+struct Curve {
+    level: f64,
+    growth: f64,
+    bend: f64,
+    /// Mean square of what it leaves.
+    left: f64,
+}
+
+impl Curve {
+    /// Least squares, of degree 1 or 2, on time in days around its middle.
+    fn fit(points: &[(f64, f64)], degree: usize) -> Option<Self> {
+        let n = points.len() as f64;
+        let middle = points.iter().map(|p| p.0).sum::<f64>() / n;
+        let mean = points.iter().map(|p| p.1).sum::<f64>() / n;
+        let moment = |power: i32| points.iter().map(|p| (p.0 - middle).powi(power)).sum::<f64>() / n;
+        let with = |power: i32| points.iter().map(|p| (p.0 - middle).powi(power) * (p.1 - mean)).sum::<f64>() / n;
+        let (m2, m3, m4) = (moment(2), moment(3), moment(4));
+        let (a, b, c) = if degree == 1 {
+            (mean, with(1) / m2, 0.0)
+        } else {
+            let determinant = m2 * (m4 - m2 * m2) - m3 * m3;
+            let b = (with(1) * (m4 - m2 * m2) - with(2) * m3) / determinant;
+            let c = (with(2) * m2 - with(1) * m3) / determinant;
+            (mean - c * m2, b, c)
+        };
+        let mut curve =
+            Self { level: a - b * middle + c * middle * middle, growth: b - 2.0 * c * middle, bend: c, left: 0.0 };
+        curve.left = points.iter().map(|p| (p.1 - curve.at(p.0)).powi(2)).sum::<f64>() / n;
+        curve.left.is_finite().then_some(curve)
+    }
+
+    fn at(&self, t: f64) -> f64 {
+        self.level + self.growth * t + self.bend * t * t
+    }
+}
+
+/// Means by hour of the day, where they explain more than chance does.
+fn rhythm(residuals: &[f64], phase: impl Fn(usize) -> usize) -> [f64; DAY_HOURS] {
+    let (mut sums, mut counts) = ([0.0; DAY_HOURS], [0.0f64; DAY_HOURS]);
+    for (i, residual) in residuals.iter().enumerate().filter(|(_, residual)| !residual.is_nan()) {
+        sums[phase(i)] += residual;
+        counts[phase(i)] += 1.0;
+    }
+    let rhythm: [f64; DAY_HOURS] = std::array::from_fn(|hour| sums[hour] / counts[hour].max(1.0));
+    let left = (0..).zip(residuals).map(|(i, residual)| residual - rhythm[phase(i)]).collect::<Vec<f64>>();
+    let explained = 1.0 - mean_square(left.iter()) / mean_square(residuals.iter()).max(f64::MIN_POSITIVE);
+    let by_chance = DAY_HOURS as f64 / residuals.len() as f64;
+    if explained > by_chance + RHYTHM { rhythm } else { [0.0; DAY_HOURS] }
+}
+
+fn mean_square<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
+    let (n, sum) =
+        values.filter(|v| !v.is_nan()).fold((0.0, 0.0), |(n, sum), value| (n + 1.0, sum + value * value));
+    if n > 0.0 { sum / n } else { 0.0 }
+}
+
+/// P(a standard normal above).
+fn upper(z: f64) -> f64 {
+    0.5 * libm::erfc(z * std::f64::consts::FRAC_1_SQRT_2)
+}
