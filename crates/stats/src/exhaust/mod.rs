@@ -321,9 +321,13 @@ impl RunOut {
         steps.sort_by(f64::total_cmp);
         let usual = steps[steps.len() / 2];
         let (_, range) = extent(self.far.points(), 1.0);
-        // Against the way it went.
-        let (first, last) = (points[0], points[points.len() - 1]);
-        let against = step * (last.value - first.value) < 0.0 || f64::from(self.cleanup_sign) * step > 0.0;
+        // Against the way it went, of late and since the last one: a step on the way of a staircase is none.
+        let went = |points: &[Point]| match points {
+            [first, .., last] => last.value - first.value,
+            _ => 0.0,
+        };
+        let whole = went(since(self.far.points(), self.since_secs));
+        let against = (step * went(points) < 0.0 && step * whole <= 0.0) || f64::from(self.cleanup_sign) * step > 0.0;
         against && step.abs() > CLEANUP_STEPS * usual && step.abs() > CLEANUP_SHARE * range && range > 0.0
     }
 }

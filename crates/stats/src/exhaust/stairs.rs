@@ -6,7 +6,9 @@ use crate::{
 };
 
 /// A step is so many times as large as what lies between steps.
-const CLEAR: f64 = 4.0;
+const CLEAR: f64 = 8.0;
+/// And this share of the largest one.
+const ALIKE: f64 = 0.4;
 /// Steps that make stairs.
 const FEWEST: usize = 3;
 /// Steps explain this share of the whole rise at least, and not much more than all of it.
@@ -43,13 +45,15 @@ impl Stairs {
         let mut sizes: Vec<f64> = means.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
         sizes.sort_by(f64::total_cmp);
         let usual = sizes[sizes.len() * 3 / 5].max(hours.noise() / (HOUR / hours.spacing_secs()).max(1.0).sqrt());
+        let largest = means.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+        let least = (CLEAR * usual).max(ALIKE * largest);
         let whole = means[means.len() - 1] - means[0];
         // A step within an hour shows as two: each rise belongs to the one before if that was one as well.
         let mut steps: Vec<(f64, f64)> = Vec::new();
         let mut was_step = false;
         for (i, pair) in (1..).zip(means.windows(2)) {
             let rise = pair[1] - pair[0];
-            let is_step = rise > CLEAR * usual;
+            let is_step = rise > least;
             match steps.last_mut() {
                 Some((at, size)) if is_step && was_step => {
                     // The later part of an hour that a step was taken in has the new level.
