@@ -32,6 +32,8 @@ pub struct ScanOptions {
     /// A directory to keep each line's shape in while the files are read, 4 bytes a line, so that
     /// [`Scanned::write_templates`] can tell the template of each.
     pub templates_in: Option<PathBuf>,
+    /// What is asked for that only metrics have, by the name of its option: if no source can hold any, it is refused.
+    pub of_metrics: Option<&'static str>,
 }
 
 /// How far a scan has come.
@@ -58,6 +60,17 @@ pub enum ScanError {
         name: String,
         /// Why.
         reason: String,
+    },
+    /// Something is asked for that only metrics have.
+    #[error(
+        "{name} holds no metrics, and {option} is of metrics: CSV with a timestamp column and columns of numbers, or OTLP \
+         JSON lines; leave out one or the other"
+    )]
+    NoMetrics {
+        /// What was asked for.
+        option: &'static str,
+        /// Which.
+        name: String,
     },
     /// The shapes of the lines could not be kept.
     #[error(
@@ -92,6 +105,12 @@ pub fn scan(
     for (source, opened) in sources.iter().zip(opened) {
         let service = options.service.clone().unwrap_or_else(|| source.service());
         records.push(Records::new(opened, &service, zone.clone(), sources.len() > 1)?);
+    }
+    if let Some(option) = options.of_metrics
+        && !records.iter().any(Records::may_hold_metrics)
+    {
+        let names: Vec<String> = sources.iter().map(Source::name).collect();
+        return Err(ScanError::NoMetrics { option, name: names.join(", ") });
     }
     let mut merge = Merge::new(records)?;
     let mut scanner = Scanner::new(options, sources.len());

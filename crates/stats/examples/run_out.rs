@@ -26,6 +26,7 @@ fn main() -> std::io::Result<()> {
         if (ts / HOUR).floor() > hour {
             hour = (ts / HOUR).floor();
             if let Some(forecast) = resource.forecast(FULL) {
+                resource.keep(FULL, &forecast);
                 let late = if forecast.high.is_finite() { forecast.high } else { 1e30 };
                 writeln!(out, "{name},{ts},{},{},{late}", forecast.at, forecast.low)?;
             }

@@ -31,9 +31,14 @@ fn a_disk_that_fills_is_forecast_within_a_fifth_of_the_time_left() {
     for hours in [2.0, 24.0, 168.0] {
         for seed in 0..5 {
             let r = &mut Random::new(seed);
-            let full = hours * 3_600.0;
-            let made =
-                forecasts((full / MINUTE) as u32, 100.0, |t| 50.0 + 50.0 * t / full + 0.1 * r.normal());
+            let length = hours * 3_600.0;
+            let path: Vec<f64> = (0..(1.1 * length / MINUTE) as u32)
+                .map(|minute| 50.0 + 50.0 * f64::from(minute) * MINUTE / length + 0.1 * r.normal())
+                .collect();
+            // It is full at the first value that says so, which noise brings forward.
+            let minutes = path.iter().position(|used| *used >= 100.0).expect("it fills") as u32;
+            let full = f64::from(minutes) * MINUTE;
+            let made = forecasts(minutes, 100.0, |t| path[(t / MINUTE) as usize]);
             let (first, _) = *made.first().expect("a forecast");
             println!("{hours} h: {} forecasts, first at {:.2} of the way", made.len(), first / full);
             assert!(first < 0.6 * full, "first forecast of {hours} h at {first}");

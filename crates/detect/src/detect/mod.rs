@@ -285,7 +285,7 @@ impl Detect {
 
 impl Stage for Detect {
     const NAME: &'static str = "detect";
-    const STATE_VERSION: u32 = 6;
+    const STATE_VERSION: u32 = 7;
     type Output = proto::Findings;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Findings>) {

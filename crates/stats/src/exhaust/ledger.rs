@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::exhaust::HOUR;
+
 /// Forecasts that wait for their time. More than these are not kept.
 const WAITING: usize = 16;
+/// Of one level a forecast is kept no oftener than this.
+const APART_SECS: f64 = 6.0 * HOUR;
 /// Share of the forecasts that an interval is to miss.
 const MISSES: f64 = 0.2;
 /// How far one forecast moves the logarithm of the width.
@@ -57,8 +61,11 @@ impl Ledger {
         f64::from(self.width)
     }
 
+    /// Where there is room, and it does not say again what was just said.
     pub(super) fn keep(&mut self, kept: Kept) {
-        if self.waiting.len() < WAITING && kept.at > kept.made {
+        let mut same = self.waiting.iter().filter(|known| known.level == kept.level);
+        let is_news = same.all(|known| kept.made - known.made >= APART_SECS);
+        if is_news && self.waiting.len() < WAITING && kept.at > kept.made {
             self.waiting.push(kept);
         }
     }
