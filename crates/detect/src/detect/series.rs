@@ -135,7 +135,7 @@ impl SeriesTable {
                 Ok(proto::SeriesKind::Quantile) => Measure::Quantile,
                 _ => Measure::Gauge,
             };
-            let bounded = kind == Measure::Gauge && limit_of(&series.name, &series.unit).is_some();
+            let limit = limit_of(&series.name, &series.unit).filter(|_| kind == Measure::Gauge);
             self.by_id.insert(series.id, u32::try_from(self.states.len()).unwrap_or(u32::MAX));
             self.states.push(SeriesState {
                 sum: 0.0,
@@ -146,7 +146,7 @@ impl SeriesTable {
                 level: Level::default(),
                 shift: LevelShift::default(),
                 flat: FlatLine::default(),
-                run_out: bounded.then(|| Box::new(RunOut::new(60.0))),
+                run_out: limit.map(|limit| Box::new(RunOut::new(60.0).bounded_by(limit))),
             });
             self.texts.push(SeriesText {
                 name: series.name.into(),

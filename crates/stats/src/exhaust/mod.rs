@@ -95,6 +95,8 @@ pub struct RunOut {
     /// Which way a cleanup goes: the sign of the last one's jump, 0 while there was none.
     cleanup_sign: i8,
     cleaned_secs: f64,
+    /// Where the limit is, if that is known from the beginning.
+    limit: Option<f64>,
     last: Option<Point>,
     hours: Hours,
     ledger: Ledger,
@@ -113,10 +115,18 @@ impl RunOut {
             cleanups: 0,
             cleanup_sign: 0,
             cleaned_secs: f64::MIN,
+            limit: None,
             last: None,
             hours: Hours::new(),
             ledger: Ledger::new(),
         }
+    }
+
+    /// Says where the limit is: only what leads away from it is then taken for a cleanup.
+    #[must_use]
+    pub fn bounded_by(mut self, limit: f64) -> Self {
+        self.limit = Some(limit).filter(|limit| limit.abs() <= LARGEST);
+        self
     }
 
     /// Feeds one value. `NaN`, and what is not later than the last, changes nothing.
@@ -321,13 +331,19 @@ impl RunOut {
         steps.sort_by(f64::total_cmp);
         let usual = steps[steps.len() / 2];
         let (_, range) = extent(self.far.points(), 1.0);
-        // Against the way it went, of late and since the last one: a step on the way of a staircase is none.
+        // Away from the limit; where that is not known, against the way it went of late and since the last one.
         let went = |points: &[Point]| match points {
             [first, .., last] => last.value - first.value,
             _ => 0.0,
         };
-        let whole = went(since(self.far.points(), self.since_secs));
-        let against = (step * went(points) < 0.0 && step * whole <= 0.0) || f64::from(self.cleanup_sign) * step > 0.0;
+        let against = match self.limit {
+            Some(limit) => step * (limit - points[points.len() - 1].value) < 0.0,
+            None => {
+                let whole = went(since(self.far.points(), self.since_secs));
+                let turns = step * went(points) < 0.0 && step * whole <= 0.0;
+                turns || f64::from(self.cleanup_sign) * step > 0.0
+            }
+        };
         against && step.abs() > CLEANUP_STEPS * usual && step.abs() > CLEANUP_SHARE * range && range > 0.0
     }
 }
