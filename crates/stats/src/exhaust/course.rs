@@ -19,6 +19,8 @@ const LEFT_HOURS: usize = 3;
 const LEFT: f64 = 3.0;
 /// The passage is looked for in steps of ten minutes.
 const STEP_DAYS: f64 = 1.0 / 144.0;
+/// It is looked for so many times as far ahead as the course reaches.
+const LOOK_AHEAD: f64 = 2.0;
 /// What is less noisy than this share of the way does not exist.
 const LEAST_NOISE: f64 = 1e-4;
 /// Values expected beyond the limit at which it was reached with a probability of 1, 5 and 9 in 10: `-ln(1 - p)`.
@@ -132,46 +134,58 @@ impl Course {
     /// reaches it before. `None` if that is further ahead than the course reaches back. Its interval is `width` times as
     /// wide as the course itself says.
     pub(super) fn passage(&self, limit: f64, width: f64) -> Option<Passage> {
-        let way = limit - self.level;
-        let noise = self.noise.max(LEAST_NOISE * way.abs()).max(1e-12);
-        let mut beyond = 0.0;
-        let mut marks = [(EARLY, None), (MIDDLE, None), (LATE, None)];
-        let steps = (self.days.max(1.0) / STEP_DAYS) as usize * 2;
+        let [early, middle, late] = self.reached(limit, 0.0, [EARLY, MIDDLE, LATE]);
+        let (early, middle) = (early?, middle?);
+        if middle > self.reach_days() {
+            return None;
+        }
+        // The course is not known for sure either, and may change on the way: the same for one above it and one below.
+        let shift = NINE_TENTHS * width;
+        let [_, above, _] = self.reached(limit, shift, [f64::MIN, MIDDLE, f64::MIN]);
+        let [_, below, _] = self.reached(limit, -shift, [f64::MIN, MIDDLE, f64::MIN]);
+        let never = LOOK_AHEAD * self.reach_days();
+        let low = (width * (middle - early)).hypot(middle - above.unwrap_or(middle));
+        let high = (width * (late.unwrap_or(never) - middle)).hypot(below.unwrap_or(never) - middle);
+        let secs = |days: f64| self.now_secs + days * 24.0 * HOUR;
+        Some(Passage { at: secs(middle), low: secs((middle - low).max(0.0)), high: secs(middle + high) })
+    }
+
+    /// How far ahead the course is worth following.
+    fn reach_days(&self) -> f64 {
+        self.days.max(1.0)
+    }
+
+    /// In how many days so many values are expected at `limit` or beyond, for each of three numbers, the level being so
+    /// many of its own deviations higher.
+    fn reached(&self, limit: f64, shift: f64, marks: [f64; 3]) -> [Option<f64>; 3] {
+        let noise = self.noise.max(LEAST_NOISE * (limit - self.level).abs()).max(1e-12);
+        let of_growth = self.daily_variance / (self.days + 1.0).max(1.0);
+        let (mut beyond, mut at) = (0.0, [None; 3]);
+        let steps = (LOOK_AHEAD * self.reach_days() / STEP_DAYS) as usize;
         for step in 0..steps {
             let t = (step as f64 + 0.5) * STEP_DAYS;
-            let distance = (limit - self.level_in(t) - self.rhythm_in(t)) / noise;
+            let lever = t + 0.5 * self.days;
+            let deviation = if shift == 0.0 {
+                0.0
+            } else {
+                shift * (of_growth * lever * lever + self.daily_variance * t).sqrt()
+            };
+            let distance = (limit - self.level_in(t) - deviation - self.rhythm_in(t)) / noise;
             if distance > 7.0 {
                 continue;
             }
             let more = self.values_a_day * STEP_DAYS * upper(distance);
-            for (mark, at) in &mut marks {
+            for (mark, at) in marks.iter().zip(&mut at) {
                 if at.is_none() && beyond + more >= *mark {
-                    *at = Some((step as f64 + (*mark - beyond) / more) * STEP_DAYS);
+                    *at = Some((step as f64 + ((*mark - beyond) / more).max(0.0)) * STEP_DAYS);
                 }
             }
             beyond += more;
-            if beyond >= LATE {
+            if at.iter().all(Option::is_some) {
                 break;
             }
         }
-        let [(_, early), (_, middle), (_, late)] = marks;
-        let (early, middle) = (early?, middle?);
-        if middle > self.days.max(1.0) {
-            return None;
-        }
-        // The course itself is not known for sure, and may change on the way.
-        let pace = (self.growth + 2.0 * self.bend * middle).max(0.1 * self.growth).max(1e-12);
-        let independent = (self.days + 1.0).max(1.0);
-        let of_growth = self.daily_variance / independent * (middle + 0.5 * self.days) * (middle + 0.5 * self.days);
-        let walked = self.daily_variance * middle;
-        let spread = NINE_TENTHS * (of_growth + walked).sqrt() / pace;
-        let late = late.unwrap_or(steps as f64 * STEP_DAYS);
-        let secs = |days: f64| self.now_secs + days * 24.0 * HOUR;
-        Some(Passage {
-            at: secs(middle),
-            low: secs((middle - width * (middle - early).hypot(spread)).max(0.0)),
-            high: secs(middle + width * (late - middle).hypot(spread)),
-        })
+        at
     }
 
     fn rhythm_in(&self, days: f64) -> f64 {
