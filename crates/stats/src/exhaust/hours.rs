@@ -19,11 +19,14 @@ pub(super) struct Hours {
     filling: f64,
     sum: f64,
     count: u32,
-    /// Decayed mean square of the differences of values in a row, and mean time between them.
+    /// Decayed mean square of how far values lie off the line through the two before, and mean time between them.
     square: f32,
     spacing_secs: f32,
     values: f32,
-    last: (f64, f64),
+    last_secs: f64,
+    /// The last value, and what it rose by.
+    last: f64,
+    rise: f64,
 }
 
 impl Hours {
@@ -36,7 +39,9 @@ impl Hours {
             square: 0.0,
             spacing_secs: 0.0,
             values: 0.0,
-            last: (f64::MIN, 0.0),
+            last_secs: f64::MIN,
+            last: 0.0,
+            rise: f64::NAN,
         }
     }
 
@@ -71,16 +76,21 @@ impl Hours {
     }
 
     fn learn_noise(&mut self, t_secs: f64, value: f64) {
-        let (before_secs, before) = std::mem::replace(&mut self.last, (t_secs, value));
+        let (before_secs, before) = (self.last_secs, self.last);
+        (self.last_secs, self.last) = (t_secs, value);
         if before_secs == f64::MIN {
             return;
         }
+        let (rise, before) = (value - before, std::mem::replace(&mut self.rise, value - before));
         self.values = (self.values + 1.0).min(MEMORY);
-        let step = (value - before).abs() as f32;
-        let usual = LARGEST_STEP * self.square.sqrt();
-        let step = if self.values > 12.0 { step.min(usual.max(f32::MIN_POSITIVE)) } else { step };
-        self.square += (step * step - self.square) / self.values;
         self.spacing_secs += ((t_secs - before_secs) as f32 - self.spacing_secs) / self.values;
+        if before.is_nan() {
+            return;
+        }
+        let off = (rise - before).abs() as f32;
+        let usual = LARGEST_STEP * self.square.sqrt();
+        let off = if self.values > 12.0 { off.min(usual.max(f32::MIN_POSITIVE)) } else { off };
+        self.square += (off * off - self.square) / (self.values - 1.0).max(1.0);
     }
 
     /// Closed hours, oldest first.
@@ -93,9 +103,10 @@ impl Hours {
         self.filling - 1.0
     }
 
-    /// Standard deviation of white noise on the values.
+    /// Standard deviation of white noise on the values: off a line through two others by noise alone it has six times the
+    /// variance.
     pub(super) fn noise(&self) -> f64 {
-        (0.5 * f64::from(self.square)).sqrt()
+        (f64::from(self.square) / 6.0).sqrt()
     }
 
     /// Seconds from value to value.

@@ -13,7 +13,9 @@ const MISSES: f64 = 0.2;
 /// How far one forecast moves the logarithm of the width.
 const GAIN: f64 = 0.2;
 /// The width stays within these.
-const WIDTHS: (f64, f64) = (0.5, 8.0);
+const WIDTHS: (f64, f64) = (0.7, 8.0);
+/// Before anything was judged: a course that was just found is a little less sure than it seems.
+const FIRST_WIDTH: f32 = 1.25;
 /// A forecast is right that was off by no more than this share of the time it looked ahead.
 const RIGHT: f64 = 0.2;
 
@@ -49,7 +51,7 @@ pub(super) struct Kept {
 
 impl Ledger {
     pub(super) fn new() -> Self {
-        Self { waiting: Vec::new(), fared: Fared::default(), width: 1.0 }
+        Self { waiting: Vec::new(), fared: Fared::default(), width: FIRST_WIDTH }
     }
 
     pub(super) fn fared(&self) -> Fared {

@@ -248,6 +248,7 @@ impl RunOut {
         let now = self.last?;
         let width = self.ledger.width();
         let stairs = Stairs::of(&self.hours, now.t_secs, towards);
+        let stairs = stairs.filter(|stairs| stairs.p_not_trend.surprise() >= SURE);
         let (passage, p_not_trend, pace, evidence_secs) = match stairs {
             Some(stairs) => (
                 stairs.passage(limit * towards, width),

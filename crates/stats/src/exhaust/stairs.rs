@@ -14,7 +14,9 @@ const FEWEST: usize = 3;
 /// Steps explain this share of the whole rise at least, and not much more than all of it.
 const EXPLAINED: std::ops::Range<f64> = 0.8..1.25;
 /// The gaps between steps, and the steps, vary by this share at most.
-const REGULAR: f64 = 0.35;
+const REGULAR: f64 = 0.5;
+/// Steps that vary by less than this share are alike: a whole number of them leads to the limit.
+const ALL_ALIKE: f64 = 0.25;
 /// No steps are more alike than this.
 const STEADIEST: f64 = 0.03;
 /// A step that leads to within this share of itself to the limit reaches it.
@@ -29,6 +31,8 @@ pub(super) struct Stairs {
     pub(super) step: f64,
     pub(super) gap_secs: f64,
     gap_error_secs: f64,
+    /// By which share the steps vary.
+    variation: f64,
     pub(super) first_secs: f64,
     last_secs: f64,
     now_secs: f64,
@@ -93,6 +97,7 @@ impl Stairs {
             step,
             gap_secs: gap * HOUR,
             gap_error_secs: gap_error * HOUR,
+            variation: step_error / step,
             first_secs: (first_hour + steps[0].0) * HOUR,
             last_secs: (first_hour + last) * HOUR,
             now_secs,
@@ -102,9 +107,13 @@ impl Stairs {
 
     /// The step that reaches `limit`.
     pub(super) fn passage(&self, limit: f64, width: f64) -> Passage {
-        let steps = ((limit - self.level) / self.step - NEARLY).ceil().max(1.0);
+        let steps = (limit - self.level) / self.step;
+        let whole = (steps - NEARLY).ceil().max(1.0);
+        // Of steps of any size the last one goes beyond the limit by half a step or so.
+        let steps = if self.variation < ALL_ALIKE { whole } else { (steps + 0.5).max(1.0) };
         let at = self.last_secs + steps * self.gap_secs;
-        let spread = width * (self.gap_error_secs * steps.sqrt()).hypot(KNOWN_SECS);
+        let of_size = if self.variation < ALL_ALIKE { 0.0 } else { self.variation * self.gap_secs };
+        let spread = width * (self.gap_error_secs.hypot(of_size) * steps.sqrt()).hypot(KNOWN_SECS);
         // One that is overdue may come at any time.
         let overdue = (self.now_secs - at).max(0.0);
         let at = at.max(self.now_secs + 0.5 * overdue);
