@@ -14,11 +14,14 @@ use crate::{
     line_shapes::LineShapes,
     merge::Merge,
     records::{RecordEntry, Records},
+    series::SeriesTally,
     tally::Tally,
 };
 
 /// Of inputs that mix signals: how far one signal may lie behind another before its windows close without it.
 const BETWEEN_SIGNALS: std::time::Duration = std::time::Duration::from_secs(60);
+/// The place of metrics among the streams.
+const METRICS: usize = 1;
 /// Sentences kept about what can't be read.
 const UNREADABLE: usize = 100;
 
@@ -130,6 +133,7 @@ struct Scanner {
     latest: Timestamp,
     scanned: Scanned,
     tally: Tally,
+    series: SeriesTally,
     /// What the lines of an entry were read as.
     lines: Vec<LineRead>,
     shapes: Option<LineShapes>,
@@ -148,6 +152,7 @@ impl Scanner {
             latest: Timestamp::default(),
             scanned: Scanned::default(),
             tally: Tally::default(),
+            series: SeriesTally::default(),
             lines: Vec::new(),
             shapes: kept_in.clone().map(|directory| LineShapes::new(directory, sources)),
             kept_in: kept_in.unwrap_or_default(),
@@ -167,6 +172,9 @@ impl Scanner {
         self.scanned.span = Some((began, self.latest));
         if entry.stream == 0 {
             self.note_lines(source, entry.records)?;
+        }
+        if entry.stream == METRICS {
+            self.series.add(payload);
         }
         self.pipeline.tick_idle(self.latest.minus(BETWEEN_SIGNALS));
         Ok(())
@@ -191,6 +199,8 @@ impl Scanner {
         let unreadable = seen.poison.iter().map(|(stage, _, reason)| format!("{stage}: {reason}"));
         let room = UNREADABLE.saturating_sub(self.scanned.unreadable.len());
         self.scanned.unreadable.extend(unreadable.take(room));
+        let finals = seen.findings.iter().filter(|finding| !finding.provisional);
+        finals.for_each(|finding| self.series.note(finding));
         if !seen.findings.is_empty() || !seen.incidents.is_empty() {
             tell(seen)?;
         }
@@ -201,6 +211,7 @@ impl Scanner {
         self.pipeline.finish();
         self.flush(tell)?;
         self.tally.finish();
+        self.scanned.series_seen = self.series.finish();
         self.scanned.complete(&self.pipeline, &self.tally, self.shapes);
         Ok(self.scanned)
     }
