@@ -33,7 +33,8 @@ impl<W: Write> Alarms<W> {
     /// that is in the same output, or in an earlier one.
     pub fn note(&mut self, seen: &Seen) -> io::Result<()> {
         let mut incidents = seen.incidents.iter().filter(|incident| !incident.provisional).peekable();
-        let mut findings: Vec<&Finding> = seen.findings.iter().filter(|finding| !finding.provisional).collect();
+        let mut findings: Vec<&Finding> =
+            seen.findings.iter().filter(|finding| !finding.provisional).collect();
         findings.sort_by_key(|finding| finding.window_end);
         for finding in findings {
             while let Some(incident) = incidents.next_if(|next| next.updated_at <= finding.window_end) {

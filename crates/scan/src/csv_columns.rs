@@ -42,7 +42,8 @@ impl Columns {
         let is_value = |at: &usize| !times.contains(at) && Some(*at) != series && Some(*at) != service;
         let value = |(at, name): (usize, String)| ValueColumn { unit: unit_of(&name), name, at };
         let values = names.into_iter().enumerate().filter(|(at, _)| is_value(at)).map(value);
-        let values: Vec<ValueColumn> = if series.is_some() { values.take(1).collect() } else { values.collect() };
+        let values: Vec<ValueColumn> =
+            if series.is_some() { values.take(1).collect() } else { values.collect() };
         if values.is_empty() {
             return Err("it has no column of values".into());
         }
@@ -66,22 +67,29 @@ fn unit_of(column: &str) -> String {
 /// lines may well have a column of numbers.
 pub(crate) fn are_metrics(start: &str) -> bool {
     let whole = start.rfind('\n').map_or(start, |end| &start[..end]);
-    let mut rows = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(whole.as_bytes());
+    let mut rows =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(whole.as_bytes());
     let Ok(header) = rows.headers().cloned() else { return false };
     let rows: Vec<csv::StringRecord> = rows.into_records().map_while(Result::ok).take(50).collect();
     let Ok(columns) = Columns::of(&header, rows.first().unwrap_or(&csv::StringRecord::new())) else {
         return false;
     };
     // A first line of text may hold commas and the word: only where a row has a time, it was a header.
-    let timed = |row: &csv::StringRecord| row.get(columns.time).is_some_and(|text| parse_time(text).is_some());
+    let timed =
+        |row: &csv::StringRecord| row.get(columns.time).is_some_and(|text| parse_time(text).is_some());
     if !rows.is_empty() && !rows.iter().any(timed) {
         return false;
     }
     let (mut numbers, mut texts) = (0, 0);
     for column in &columns.values {
-        let mut fields = rows.iter().filter_map(|row| row.get(column.at)).filter(|field| !is_gap(field));
-        let Some(first) = fields.next() else { continue };
-        if first.parse::<f64>().is_ok() && fields.all(|field| field.parse::<f64>().is_ok()) {
+        let fields: Vec<&str> =
+            rows.iter().filter_map(|row| row.get(column.at)).filter(|field| !is_gap(field)).collect();
+        let read = fields.iter().filter(|field| field.parse::<f64>().is_ok()).count();
+        if fields.is_empty() {
+            continue;
+        }
+        // A bad row among good ones is one that can't be read.
+        if 2 * read >= fields.len() {
             numbers += u32::from(!column.name.to_ascii_lowercase().contains("time"));
         } else if LOG_TEXT.contains(&column.name.to_ascii_lowercase().as_str()) {
             return false;
@@ -153,6 +161,7 @@ mod tests {
             "timestamp,value\n",
             "timestamp,value\n2014-04-01 00:00:00,1\n2014-04-01 00:05:00,\n",
             "ts,series,service,value\n1,a,shop,2\n",
+            "ts,value\n1,2\nsoon,3\n2,high\n3,4\n",
             "Time,TimeStamp,PodName,Cpu\n2023-01-29 08:41:10.3 +0000 UTC m=+1.4,1674981670,pod-7,16.4\n",
         ] {
             assert!(are_metrics(metrics), "{metrics}");

@@ -270,6 +270,9 @@ mod tests {
     #[test]
     fn a_long_table_of_one_series_after_the_other_is_read_in_the_order_of_time() {
         let table = "series,ts,value\na,1,1\na,2,1\na,9,low\na,3,nan\nb,1,5\nb,2,6\nb,4,7\n";
-        assert_eq!(read(table), (vec![(1, 2), (2, 2), (4, 1)], 1, Some("line 4: \"low\" is not a number".into())));
+        assert_eq!(
+            read(table),
+            (vec![(1, 2), (2, 2), (4, 1)], 1, Some("line 4: \"low\" is not a number".into()))
+        );
     }
 }

@@ -24,16 +24,13 @@ use crate::{
 const SERIES: usize = 200_000;
 
 /// Writes `timestamp,value,score`, or `series,timestamp,value,score` where there are several series.
-pub fn write_scores(
-    sources: &[Source],
-    service: Option<&str>,
-    out: &mut dyn Write,
-) -> Result<(), ScanError> {
+pub fn write_scores(sources: &[Source], service: Option<&str>, out: &mut dyn Write) -> Result<(), ScanError> {
     let mut tables = Vec::with_capacity(sources.len());
     for source in sources {
         let name = source.name();
         let mut opened = source.open()?;
-        let start = opened.reader.fill_buf().map_err(|source| SourceError::Io { name: name.clone(), source })?;
+        let start =
+            opened.reader.fill_buf().map_err(|source| SourceError::Io { name: name.clone(), source })?;
         let table = match InputKind::of(start) {
             InputKind::Lines => return Err(ScanError::NoMetrics { option: "--scores", name }),
             InputKind::OtlpJson => Table::Otlp(OtlpJson::new(opened.reader, opened.modified)),
@@ -41,7 +38,8 @@ pub fn write_scores(
         };
         tables.push((service.map_or_else(|| source.service(), str::to_owned), table));
     }
-    let mut scorer = Scorer { out: csv::Writer::from_writer(out), names: are_several(&tables), watches: HashMap::new() };
+    let mut scorer =
+        Scorer { out: csv::Writer::from_writer(out), names: are_several(&tables), watches: HashMap::new() };
     scorer.header()?;
     for ((service, table), source) in tables.iter_mut().zip(sources) {
         match table {
@@ -161,7 +159,8 @@ impl Csv {
         if let Some(first) = self.first.take() {
             self.score_row(&first, service, scorer)?;
         }
-        let refused = |error: csv::Error| ScanError::Csv { name: self.name.clone(), reason: error.to_string() };
+        let refused =
+            |error: csv::Error| ScanError::Csv { name: self.name.clone(), reason: error.to_string() };
         while self.rows.read_record(&mut row).map_err(refused)? {
             self.score_row(&row, service, scorer)?;
         }

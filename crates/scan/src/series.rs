@@ -99,7 +99,9 @@ impl SeriesTally {
     /// Takes note of a final finding.
     pub(crate) fn note(&mut self, finding: &Finding) {
         let key = (finding.service.as_str().to_owned(), finding.series.clone());
-        let Some(series) = self.places.get(&key).and_then(|place| self.series.get_mut(*place)) else { return };
+        let Some(series) = self.places.get(&key).and_then(|place| self.series.get_mut(*place)) else {
+            return;
+        };
         let seen = &mut series.seen;
         seen.findings += 1;
         seen.severity = seen.severity.max(finding.severity);
@@ -111,8 +113,12 @@ impl SeriesTally {
         let is_used = |column: &usize| self.series.iter().any(|series| series.columns[*column].1 > 0);
         let first = (0..COLUMNS).find(is_used).unwrap_or(0);
         let end = (0..COLUMNS).rev().find(is_used).map_or(first, |last| last + 1);
-        let mut all: Vec<SeriesSeen> =
-            self.series.into_iter().map(|series| series.finish(first..end)).filter(|s| s.values > 0).collect();
+        let mut all: Vec<SeriesSeen> = self
+            .series
+            .into_iter()
+            .map(|series| series.finish(first..end))
+            .filter(|s| s.values > 0)
+            .collect();
         all.sort_by(|a, b| {
             (b.findings > 0, b.severity)
                 .cmp(&(a.findings > 0, a.severity))
@@ -157,11 +163,13 @@ impl Gathered {
 
     fn finish(self, used: std::ops::Range<usize>) -> SeriesSeen {
         let mut seen = self.seen;
-        let means = self.columns[used].iter().map(|(sum, count)| (*count > 0).then(|| sum / f64::from(*count)));
+        let means =
+            self.columns[used].iter().map(|(sum, count)| (*count > 0).then(|| sum / f64::from(*count)));
         let means: Vec<Option<f64>> = means.collect();
         let low = means.iter().flatten().copied().fold(f64::INFINITY, f64::min);
         let range = means.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max) - low;
-        let height = |mean: f64| if range > 0.0 { 1.0 + (HEIGHT - 1.0) * ((mean - low) / range) } else { 1.0 };
+        let height =
+            |mean: f64| if range > 0.0 { 1.0 + (HEIGHT - 1.0) * ((mean - low) / range) } else { 1.0 };
         seen.heights = means.iter().map(|mean| mean.map_or(0, |mean| height(mean) as u32)).collect();
         seen
     }

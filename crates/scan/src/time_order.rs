@@ -169,8 +169,10 @@ mod tests {
         }
         let mut ordered = order.finish().expect("disk");
         let all: Vec<LongPoint> = std::iter::from_fn(|| ordered.next().expect("disk")).collect();
-        let expected: Vec<LongPoint> =
-            (0..100).flat_map(|t| (0..30).map(move |series| (series, t))).map(|(s, t)| point(s, t * 5)).collect();
+        let expected: Vec<LongPoint> = (0..100)
+            .flat_map(|t| (0..30).map(move |series| (series, t)))
+            .map(|(s, t)| point(s, t * 5))
+            .collect();
         assert_eq!(all, expected);
     }
 }

@@ -80,7 +80,8 @@ impl Course {
             return None;
         }
         let line = Curve::fit(&days, 1)?;
-        let parabola = Curve::fit(&days, 2).filter(|parabola| parabola.left < CURVED * line.left && span >= 1.5);
+        let parabola =
+            Curve::fit(&days, 2).filter(|parabola| parabola.left < CURVED * line.left && span >= 1.5);
         let curve = parabola.unwrap_or(line);
 
         let residuals: Vec<f64> = (0..).zip(&means).map(|(i, mean)| mean - curve.at(time(i))).collect();
@@ -214,7 +215,8 @@ impl Curve {
         let middle = points.iter().map(|p| p.0).sum::<f64>() / n;
         let mean = points.iter().map(|p| p.1).sum::<f64>() / n;
         let moment = |power: i32| points.iter().map(|p| (p.0 - middle).powi(power)).sum::<f64>() / n;
-        let with = |power: i32| points.iter().map(|p| (p.0 - middle).powi(power) * (p.1 - mean)).sum::<f64>() / n;
+        let with =
+            |power: i32| points.iter().map(|p| (p.0 - middle).powi(power) * (p.1 - mean)).sum::<f64>() / n;
         let (m2, m3, m4) = (moment(2), moment(3), moment(4));
         let (a, b, c) = if degree == 1 {
             (mean, with(1) / m2, 0.0)
@@ -224,8 +226,12 @@ impl Curve {
             let c = (with(2) * m2 - with(1) * m3) / determinant;
             (mean - c * m2, b, c)
         };
-        let mut curve =
-            Self { level: a - b * middle + c * middle * middle, growth: b - 2.0 * c * middle, bend: c, left: 0.0 };
+        let mut curve = Self {
+            level: a - b * middle + c * middle * middle,
+            growth: b - 2.0 * c * middle,
+            bend: c,
+            left: 0.0,
+        };
         curve.left = points.iter().map(|p| (p.1 - curve.at(p.0)).powi(2)).sum::<f64>() / n;
         curve.left.is_finite().then_some(curve)
     }

@@ -1,7 +1,7 @@
 //! A bounded resource that is used up: when will it be full?
 //!
 //! For disks, memory, quotas, pools, days left of a certificate: a series with a limit that it must not reach. Knows no
-//! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (1,192 bytes).
+//! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (3 kB).
 
 mod course;
 mod departure;
@@ -76,7 +76,9 @@ pub struct Forecast {
 /// A line is drawn through the whole past, its recent parts and the last minutes (medians of slopes: Theil 1950, Sen
 /// 1968); the longest stretch whose shorter ones do not contradict it gives the pace. A line has only its own few points
 /// to say how sure it is; where the series leaves its ground as it never moved in all its past, that past says it, and
-/// sooner. No forecast
+/// sooner. From two days on the course of days is followed where it leads to the limit: how much it grows a day, whether
+/// faster and faster, with what every day does to it and its noise, and regular steps as steps ([`Fared`]: how good
+/// that was). No forecast
 /// - further ahead than the evidence reaches back, or twice that for a short and steep rise, or four times for one that
 ///   has lasted for days or never was before: half a day's rise is not extrapolated over the night;
 /// - on ground where the series has been before and came back by itself: a rhythm, a sawtooth. A single cleanup is no

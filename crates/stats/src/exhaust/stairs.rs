@@ -48,7 +48,8 @@ impl Stairs {
         }
         let mut sizes: Vec<f64> = means.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
         sizes.sort_by(f64::total_cmp);
-        let usual = sizes[sizes.len() * 3 / 5].max(hours.noise() / (HOUR / hours.spacing_secs()).max(1.0).sqrt());
+        let usual =
+            sizes[sizes.len() * 3 / 5].max(hours.noise() / (HOUR / hours.spacing_secs()).max(1.0).sqrt());
         let largest = means.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
         let least = (CLEAR * usual).max(ALIKE * largest);
         let whole = means[means.len() - 1] - means[0];

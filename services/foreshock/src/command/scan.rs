@@ -119,11 +119,15 @@ fn each_to_its_own_file(command: &Scan) -> Result<(), Usage> {
         let same = named[..at].iter().find(|(_, other)| other == path);
         if let Some((other, _)) = same.filter(|_| !path.exists() || path.is_file()) {
             let path = path.display();
-            return Err(Usage(format!("{other} and {option} both write {path}; name a file of its own for each")));
+            return Err(Usage(format!(
+                "{other} and {option} both write {path}; name a file of its own for each"
+            )));
         }
         if command.files.iter().any(|file| std::path::Path::new(file) == path.as_path()) {
             let path = path.display();
-            return Err(Usage(format!("{option} would overwrite {path}, which is to be read; name another file")));
+            return Err(Usage(format!(
+                "{option} would overwrite {path}, which is to be read; name another file"
+            )));
         }
     }
     Ok(())
