@@ -146,8 +146,8 @@ pub(crate) fn heights(heights: &[u32], columns: usize) -> Vec<u32> {
     let group = heights.len().div_ceil(columns.max(1)).max(1);
     let mean = |chunk: &[u32]| {
         let there = chunk.iter().filter(|height| **height > 0);
-        let (n, sum) = there.fold((0, 0), |(n, sum), height| (n + 1, sum + height));
-        if n > 0 { (sum / n).max(1) } else { 0 }
+        let (n, sum) = there.fold((0u32, 0u32), |(n, sum), height| (n + 1, sum + height));
+        sum.checked_div(n).map_or(0, |mean| mean.max(1))
     };
     heights.chunks(group).map(mean).collect()
 }

@@ -445,7 +445,7 @@ fn limit_of(name: &str, unit: &str) -> Option<f64> {
     let metric = name.split('{').next().unwrap_or(name);
     let (unit, annotation) = annotated(unit);
     let says = |word: &&str| metric.contains(*word) || annotation.contains(*word);
-    let used = ["utilization", "usage", "used", "utilisation"].iter().any(|word| says(word));
+    let used = ["utilization", "usage", "used", "utilisation"].iter().any(says);
     let is_percentage = matches!(unit, "%" | "percent")
         || (matches!(unit, "" | "1") && (metric.ends_with("percent") || metric.ends_with("pct")));
     match unit {

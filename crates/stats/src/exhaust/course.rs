@@ -1,5 +1,7 @@
 //! The course of a series over days: how much it grows a day, whether faster and faster, and what every day does to it.
 
+use std::f64::consts::{FRAC_1_SQRT_2, LN_2, LN_10};
+
 use crate::{
     exhaust::{HOUR, hours::Hours},
     tail::{Tail, student_upper},
@@ -25,8 +27,8 @@ const LOOK_AHEAD: f64 = 2.0;
 const LEAST_NOISE: f64 = 1e-4;
 /// Values expected beyond the limit at which it was reached with a probability of 1, 5 and 9 in 10: `-ln(1 - p)`.
 const EARLY: f64 = 0.105_36;
-const MIDDLE: f64 = 0.693_15;
-const LATE: f64 = 2.302_59;
+const MIDDLE: f64 = LN_2;
+const LATE: f64 = LN_10;
 /// 90 % quantile of the normal.
 const NINE_TENTHS: f64 = 1.2816;
 
@@ -61,7 +63,7 @@ pub(super) struct Passage {
 impl Course {
     /// `None` for less than two days.
     pub(super) fn of(hours: &Hours, now_secs: f64, towards: f64) -> Option<Self> {
-        let means: Vec<f64> = hours.means().iter().map(|mean| f64::from(*mean) * towards).collect();
+        let means: Vec<f64> = hours.means(towards);
         if means.len() < FEWEST_HOURS {
             return None;
         }
@@ -90,12 +92,12 @@ impl Course {
         let around: Vec<f64> =
             (0..).zip(&residuals).map(|(i, residual)| residual - rhythm[phase(i)]).collect();
         let values_an_hour = (HOUR / hours.spacing_secs()).max(1.0);
-        let wander = mean_square(around.iter()) - hours.noise() * hours.noise() / values_an_hour;
+        let wander = mean_square(around.iter().copied()) - hours.noise() * hours.noise() / values_an_hour;
         let noise = (hours.noise() * hours.noise() + wander.max(0.0)).sqrt();
 
         let growths = (DAY_HOURS..means.len()).map(|i| residuals[i] - residuals[i - DAY_HOURS]);
         let growths: Vec<f64> = growths.collect();
-        let daily_variance = mean_square(growths.iter());
+        let daily_variance = mean_square(growths.iter().copied());
         let independent = (span + 1.0).max(1.0);
         let error = (daily_variance / independent).sqrt();
         let p_not_trend = if curve.growth > 0.0 {
@@ -106,7 +108,7 @@ impl Course {
         let newest: Vec<f64> =
             around[around.len() - LEFT_HOURS..].iter().copied().filter(|r| !r.is_nan()).collect();
         let off = newest.iter().sum::<f64>() / newest.len().max(1) as f64;
-        let off = if off.abs() > LEFT * mean_square(around.iter()).sqrt() { off } else { 0.0 };
+        let off = if off.abs() > LEFT * mean_square(around.iter().copied()).sqrt() { off } else { 0.0 };
         Some(Self {
             now_secs,
             level: curve.level + off,
@@ -214,16 +216,18 @@ impl Curve {
         let n = points.len() as f64;
         let middle = points.iter().map(|p| p.0).sum::<f64>() / n;
         let mean = points.iter().map(|p| p.1).sum::<f64>() / n;
-        let moment = |power: i32| points.iter().map(|p| (p.0 - middle).powi(power)).sum::<f64>() / n;
-        let with =
-            |power: i32| points.iter().map(|p| (p.0 - middle).powi(power) * (p.1 - mean)).sum::<f64>() / n;
-        let (m2, m3, m4) = (moment(2), moment(3), moment(4));
+        let mean_of = |of: &dyn Fn(f64, f64) -> f64| {
+            points.iter().map(|p| of(p.0 - middle, p.1 - mean)).sum::<f64>() / n
+        };
+        let (m2, m3, m4) =
+            (mean_of(&|t, _| t * t), mean_of(&|t, _| t * t * t), mean_of(&|t, _| t * t * (t * t)));
+        let (v1, v2) = (mean_of(&|t, v| t * v), mean_of(&|t, v| t * t * v));
         let (a, b, c) = if degree == 1 {
-            (mean, with(1) / m2, 0.0)
+            (mean, v1 / m2, 0.0)
         } else {
             let determinant = m2 * (m4 - m2 * m2) - m3 * m3;
-            let b = (with(1) * (m4 - m2 * m2) - with(2) * m3) / determinant;
-            let c = (with(2) * m2 - with(1) * m3) / determinant;
+            let b = (v1 * (m4 - m2 * m2) - v2 * m3) / determinant;
+            let c = (v2 * m2 - v1 * m3) / determinant;
             (mean - c * m2, b, c)
         };
         let mut curve = Self {
@@ -232,8 +236,9 @@ impl Curve {
             bend: c,
             left: 0.0,
         };
-        curve.left = points.iter().map(|p| (p.1 - curve.at(p.0)).powi(2)).sum::<f64>() / n;
-        curve.left.is_finite().then_some(curve)
+        curve.left = mean_square(points.iter().map(|p| p.1 - curve.at(p.0)));
+        let sound = [curve.level, curve.growth, curve.bend, curve.left].iter().all(|part| part.is_finite());
+        sound.then_some(curve)
     }
 
     fn at(&self, t: f64) -> f64 {
@@ -250,12 +255,13 @@ fn rhythm(residuals: &[f64], phase: impl Fn(usize) -> usize) -> [f64; DAY_HOURS]
     }
     let rhythm: [f64; DAY_HOURS] = std::array::from_fn(|hour| sums[hour] / counts[hour].max(1.0));
     let left = (0..).zip(residuals).map(|(i, residual)| residual - rhythm[phase(i)]).collect::<Vec<f64>>();
-    let explained = 1.0 - mean_square(left.iter()) / mean_square(residuals.iter()).max(f64::MIN_POSITIVE);
+    let explained = 1.0
+        - mean_square(left.iter().copied()) / mean_square(residuals.iter().copied()).max(f64::MIN_POSITIVE);
     let by_chance = DAY_HOURS as f64 / residuals.len() as f64;
     if explained > by_chance + RHYTHM { rhythm } else { [0.0; DAY_HOURS] }
 }
 
-fn mean_square<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
+fn mean_square(values: impl Iterator<Item = f64>) -> f64 {
     let (n, sum) =
         values.filter(|v| !v.is_nan()).fold((0.0, 0.0), |(n, sum), value| (n + 1.0, sum + value * value));
     if n > 0.0 { sum / n } else { 0.0 }
@@ -263,5 +269,5 @@ fn mean_square<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
 
 /// P(a standard normal above).
 fn upper(z: f64) -> f64 {
-    0.5 * libm::erfc(z * std::f64::consts::FRAC_1_SQRT_2)
+    0.5 * libm::erfc(z * FRAC_1_SQRT_2)
 }

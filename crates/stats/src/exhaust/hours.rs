@@ -9,9 +9,12 @@ const HOURS: usize = 168;
 /// Memory of the noise and of the spacing, in values.
 const MEMORY: f32 = 500.0;
 /// A step by so many usual ones is no noise: it counts as that much.
-const LARGEST_STEP: f32 = 4.0;
+const LARGEST_STEP: f64 = 4.0;
 
-/// Means over the hours of the clock, a `NaN` where an hour had no value. 700 bytes.
+/// An hour without a value; no mean is as large. Unlike `NaN` it is equal to itself.
+const GAP: f32 = f32::MAX;
+
+/// Means over the hours of the clock. 800 bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Hours {
     means: Vec<f32>,
@@ -20,13 +23,13 @@ pub(super) struct Hours {
     sum: f64,
     count: u32,
     /// Decayed mean square of how far values lie off the line through the two before, and mean time between them.
-    square: f32,
+    square: f64,
     spacing_secs: f32,
     values: f32,
     last_secs: f64,
     /// The last value, and what it rose by.
     last: f64,
-    rise: f64,
+    rise: Option<f64>,
 }
 
 impl Hours {
@@ -41,7 +44,7 @@ impl Hours {
             values: 0.0,
             last_secs: f64::MIN,
             last: 0.0,
-            rise: f64::NAN,
+            rise: None,
         }
     }
 
@@ -59,7 +62,7 @@ impl Hours {
         if closes {
             self.push((self.sum / f64::from(self.count)) as f32);
             let missed = (hour - self.filling - 1.0).min(HOURS as f64) as usize;
-            (0..missed).for_each(|_| self.push(f32::NAN));
+            (0..missed).for_each(|_| self.push(GAP));
             (self.sum, self.count) = (0.0, 0);
         }
         self.filling = hour;
@@ -81,21 +84,20 @@ impl Hours {
         if before_secs == f64::MIN {
             return;
         }
-        let (rise, before) = (value - before, std::mem::replace(&mut self.rise, value - before));
+        let rise = value - before;
         self.values = (self.values + 1.0).min(MEMORY);
         self.spacing_secs += ((t_secs - before_secs) as f32 - self.spacing_secs) / self.values;
-        if before.is_nan() {
-            return;
-        }
-        let off = (rise - before).abs() as f32;
+        let Some(before) = self.rise.replace(rise) else { return };
+        let off = (rise - before).abs();
         let usual = LARGEST_STEP * self.square.sqrt();
-        let off = if self.values > 12.0 { off.min(usual.max(f32::MIN_POSITIVE)) } else { off };
-        self.square += (off * off - self.square) / (self.values - 1.0).max(1.0);
+        let off = if self.values > 12.0 { off.min(usual.max(f64::MIN_POSITIVE)) } else { off };
+        self.square += (off * off - self.square) / f64::from((self.values - 1.0).max(1.0));
     }
 
-    /// Closed hours, oldest first.
-    pub(super) fn means(&self) -> &[f32] {
-        &self.means
+    /// Means of the closed hours times `towards`, oldest first; `NaN` where an hour had no value.
+    pub(super) fn means(&self, towards: f64) -> Vec<f64> {
+        let mean = |mean: &f32| if *mean == GAP { f64::NAN } else { f64::from(*mean) * towards };
+        self.means.iter().map(mean).collect()
     }
 
     /// Number of the hour of the newest mean.
@@ -106,7 +108,7 @@ impl Hours {
     /// Standard deviation of white noise on the values: off a line through two others by noise alone it has six times the
     /// variance.
     pub(super) fn noise(&self) -> f64 {
-        (f64::from(self.square) / 6.0).sqrt()
+        (self.square / 6.0).sqrt()
     }
 
     /// Seconds from value to value.
@@ -128,13 +130,13 @@ mod tests {
             }
             hours.observe(f64::from(minute) * 60.0, f64::from(minute / 60));
         }
-        assert_eq!((hours.means().len(), hours.newest()), (HOURS, 332.0));
-        assert_eq!(hours.means()[HOURS - 1], 332.0);
+        assert_eq!((hours.means.len(), hours.newest()), (HOURS, 332.0));
+        assert_eq!(hours.means[HOURS - 1], 332.0);
         let mut early = Hours::new();
         for t in [0.0, 3_600.0, 4.0 * 3_600.0, 5.0 * 3_600.0] {
             early.observe(t, 1.0);
         }
-        let gaps: Vec<bool> = early.means().iter().map(|mean| mean.is_nan()).collect();
+        let gaps: Vec<bool> = early.means(1.0).iter().map(|mean| mean.is_nan()).collect();
         assert_eq!(gaps, [false, false, true, true, false]);
     }
 }

@@ -48,6 +48,8 @@ const CLEANUP_STEPS: f64 = 8.0;
 const CLEANUP_SHARE: f64 = 0.15;
 /// What falls again within these seconds does so every day.
 const DAILY: f64 = 36.0 * HOUR;
+/// A forecast by the last minutes is much sooner than that by the last days in this share of its time.
+const SOONER: f64 = 0.5;
 /// A level on the way is forecast each so many hours, and lies so many days ahead.
 const MILESTONE_HOURS: f64 = 6.0;
 const MILESTONE_DAYS: f64 = 0.5;
@@ -212,16 +214,24 @@ impl RunOut {
         if limit.is_nan() || limit.abs() > LARGEST || last.value == limit {
             return None;
         }
-        if let Some(forecast) = self.over_days(limit, towards) {
-            return Some(forecast);
-        }
+        let days = self.over_days(limit, towards);
+        let Some(minutes) = self.over_minutes(limit, towards, days.is_some()) else { return days };
+        // What moves as it never did before is believed against the course of days where it leads there much sooner.
+        let is_sooner = |days: Forecast| minutes.at - last.t_secs < SOONER * (days.at - last.t_secs);
+        days.filter(|days| !is_sooner(*days)).or(Some(minutes))
+    }
+
+    /// By a line through the past or the last minutes; with `departing_only` where these move as they never did before.
+    fn over_minutes(&self, limit: f64, towards: f64, departing_only: bool) -> Option<Forecast> {
+        let last = self.last?;
         let leads_there = |trend: &(Trend, f64)| {
             let (line, reach_secs) = trend;
             line.slope * towards > 0.0
                 && line.p_not_trend.surprise() >= SURE
                 && line.reaches(limit).is_some_and(|(middle, ..)| middle <= *reach_secs)
         };
-        let lasting = self.trend().map(|line| (line, reach_ahead(line.length_secs))).filter(leads_there);
+        let lasting = if departing_only { None } else { self.trend() };
+        let lasting = lasting.map(|line| (line, reach_ahead(line.length_secs))).filter(leads_there);
         let departing =
             self.departing().map(|line| (line, DEPARTED_REACH * line.length_secs)).filter(leads_there);
         let (trend, p_not_trend) = match (lasting, departing) {
@@ -259,14 +269,14 @@ impl RunOut {
                 now.t_secs - stairs.first_secs,
             ),
             None => {
-                let course = Course::of(&self.hours, now.t_secs, towards)?;
+                let course = Course::of(&self.hours, now.t_secs, towards)
+                    .filter(|course| course.p_not_trend.surprise() >= SURE)?;
                 let passage = course.passage(limit * towards, width)?;
                 (passage, course.p_not_trend, course.pace(), course.days * 24.0 * HOUR)
             }
         };
         let Passage { at, low, high } = passage;
-        let sure = p_not_trend.surprise() >= SURE && at - now.t_secs <= evidence_secs;
-        if !sure || self.comes_back(limit, towards) {
+        if at - now.t_secs > evidence_secs || self.comes_back(limit, towards) {
             return None;
         }
         let p_not_trend = p_not_trend.among(WAYS);

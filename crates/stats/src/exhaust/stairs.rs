@@ -42,7 +42,7 @@ pub(super) struct Stairs {
 
 impl Stairs {
     pub(super) fn of(hours: &Hours, now_secs: f64, towards: f64) -> Option<Self> {
-        let means: Vec<f64> = hours.means().iter().map(|mean| f64::from(*mean) * towards).collect();
+        let means: Vec<f64> = hours.means(towards);
         if means.len() < 24 || means.iter().any(|mean| mean.is_nan()) {
             return None;
         }
