@@ -193,7 +193,10 @@ impl RunOut {
     /// Forecasts when a level half a day ahead will be reached, to learn from it how good forecasts of this series are.
     fn set_milestone(&mut self, t_secs: f64) {
         let width = self.ledger.width();
-        for towards in [1.0, -1.0] {
+        let to_limit = |towards: &f64| {
+            self.limit.zip(self.last).is_none_or(|(limit, last)| (limit - last.value) * towards > 0.0)
+        };
+        for towards in [1.0, -1.0].into_iter().filter(to_limit).collect::<Vec<f64>>() {
             let Some(course) = Course::of(&self.hours, t_secs, towards) else { return };
             let level = course.level_in(MILESTONE_DAYS);
             let passage = match Stairs::of(&self.hours, t_secs, towards) {
