@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, LN_10};
 
 use crate::{
-    exhaust::{HOUR, hours::Hours},
+    exhaust::{HOUR, curve::Curve, hours::Hours},
     tail::{Tail, student_upper},
 };
 
@@ -11,7 +11,7 @@ const DAY_HOURS: usize = 24;
 /// Hours that make a course: a rhythm of days is told from growth after two of them.
 const FEWEST_HOURS: usize = 48;
 /// Hours of a day that must be there for its mean.
-const FEWEST_OF_DAY: usize = 18;
+const FEWEST_OF_DAY: u32 = 18;
 /// Growth that changes is believed where it leaves this share of what a straight line leaves.
 const CURVED: f64 = 0.25;
 /// A rhythm of the day is believed where it explains this share more than chance would.
@@ -70,12 +70,7 @@ impl Course {
         // Middle of an hour, in days from now.
         let newest = (hours.newest() + 0.5) * HOUR - now_secs;
         let time = |i: usize| (newest - (means.len() - 1 - i) as f64 * HOUR) / (24.0 * HOUR);
-        let days = means.windows(DAY_HOURS).enumerate().filter_map(|(first, day)| {
-            let there = (first..).zip(day).filter(|(_, mean)| !mean.is_nan());
-            let (n, t, v) = there.fold((0, 0.0, 0.0), |(n, t, v), (i, mean)| (n + 1, t + time(i), v + mean));
-            (n >= FEWEST_OF_DAY).then(|| (t / f64::from(n as u32), v / f64::from(n as u32)))
-        });
-        let days: Vec<(f64, f64)> = days.collect();
+        let days = whole_days(&means, time);
         let (first, last) = (days.first()?, days.last()?);
         let span = last.0 - first.0;
         if span < 0.9 * (FEWEST_HOURS - DAY_HOURS) as f64 / 24.0 {
@@ -105,13 +100,9 @@ impl Course {
         } else {
             Tail::ONE
         };
-        let newest: Vec<f64> =
-            around[around.len() - LEFT_HOURS..].iter().copied().filter(|r| !r.is_nan()).collect();
-        let off = newest.iter().sum::<f64>() / newest.len().max(1) as f64;
-        let off = if off.abs() > LEFT * mean_square(around.iter().copied()).sqrt() { off } else { 0.0 };
         Some(Self {
             now_secs,
-            level: curve.level + off,
+            level: curve.level + left(&around),
             growth: curve.growth,
             bend: curve.bend,
             rhythm,
@@ -200,50 +191,22 @@ impl Course {
     }
 }
 
-/// `level + growth t + bend t²`.
-#[derive(Clone, Copy, Debug)]
-struct Curve {
-    level: f64,
-    growth: f64,
-    bend: f64,
-    /// Mean square of what it leaves.
-    left: f64,
+/// Time and mean of each day of hours, one beginning with each hour: no rhythm of the day is left in them.
+fn whole_days(means: &[f64], time: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
+    let day = |(first, day): (usize, &[f64])| {
+        let there = (first..).zip(day).filter(|(_, mean)| !mean.is_nan());
+        let (n, t, v) = there.fold((0u32, 0.0, 0.0), |(n, t, v), (i, mean)| (n + 1, t + time(i), v + mean));
+        (n >= FEWEST_OF_DAY).then(|| (t / f64::from(n), v / f64::from(n)))
+    };
+    means.windows(DAY_HOURS).enumerate().filter_map(day).collect()
 }
 
-impl Curve {
-    /// Least squares, of degree 1 or 2, on time in days around its middle.
-    fn fit(points: &[(f64, f64)], degree: usize) -> Option<Self> {
-        let n = points.len() as f64;
-        let middle = points.iter().map(|p| p.0).sum::<f64>() / n;
-        let mean = points.iter().map(|p| p.1).sum::<f64>() / n;
-        let mean_of = |of: &dyn Fn(f64, f64) -> f64| {
-            points.iter().map(|p| of(p.0 - middle, p.1 - mean)).sum::<f64>() / n
-        };
-        let (m2, m3, m4) =
-            (mean_of(&|t, _| t * t), mean_of(&|t, _| t * t * t), mean_of(&|t, _| t * t * (t * t)));
-        let (v1, v2) = (mean_of(&|t, v| t * v), mean_of(&|t, v| t * t * v));
-        let (a, b, c) = if degree == 1 {
-            (mean, v1 / m2, 0.0)
-        } else {
-            let determinant = m2 * (m4 - m2 * m2) - m3 * m3;
-            let b = (v1 * (m4 - m2 * m2) - v2 * m3) / determinant;
-            let c = (v2 * m2 - v1 * m3) / determinant;
-            (mean - c * m2, b, c)
-        };
-        let mut curve = Self {
-            level: a - b * middle + c * middle * middle,
-            growth: b - 2.0 * c * middle,
-            bend: c,
-            left: 0.0,
-        };
-        curve.left = mean_square(points.iter().map(|p| p.1 - curve.at(p.0)));
-        let sound = [curve.level, curve.growth, curve.bend, curve.left].iter().all(|part| part.is_finite());
-        sound.then_some(curve)
-    }
-
-    fn at(&self, t: f64) -> f64 {
-        self.level + self.growth * t + self.bend * t * t
-    }
+/// How far the last hours lie off the course, where they have left it.
+fn left(residuals: &[f64]) -> f64 {
+    let newest = residuals[residuals.len().saturating_sub(LEFT_HOURS)..].iter().filter(|r| !r.is_nan());
+    let (n, sum) = newest.fold((0.0, 0.0), |(n, sum), residual| (n + 1.0, sum + residual));
+    let off = sum / f64::max(n, 1.0);
+    if off.abs() > LEFT * mean_square(residuals.iter().copied()).sqrt() { off } else { 0.0 }
 }
 
 /// Means by hour of the day, where they explain more than chance does.
@@ -261,7 +224,8 @@ fn rhythm(residuals: &[f64], phase: impl Fn(usize) -> usize) -> [f64; DAY_HOURS]
     if explained > by_chance + RHYTHM { rhythm } else { [0.0; DAY_HOURS] }
 }
 
-fn mean_square(values: impl Iterator<Item = f64>) -> f64 {
+/// Of those that are there.
+pub(super) fn mean_square(values: impl Iterator<Item = f64>) -> f64 {
     let (n, sum) =
         values.filter(|v| !v.is_nan()).fold((0.0, 0.0), |(n, sum), value| (n + 1.0, sum + value * value));
     if n > 0.0 { sum / n } else { 0.0 }

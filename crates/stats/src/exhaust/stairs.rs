@@ -53,23 +53,7 @@ impl Stairs {
         let largest = means.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
         let least = (CLEAR * usual).max(ALIKE * largest);
         let whole = means[means.len() - 1] - means[0];
-        // A step within an hour shows as two: each rise belongs to the one before if that was one as well.
-        let mut steps: Vec<(f64, f64)> = Vec::new();
-        let mut was_step = false;
-        for (i, pair) in (1..).zip(means.windows(2)) {
-            let rise = pair[1] - pair[0];
-            let is_step = rise > least;
-            match steps.last_mut() {
-                Some((at, size)) if is_step && was_step => {
-                    // The later part of an hour that a step was taken in has the new level.
-                    *at += rise / (*size + rise);
-                    *size += rise;
-                }
-                _ if is_step => steps.push((f64::from(i), rise)),
-                _ => {}
-            }
-            was_step = is_step;
-        }
+        let steps = steps(&means, least);
         if steps.len() < FEWEST || whole <= 0.0 {
             return None;
         }
@@ -77,12 +61,8 @@ impl Stairs {
         let step = sum / steps.len() as f64;
         let gaps: Vec<f64> = steps.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
         let gap = gaps.iter().sum::<f64>() / gaps.len() as f64;
-        let spread = |values: &mut dyn Iterator<Item = f64>, mean: f64| {
-            let (n, sum) = values.fold((0.0, 0.0), |(n, sum), v| (n + 1.0, sum + (v - mean) * (v - mean)));
-            (sum / f64::max(n, 1.0)).sqrt()
-        };
-        let gap_error = spread(&mut gaps.iter().copied(), gap);
-        let step_error = spread(&mut steps.iter().map(|step| step.1), step).max(STEADIEST * step);
+        let gap_error = deviation(gaps.iter().copied(), gap);
+        let step_error = deviation(steps.iter().map(|step| step.1), step).max(STEADIEST * step);
         let n = steps.len() as f64;
         let p_not_trend = student_upper(step / (step_error / n.sqrt()), n - 1.0);
         let regular = gap_error <= REGULAR * gap
@@ -119,5 +99,61 @@ impl Stairs {
         let overdue = (self.now_secs - at).max(0.0);
         let at = at.max(self.now_secs + 0.5 * overdue);
         Passage { at, low: (at - spread).max(self.now_secs), high: at + spread + overdue }
+    }
+}
+
+/// The rises of at least that size: at which mean, and how large. A step within an hour shows as two rises: the later one
+/// belongs to it, and the share of it says when in the hour it was.
+fn steps(means: &[f64], least: f64) -> Vec<(f64, f64)> {
+    let mut steps: Vec<(f64, f64)> = Vec::new();
+    let mut was_step = false;
+    for (i, pair) in (1..).zip(means.windows(2)) {
+        let rise = pair[1] - pair[0];
+        let is_step = rise > least;
+        match steps.last_mut() {
+            Some((at, size)) if is_step && was_step => {
+                *at += rise / (*size + rise);
+                *size += rise;
+            }
+            _ if is_step => steps.push((f64::from(i), rise)),
+            _ => {}
+        }
+        was_step = is_step;
+    }
+    steps
+}
+
+fn deviation(values: impl Iterator<Item = f64>, mean: f64) -> f64 {
+    let (n, sum) = values.fold((0.0, 0.0), |(n, sum), v| (n + 1.0, sum + (v - mean) * (v - mean)));
+    (sum / f64::max(n, 1.0)).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nine days of values each five minutes, of them a level by the hour.
+    fn hours(level: impl Fn(f64) -> f64) -> (Hours, f64) {
+        let mut hours = Hours::new();
+        let seconds = |n: u32| f64::from(n) * 300.0;
+        (0..9 * 288).for_each(|n| {
+            hours.observe(seconds(n), level(seconds(n) / HOUR));
+        });
+        (hours, seconds(9 * 288))
+    }
+
+    #[test]
+    fn regular_steps_lead_to_the_limit_by_whole_ones_and_ramps_are_no_stairs() {
+        let (daily, now) = hours(|hour| 20.0 + 5.0 * libm::floor(hour / 30.5));
+        let stairs = Stairs::of(&daily, now, 1.0).expect("stairs");
+        // At 55 now; the next step but one goes beyond 64.
+        let Passage { at, low, high } = stairs.passage(64.0, 1.0);
+        assert!((at / HOUR - 9.0 * 30.5).abs() < 0.6 && low <= at && at <= high, "{}", at / HOUR);
+        assert!(stairs.p_not_trend.surprise() > 3.0);
+        for none in [|hour: f64| 20.0 + 0.2 * hour, |_| 20.0, |hour: f64| 20.0 + 5.0 * libm::sin(hour / 5.0)]
+        {
+            let (hours, now) = hours(none);
+            assert!(Stairs::of(&hours, now, 1.0).is_none());
+        }
     }
 }
