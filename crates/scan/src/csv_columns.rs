@@ -72,7 +72,8 @@ pub(crate) fn are_metrics(start: &str) -> bool {
     let Ok(header) = rows.headers().cloned() else { return false };
     let rows: Vec<csv::StringRecord> = rows.into_records().map_while(Result::ok).take(50).collect();
     let Ok(columns) = Columns::of(&header, rows.first().unwrap_or(&csv::StringRecord::new())) else {
-        return false;
+        // Who names time, series and service alone is told that values are missing.
+        return header.iter().any(|name| is_time_column(&name.to_ascii_lowercase()));
     };
     // A first line of text may hold commas and the word: only where a row has a time, it was a header.
     let timed =
