@@ -1,6 +1,9 @@
 //! Metrics as comma-separated values: wide (each column a series) or long (a series column and a value column).
+//!
+//! Rows of a wide table are taken as they stand. Those of a long one are put in the order of time first: it often has one
+//! series after the other.
 
-use std::io::BufRead;
+use std::{collections::HashMap, io::BufRead};
 
 use foreshock_model::Timestamp;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -9,188 +12,267 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use prost::Message;
 
-use crate::{kind::is_time_column, lines::resource, records::RecordEntry};
+use crate::{
+    csv_columns::{Columns, ValueColumn, is_gap, parse_time},
+    lines::resource,
+    records::RecordEntry,
+    time_order::{LongPoint, Ordered, TimeOrder},
+};
 
-/// A time after this is none: time never goes back, so one absurd row would make all that follow late.
-const YEAR_2200_NANOS: f64 = 7_258_118_400e9;
-
-/// Where everything stands in a row.
-#[derive(Debug, PartialEq, Eq)]
-struct Columns {
-    time: usize,
-    /// Of long input.
-    series: Option<usize>,
-    service: Option<usize>,
-    /// Name and place of each value.
-    values: Vec<(String, usize)>,
-}
+/// Names of series and services in a long table that are told apart.
+const NAMES: usize = 1_000_000;
+/// Points of a long table in one entry.
+const POINTS: usize = 10_000;
 
 /// Reads rows of metrics.
 pub(crate) struct CsvMetrics<R> {
     rows: csv::Reader<R>,
     columns: Columns,
     row: csv::StringRecord,
+    /// The first row was read to understand the header, and is still to be taken.
+    is_read_ahead: bool,
     next: Option<RecordEntry>,
+    /// Of a long table, once it was read.
+    ordered: Option<Ordered>,
+    names: Names,
     service: String,
     /// Rows that can't be read, and why the first of them can't.
     pub(crate) bad_rows: u64,
     pub(crate) first_bad: Option<String>,
 }
 
+/// Names by number.
+#[derive(Default)]
+struct Names {
+    by_name: HashMap<String, u32>,
+    names: Vec<String>,
+}
+
+impl Names {
+    fn number(&mut self, name: &str) -> Option<u32> {
+        if let Some(number) = self.by_name.get(name) {
+            return Some(*number);
+        }
+        let number = u32::try_from(self.names.len()).ok().filter(|_| self.names.len() < NAMES)?;
+        self.by_name.insert(name.to_owned(), number);
+        self.names.push(name.to_owned());
+        Some(number)
+    }
+
+    fn name(&self, number: u32) -> &str {
+        self.names.get(number as usize).map_or("", String::as_str)
+    }
+}
+
 impl<R: BufRead> CsvMetrics<R> {
     /// Reads the header. `service` is whose series they are where no column says.
     pub(crate) fn new(reader: R, service: String) -> Result<Self, String> {
         let mut rows = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(reader);
-        let columns = columns(rows.headers().map_err(|error| error.to_string())?)?;
+        let header = rows.headers().map_err(|error| error.to_string())?.clone();
+        let mut row = csv::StringRecord::new();
+        let is_read_ahead = rows.read_record(&mut row).map_err(|error| error.to_string())?;
+        let columns = Columns::of(&header, &row)?;
         Ok(Self {
             rows,
             columns,
-            row: csv::StringRecord::new(),
+            row,
+            is_read_ahead,
             next: None,
+            ordered: None,
+            names: Names::default(),
             service,
             bad_rows: 0,
             first_bad: None,
         })
     }
 
-    /// The time of the next row; `None` at the end.
+    /// The time of the next entry; `None` at the end.
     pub(crate) fn next_time(&mut self) -> Result<Option<Timestamp>, String> {
         if self.next.is_none() {
-            self.next = self.read()?;
+            self.next = match self.columns.series {
+                Some(_) => self.next_points()?,
+                None => self.next_row()?,
+            };
         }
         Ok(self.next.as_ref().map(|entry| entry.time))
     }
 
-    /// The next row as one entry. `None` at the end.
+    /// The next row, or the points of a long table that have the same time. `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<RecordEntry>, String> {
         self.next_time()?;
         Ok(self.next.take())
     }
 
-    fn read(&mut self) -> Result<Option<RecordEntry>, String> {
-        loop {
-            if !self.rows.read_record(&mut self.row).map_err(|error| error.to_string())? {
-                return Ok(None);
-            }
-            match self.entry() {
-                Ok(entry) => return Ok(Some(entry)),
-                Err(reason) => {
-                    self.bad_rows += 1;
-                    let line = self.row.position().map_or(0, csv::Position::line);
-                    self.first_bad.get_or_insert_with(|| format!("line {line}: {reason}"));
-                }
-            }
+    /// Moves on to the next row; `false` at the end.
+    fn advance(&mut self) -> Result<bool, String> {
+        if std::mem::take(&mut self.is_read_ahead) {
+            return Ok(true);
         }
+        self.rows.read_record(&mut self.row).map_err(|error| error.to_string())
     }
 
-    fn entry(&self) -> Result<RecordEntry, String> {
-        let field = |at: usize| self.row.get(at).unwrap_or("");
-        let time = parse_time(field(self.columns.time))
-            .ok_or_else(|| format!("{:?} is not a time", field(self.columns.time)))?;
-        let series = self.columns.series.map(field);
-        let service = self.columns.service.map(field).filter(|name| !name.is_empty());
+    fn set_aside(&mut self, reason: &str) {
+        self.bad_rows += 1;
+        let line = self.row.position().map_or(0, csv::Position::line);
+        self.first_bad.get_or_insert_with(|| format!("line {line}: {reason}"));
+    }
+
+    fn next_row(&mut self) -> Result<Option<RecordEntry>, String> {
+        while self.advance()? {
+            match self.wide_entry() {
+                Ok(entry) => return Ok(Some(entry)),
+                Err(reason) => self.set_aside(&reason),
+            }
+        }
+        Ok(None)
+    }
+
+    fn wide_entry(&self) -> Result<RecordEntry, String> {
+        let time = self.time()?;
         let mut metrics = Vec::new();
-        for (name, at) in &self.columns.values {
+        for column in &self.columns.values {
             // What is no number is a gap.
-            let Some(value) = field(*at).parse::<f64>().ok().filter(|value| value.is_finite()) else {
-                continue;
-            };
-            let point = NumberDataPoint {
-                time_unix_nano: time.nanos(),
-                value: Some(number_data_point::Value::AsDouble(value)),
-                ..Default::default()
-            };
-            let name = series.unwrap_or(name).to_owned();
-            let data = Some(Data::Gauge(Gauge { data_points: vec![point] }));
-            metrics.push(Metric { name, data, ..Default::default() });
+            if let Some(value) = number(self.field(column.at)) {
+                metrics.push(metric(&column.name, &column.unit, time, value));
+            }
         }
         if metrics.is_empty() {
-            let mut fields = self.columns.values.iter().map(|(_, at)| field(*at));
-            if let Some(text) = fields.find(|text| !text.is_empty() && !text.eq_ignore_ascii_case("nan")) {
+            let mut fields = self.columns.values.iter().map(|column| self.field(column.at));
+            if let Some(text) = fields.find(|text| !is_gap(text)) {
                 return Err(format!("{text:?} is not a number"));
             }
         }
-        let points = metrics.len() as u64;
-        let group = ResourceMetrics {
-            resource: Some(resource(service.unwrap_or(&self.service), "")),
-            scope_metrics: vec![ScopeMetrics { metrics, ..Default::default() }],
-            ..Default::default()
+        Ok(entry(time, vec![(self.service_of_row(), metrics)]))
+    }
+
+    fn next_points(&mut self) -> Result<Option<RecordEntry>, String> {
+        let mut ordered = match self.ordered.take() {
+            Some(ordered) => ordered,
+            None => self.read_all()?,
         };
-        let payload = MetricsData { resource_metrics: vec![group] }.encode_to_vec().into();
-        Ok(RecordEntry { stream: 1, payload, records: points, time, written: None })
+        let points = self.points(&mut ordered);
+        self.ordered = Some(ordered);
+        points
+    }
+
+    fn read_all(&mut self) -> Result<Ordered, String> {
+        let disk = |error: std::io::Error| format!("putting it in the order of time failed: {error}");
+        let mut order = TimeOrder::default();
+        while self.advance()? {
+            match self.long_point() {
+                Ok(Some(point)) => order.push(point).map_err(disk)?,
+                Ok(None) => {}
+                Err(reason) => self.set_aside(&reason),
+            }
+        }
+        order.finish().map_err(disk)
+    }
+
+    fn long_point(&mut self) -> Result<Option<LongPoint>, String> {
+        let (Some(series), Some(column)) = (self.columns.series, self.columns.values.first()) else {
+            return Ok(None);
+        };
+        let time = self.time()?;
+        let text = self.row.get(column.at).unwrap_or("");
+        let Some(value) = number(text) else {
+            return if is_gap(text) { Ok(None) } else { Err(format!("{text:?} is not a number")) };
+        };
+        let service = self.columns.service.and_then(|at| self.row.get(at)).filter(|name| !name.is_empty());
+        let service = self.names.number(service.unwrap_or(&self.service));
+        let series = self.names.number(self.row.get(series).unwrap_or(""));
+        let (Some(service), Some(series)) = (service, series) else {
+            return Err(format!("it is of a series beyond the first {NAMES}"));
+        };
+        Ok(Some(LongPoint { time, service, series, value }))
+    }
+
+    /// Points of the same time, by service.
+    fn points(&self, ordered: &mut Ordered) -> Result<Option<RecordEntry>, String> {
+        let Some(time) = ordered.next_time() else { return Ok(None) };
+        let mut services: Vec<(u32, Vec<Metric>)> = Vec::new();
+        let unit = self.columns.values.first().map_or("", |column: &ValueColumn| &column.unit);
+        for _ in 0..POINTS {
+            if ordered.next_time() != Some(time) {
+                break;
+            }
+            let point = ordered.next().map_err(|error| error.to_string())?;
+            let Some(LongPoint { service, series, value, .. }) = point else { break };
+            let metric = metric(self.names.name(series), unit, time, value);
+            match services.iter_mut().find(|(known, _)| *known == service) {
+                Some((_, metrics)) => metrics.push(metric),
+                None => services.push((service, vec![metric])),
+            }
+        }
+        let services = services.into_iter().map(|(service, metrics)| (self.names.name(service), metrics));
+        Ok(Some(entry(time, services.collect())))
+    }
+
+    fn field(&self, at: usize) -> &str {
+        self.row.get(at).unwrap_or("")
+    }
+
+    fn time(&self) -> Result<Timestamp, String> {
+        let text = self.field(self.columns.time);
+        parse_time(text).ok_or_else(|| format!("{text:?} is not a time"))
+    }
+
+    fn service_of_row(&self) -> &str {
+        let named = self.columns.service.map(|at| self.field(at)).filter(|name| !name.is_empty());
+        named.unwrap_or(&self.service)
     }
 }
 
-fn columns(header: &csv::StringRecord) -> Result<Columns, String> {
-    let names: Vec<String> =
-        header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
-    let lower: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let time =
-        lower.iter().position(|name| is_time_column(name)).ok_or("it has no timestamp or ts column")?;
-    let series = lower.iter().position(|name| name == "series");
-    let service = lower.iter().position(|name| name == "service");
-    let values = names
-        .into_iter()
-        .enumerate()
-        .filter(|(at, _)| *at != time && Some(*at) != series && Some(*at) != service);
-    let mut values: Vec<(String, usize)> = values.map(|(at, name)| (name, at)).collect();
-    if series.is_some() {
-        values.truncate(1);
-    }
-    if values.is_empty() {
-        return Err("it has no column of values".into());
-    }
-    Ok(Columns { time, series, service, values })
+fn number(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|value| value.is_finite())
 }
 
-/// RFC 3339, `YYYY-MM-DD HH:MM:SS` as UTC, or the epoch in seconds, milliseconds, microseconds or nanoseconds.
-fn parse_time(text: &str) -> Option<Timestamp> {
-    if let Ok(number) = text.parse::<f64>() {
-        let scale = match number {
-            n if n < 1e11 => 1e9,
-            n if n < 1e14 => 1e6,
-            n if n < 1e17 => 1e3,
-            _ => 1.0,
-        };
-        let nanos = number * scale;
-        return (0.0..YEAR_2200_NANOS).contains(&nanos).then_some(Timestamp(nanos as u64));
-    }
-    if let Some(time) = Timestamp::parse_rfc3339(text) {
-        return Some(time);
-    }
-    let civil: jiff::civil::DateTime = text.replace('/', "-").parse().ok()?;
-    let instant = jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?;
-    u64::try_from(instant.as_nanosecond()).ok().map(Timestamp)
+fn metric(name: &str, unit: &str, time: Timestamp, value: f64) -> Metric {
+    let point = NumberDataPoint {
+        time_unix_nano: time.nanos(),
+        value: Some(number_data_point::Value::AsDouble(value)),
+        ..Default::default()
+    };
+    let data = Some(Data::Gauge(Gauge { data_points: vec![point] }));
+    Metric { name: name.to_owned(), unit: unit.to_owned(), data, ..Default::default() }
+}
+
+/// Metrics of one time, by service.
+fn entry(time: Timestamp, services: Vec<(&str, Vec<Metric>)>) -> RecordEntry {
+    let points: usize = services.iter().map(|(_, metrics)| metrics.len()).sum();
+    let group = |(service, metrics): (&str, Vec<Metric>)| ResourceMetrics {
+        resource: Some(resource(service, "")),
+        scope_metrics: vec![ScopeMetrics { metrics, ..Default::default() }],
+        ..Default::default()
+    };
+    let resource_metrics = services.into_iter().map(group).collect();
+    let payload = MetricsData { resource_metrics }.encode_to_vec().into();
+    RecordEntry { stream: 1, payload, records: points as u64, time, written: None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn times_are_read_in_every_spelling() {
-        let expected = Some(Timestamp::from_secs(1_396_310_400));
-        for text in [
-            "2014-04-01 00:00:00",
-            "2014-04-01T00:00:00Z",
-            "1396310400",
-            "1396310400000",
-            "1396310400000000000",
-        ] {
-            assert_eq!(parse_time(text), expected, "{text}");
-        }
-        for text in ["yesterday", "", "nan", "inf", "-1", "1e30"] {
-            assert_eq!(parse_time(text), None, "{text}");
-        }
+    fn read(input: &str) -> (Vec<(u64, u64)>, u64, Option<String>) {
+        let mut rows = CsvMetrics::new(input.as_bytes(), "host".into()).expect("a header");
+        let entries = std::iter::from_fn(|| rows.next().expect("rows"));
+        let entries = entries.map(|entry| (entry.time.nanos() / 1_000_000_000, entry.records)).collect();
+        (entries, rows.bad_rows, rows.first_bad)
     }
 
     #[test]
     fn rows_that_cannot_be_read_are_counted_and_the_others_are_kept() {
-        let input = "timestamp,cpu,memory\n1,0.5,7\nnever,1,1\n2,,8\n3,low,high\n4,,\n";
-        let mut rows = CsvMetrics::new(input.as_bytes(), "host".into()).expect("a header");
-        let points: Vec<u64> =
-            std::iter::from_fn(|| rows.next().expect("rows")).map(|entry| entry.records).collect();
-        assert_eq!((points, rows.bad_rows), (vec![2, 1, 0], 2));
-        assert_eq!(rows.first_bad.as_deref(), Some("line 3: \"never\" is not a time"));
+        let (points, bad, first) = read("timestamp,cpu,memory\n1,0.5,7\nnever,1,1\n2,,8\n3,low,high\n4,,\n");
+        assert_eq!((points, bad), (vec![(1, 2), (2, 1), (4, 0)], 2));
+        assert_eq!(first.as_deref(), Some("line 3: \"never\" is not a time"));
+    }
+
+    #[test]
+    fn a_long_table_of_one_series_after_the_other_is_read_in_the_order_of_time() {
+        let table = "series,ts,value\na,1,1\na,2,1\na,9,low\na,3,nan\nb,1,5\nb,2,6\nb,4,7\n";
+        assert_eq!(
+            read(table),
+            (vec![(1, 2), (2, 2), (4, 1)], 1, Some("line 4: \"low\" is not a number".into()))
+        );
     }
 }

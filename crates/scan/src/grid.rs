@@ -91,13 +91,18 @@ impl Grid {
 }
 
 impl Moved {
+    /// Where what was in a column is now.
+    pub(crate) fn place(self, column: usize) -> usize {
+        let by = self.to.shift - self.from.shift;
+        let at = ((self.from.first + column as u64) >> by).saturating_sub(self.to.first);
+        usize::try_from(at).unwrap_or(COLUMNS - 1).min(COLUMNS - 1)
+    }
+
     /// Moves counts from the columns before into those of now.
     pub(crate) fn fold(self, counts: &mut Counts) {
         let mut moved = [0u32; COLUMNS];
-        let by = self.to.shift - self.from.shift;
         for (column, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let at = ((self.from.first + column as u64) >> by).saturating_sub(self.to.first);
-            let at = usize::try_from(at).unwrap_or(COLUMNS - 1).min(COLUMNS - 1);
+            let at = self.place(column);
             moved[at] = moved[at].saturating_add(*count);
         }
         *counts = moved;

@@ -27,6 +27,8 @@ pub enum Source {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// A copy of standard input: what is read twice.
+    Copied(PathBuf),
 }
 
 /// Why something can't be scanned.
@@ -72,7 +74,7 @@ impl Source {
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
-            Self::Stdin => "standard input".into(),
+            Self::Stdin | Self::Copied(_) => "standard input".into(),
         }
     }
 
@@ -81,7 +83,16 @@ impl Source {
         let stem = |path: &Path| Some(path.file_name()?.to_str()?.split('.').next()?.to_owned());
         match self {
             Self::File(path) => stem(path).filter(|stem| !stem.is_empty()).unwrap_or_else(|| "file".into()),
-            Self::Stdin => "stdin".into(),
+            Self::Stdin | Self::Copied(_) => "stdin".into(),
+        }
+    }
+
+    /// Copies standard input into a file, so that it can be read twice.
+    pub fn copy_stdin(into: &Path) -> Result<Self, SourceError> {
+        let copy = || -> io::Result<u64> { io::copy(&mut io::stdin().lock(), &mut File::create(into)?) };
+        match copy() {
+            Ok(_) => Ok(Self::Copied(into.to_owned())),
+            Err(source) => Err(SourceError::Io { name: Self::Stdin.name(), source }),
         }
     }
 
@@ -92,7 +103,7 @@ impl Source {
 
     fn try_open(&self, name: &str) -> io::Result<Opened> {
         let (raw, total_bytes, modified): (Box<dyn Read>, u64, SystemTime) = match self {
-            Self::File(path) => {
+            Self::File(path) | Self::Copied(path) => {
                 let file = File::open(path)?;
                 let metadata = file.metadata()?;
                 if metadata.is_dir() {

@@ -1,4 +1,6 @@
-//! What kind of input something is, by its first line.
+//! What kind of input something is, by its beginning.
+
+use crate::csv_columns::are_metrics;
 
 /// The kinds of input that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,23 +14,19 @@ pub enum InputKind {
 }
 
 impl InputKind {
-    /// By the first bytes: an OTLP object, a header that names a time column first, or else lines.
+    /// By the first bytes: an OTLP object, a header that names a time column above rows that are mostly numbers, or else
+    /// lines.
     pub fn of(start: &[u8]) -> Self {
         let text = String::from_utf8_lossy(start);
+        let text = text.trim_start_matches('\u{feff}');
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
         let otlp = ["\"resourceLogs\"", "\"resourceMetrics\"", "\"resourceSpans\""];
         if first.starts_with('{') && otlp.iter().any(|key| first.contains(key)) {
             return Self::OtlpJson;
         }
-        let mut columns = first.split(',').map(|column| column.trim().trim_matches('"').to_ascii_lowercase());
-        let timed = first.contains(',') && columns.any(|column| is_time_column(&column));
-        if timed && !first.contains('{') { Self::CsvMetrics } else { Self::Lines }
+        let may_be_header = first.contains(',') && !first.contains('{');
+        if may_be_header && are_metrics(text) { Self::CsvMetrics } else { Self::Lines }
     }
-}
-
-/// Whether a column of this name (lower case) holds the time.
-pub(crate) fn is_time_column(name: &str) -> bool {
-    matches!(name, "timestamp" | "ts" | "time_stamp" | "time")
 }
 
 #[cfg(test)]
@@ -38,9 +36,11 @@ mod tests {
     #[test]
     fn kinds_are_found_by_content() {
         assert_eq!(InputKind::of(b"timestamp,value\n2014-04-01 00:00:00,1\n"), InputKind::CsvMetrics);
+        assert_eq!(InputKind::of(b"\xef\xbb\xbf\"ts\",\"value\"\r\n1,1\r\n"), InputKind::CsvMetrics);
         assert_eq!(InputKind::of(b"ts,series,value\n1,a,2\n"), InputKind::CsvMetrics);
         assert_eq!(InputKind::of(b"{\"resourceLogs\":[]}\n"), InputKind::OtlpJson);
         assert_eq!(InputKind::of(b"{\"level\":\"info\",\"ts\":1}\n"), InputKind::Lines);
         assert_eq!(InputKind::of(b"Jun 14 15:16:01 combo sshd: timestamp, failed\n"), InputKind::Lines);
+        assert_eq!(InputKind::of(b"time,message\n2014-04-01 00:00:00,disk is full\n"), InputKind::Lines);
     }
 }

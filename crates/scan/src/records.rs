@@ -55,6 +55,10 @@ impl Records {
         Ok(Self { name, form })
     }
 
+    pub(crate) fn may_hold_metrics(&self) -> bool {
+        !matches!(self.form, Form::Lines(_))
+    }
+
     /// The time of the next record; `None` at the end.
     pub(crate) fn next_time(&mut self) -> Result<Option<Timestamp>, ScanError> {
         let io = |source| SourceError::Io { name: self.name.clone(), source };

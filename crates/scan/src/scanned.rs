@@ -15,6 +15,7 @@ use foreshock_model::{ServiceName, Tenant, Timestamp};
 use crate::{
     grid::{COLUMNS, Grid},
     line_shapes::LineShapes,
+    series::SeriesSeen,
     tally::Tally,
     templates::Templates,
 };
@@ -40,6 +41,8 @@ pub struct Scanned {
     pub instances: usize,
     /// Metric series.
     pub series: usize,
+    /// Those of plain numbers, the oddest first; of very many not all.
+    pub series_seen: Vec<SeriesSeen>,
     /// The score of every session in each service, where it was asked for; of one that ended more than once the last.
     pub sessions: BTreeMap<(String, ServiceName), f64>,
     /// What could not be read, a sentence each.

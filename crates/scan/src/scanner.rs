@@ -14,11 +14,14 @@ use crate::{
     line_shapes::LineShapes,
     merge::Merge,
     records::{RecordEntry, Records},
+    series::SeriesTally,
     tally::Tally,
 };
 
 /// Of inputs that mix signals: how far one signal may lie behind another before its windows close without it.
 const BETWEEN_SIGNALS: std::time::Duration = std::time::Duration::from_secs(60);
+/// The place of metrics among the streams.
+const METRICS: usize = 1;
 /// Sentences kept about what can't be read.
 const UNREADABLE: usize = 100;
 
@@ -32,6 +35,8 @@ pub struct ScanOptions {
     /// A directory to keep each line's shape in while the files are read, 4 bytes a line, so that
     /// [`Scanned::write_templates`] can tell the template of each.
     pub templates_in: Option<PathBuf>,
+    /// What is asked for that only metrics have, by the name of its option: if no source can hold any, it is refused.
+    pub of_metrics: Option<&'static str>,
 }
 
 /// How far a scan has come.
@@ -58,6 +63,17 @@ pub enum ScanError {
         name: String,
         /// Why.
         reason: String,
+    },
+    /// Something is asked for that only metrics have.
+    #[error(
+        "{name} holds no metrics, and {option} is of metrics: CSV with a timestamp column and columns of numbers, or OTLP \
+         JSON lines; leave out one or the other"
+    )]
+    NoMetrics {
+        /// What was asked for.
+        option: &'static str,
+        /// Which.
+        name: String,
     },
     /// The shapes of the lines could not be kept.
     #[error(
@@ -93,6 +109,12 @@ pub fn scan(
         let service = options.service.clone().unwrap_or_else(|| source.service());
         records.push(Records::new(opened, &service, zone.clone(), sources.len() > 1)?);
     }
+    if let Some(option) = options.of_metrics
+        && !records.iter().any(Records::may_hold_metrics)
+    {
+        let names: Vec<String> = sources.iter().map(Source::name).collect();
+        return Err(ScanError::NoMetrics { option, name: names.join(", ") });
+    }
     let mut merge = Merge::new(records)?;
     let mut scanner = Scanner::new(options, sources.len());
     while let Some((source, entry)) = merge.next()? {
@@ -111,6 +133,7 @@ struct Scanner {
     latest: Timestamp,
     scanned: Scanned,
     tally: Tally,
+    series: SeriesTally,
     /// What the lines of an entry were read as.
     lines: Vec<LineRead>,
     shapes: Option<LineShapes>,
@@ -129,6 +152,7 @@ impl Scanner {
             latest: Timestamp::default(),
             scanned: Scanned::default(),
             tally: Tally::default(),
+            series: SeriesTally::default(),
             lines: Vec::new(),
             shapes: kept_in.clone().map(|directory| LineShapes::new(directory, sources)),
             kept_in: kept_in.unwrap_or_default(),
@@ -148,6 +172,9 @@ impl Scanner {
         self.scanned.span = Some((began, self.latest));
         if entry.stream == 0 {
             self.note_lines(source, entry.records)?;
+        }
+        if entry.stream == METRICS {
+            self.series.add(payload);
         }
         self.pipeline.tick_idle(self.latest.minus(BETWEEN_SIGNALS));
         Ok(())
@@ -172,6 +199,8 @@ impl Scanner {
         let unreadable = seen.poison.iter().map(|(stage, _, reason)| format!("{stage}: {reason}"));
         let room = UNREADABLE.saturating_sub(self.scanned.unreadable.len());
         self.scanned.unreadable.extend(unreadable.take(room));
+        let finals = seen.findings.iter().filter(|finding| !finding.provisional);
+        finals.for_each(|finding| self.series.note(finding));
         if !seen.findings.is_empty() || !seen.incidents.is_empty() {
             tell(seen)?;
         }
@@ -182,6 +211,7 @@ impl Scanner {
         self.pipeline.finish();
         self.flush(tell)?;
         self.tally.finish();
+        self.scanned.series_seen = self.series.finish();
         self.scanned.complete(&self.pipeline, &self.tally, self.shapes);
         Ok(self.scanned)
     }

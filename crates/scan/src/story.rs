@@ -5,7 +5,7 @@ use std::time::Duration;
 use foreshock_model::{Finding, Incident, Kind, Severity, Timestamp};
 use foreshock_template::Level;
 
-use crate::{PatternSeen, Scanned, words};
+use crate::{PatternSeen, Scanned, SeriesSeen, words};
 
 /// OTLP severity numbers from here on are warnings.
 const WARN: u8 = Level::Warn.severity_number();
@@ -123,6 +123,33 @@ fn level_rank(severity: u8) -> u8 {
         WARN.. => 1,
         _ => 2,
     }
+}
+
+/// Whether a series has to be told with its service.
+pub(crate) fn has_several_services(scanned: &Scanned) -> bool {
+    let mut services = scanned.series_seen.iter().map(|series| &series.service);
+    services.next().is_some_and(|first| services.any(|other| other != first))
+}
+
+/// From the lowest value of a series to its highest.
+pub(crate) fn range(series: &SeriesSeen) -> String {
+    let unit = match series.unit.as_str() {
+        "" | "1" => String::new(),
+        unit => format!(" {unit}"),
+    };
+    let (low, high) = (words::number(series.low), words::number(series.high));
+    if low == high { format!("{low}{unit}") } else { format!("{low} to {high}{unit}") }
+}
+
+/// Heights in at most so many columns: the mean of neighbours that have one.
+pub(crate) fn heights(heights: &[u32], columns: usize) -> Vec<u32> {
+    let group = heights.len().div_ceil(columns.max(1)).max(1);
+    let mean = |chunk: &[u32]| {
+        let there = chunk.iter().filter(|height| **height > 0);
+        let (n, sum) = there.fold((0u32, 0u32), |(n, sum), height| (n + 1, sum + height));
+        sum.checked_div(n).map_or(0, |mean| mean.max(1))
+    };
+    heights.chunks(group).map(mean).collect()
 }
 
 /// What was read, in one sentence.

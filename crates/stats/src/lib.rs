@@ -30,7 +30,7 @@ pub mod values;
 
 pub use association::Association;
 pub use counts::CountBaseline;
-pub use exhaust::{Forecast, RunOut};
+pub use exhaust::{Fared, Forecast, RunOut};
 pub use flat::{FlatLine, FlatVerdict};
 pub use gaps::{Overdue, Regularity};
 pub use level::Level;

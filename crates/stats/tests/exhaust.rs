@@ -9,6 +9,7 @@ use foreshock_stats::{Forecast, RunOut};
 use simulate::Random;
 
 const MINUTE: f64 = 60.0;
+const HOUR: f64 = 3_600.0;
 const DAY: f64 = 86_400.0;
 
 /// Feeds a value a minute and gives every forecast made, with its time.
@@ -31,9 +32,14 @@ fn a_disk_that_fills_is_forecast_within_a_fifth_of_the_time_left() {
     for hours in [2.0, 24.0, 168.0] {
         for seed in 0..5 {
             let r = &mut Random::new(seed);
-            let full = hours * 3_600.0;
-            let made =
-                forecasts((full / MINUTE) as u32, 100.0, |t| 50.0 + 50.0 * t / full + 0.1 * r.normal());
+            let length = hours * 3_600.0;
+            let path: Vec<f64> = (0..(1.1 * length / MINUTE) as u32)
+                .map(|minute| 50.0 + 50.0 * f64::from(minute) * MINUTE / length + 0.1 * r.normal())
+                .collect();
+            // It is full at the first value that says so, which noise brings forward.
+            let minutes = path.iter().position(|used| *used >= 100.0).expect("it fills") as u32;
+            let full = f64::from(minutes) * MINUTE;
+            let made = forecasts(minutes, 100.0, |t| path[(t / MINUTE) as usize]);
             let (first, _) = *made.first().expect("a forecast");
             println!("{hours} h: {} forecasts, first at {:.2} of the way", made.len(), first / full);
             assert!(first < 0.6 * full, "first forecast of {hours} h at {first}");
@@ -80,6 +86,104 @@ fn a_leak_that_begins_after_quiet_days_is_forecast() {
     for (t, forecast) in late {
         assert!((forecast.at - full).abs() < 0.25 * (full - t) + 300.0, "{t}: {forecast:?}");
     }
+}
+
+/// A value each five minutes: forecasts at full hours, and when the first value at the limit came.
+fn hourly(days: f64, value: impl FnMut(f64) -> f64) -> (Vec<(f64, Forecast)>, f64) {
+    let mut value = value;
+    let mut resource = RunOut::new(60.0).bounded_by(100.0);
+    let mut made = Vec::new();
+    for n in 0..(days * 288.0) as u32 {
+        let t = f64::from(n) * 300.0;
+        let used = value(t / DAY);
+        resource.observe(t, used);
+        if used >= 100.0 {
+            return (made, t);
+        }
+        if n % 12 == 0
+            && let Some(forecast) = resource.forecast(100.0)
+        {
+            resource.keep(100.0, &forecast);
+            made.push((t, forecast));
+        }
+    }
+    (made, f64::INFINITY)
+}
+
+/// Of forecasts made between two days and an hour before the end, the median error as a share of the time left.
+fn median_error(made: &[(f64, Forecast)], full: f64) -> f64 {
+    let due = made.iter().filter(|(t, _)| (HOUR..2.0 * DAY).contains(&(full - t)));
+    let mut errors: Vec<f64> = due.map(|(t, forecast)| (forecast.at - full).abs() / (full - t)).collect();
+    assert!(errors.len() >= 20, "{} forecasts", errors.len());
+    errors.sort_by(f64::total_cmp);
+    errors[errors.len() / 2]
+}
+
+#[test]
+fn what_days_do_is_known_after_days_trend_acceleration_rhythm_teeth_and_steps() {
+    type ByDay = fn(f64) -> f64;
+    let kinds: [(&str, ByDay); 6] = [
+        ("line", |day| 40.0 + 6.0 * day),
+        ("faster and faster", |day| 40.0 + 0.6 * day * day),
+        ("with a rhythm", |day| 40.0 + 6.0 * day + 5.0 * libm::sin(TAU * day)),
+        ("with teeth", |day| 40.0 + 6.0 * day + 5.0 * ((day + 0.3) % 1.0)),
+        ("in steps of sixteen hours", |day| 40.0 + 4.0 * libm::floor(1.5 * day)),
+        ("cleaned up once", |day| if day < 4.0 { 40.0 + 9.0 * day } else { 30.0 + 9.0 * (day - 4.0) }),
+    ];
+    for (kind, course) in kinds {
+        let r = &mut Random::new(7);
+        let (made, full) = hourly(20.0, |day| course(day) + 0.2 * r.normal());
+        let error = median_error(&made, full);
+        println!("{kind:28} {} forecasts, off by {error:.3} of the time left", made.len());
+        assert!(error < 0.15, "{kind}: {error}");
+    }
+}
+
+#[test]
+fn a_leak_on_top_of_a_slow_rise_is_not_hidden_by_it() {
+    let r = &mut Random::new(1);
+    let mut resource = RunOut::new(60.0).bounded_by(100.0);
+    let minutes = 6 * 1_440;
+    for minute in 0..minutes + 60 {
+        let leak = 0.5 * f64::from(minute - minutes).max(0.0);
+        let used = 30.0 + 4.0 * f64::from(minute) / 1_440.0 + leak + 0.1 * r.normal();
+        resource.observe(f64::from(minute) * MINUTE, used);
+    }
+    let forecast = resource.forecast(100.0).expect("a forecast");
+    let left = (forecast.at - f64::from(minutes + 60) * MINUTE) / MINUTE;
+    assert!((left - 32.0).abs() < 10.0, "{left} minutes: {forecast:?}");
+}
+
+#[test]
+fn forecasts_are_judged_and_intervals_that_miss_become_wider() {
+    // A pace that changes every day: no course of days knows it.
+    let r = &mut Random::new(11);
+    let (mut pace, mut used) = (4.0, 10.0);
+    let mut restless = RunOut::new(60.0).bounded_by(100.0);
+    let mut steady = restless.clone();
+    for n in 0..14 * 288 {
+        let t = f64::from(n) * 300.0;
+        if n % 288 == 0 {
+            pace = 1.0 + 8.0 * r.uniform();
+        }
+        used += pace / 288.0;
+        restless.observe(t, used + 0.1 * r.normal());
+        steady.observe(t, 10.0 + 5.0 * t / DAY + 0.1 * r.normal());
+    }
+    let width = |resource: &RunOut| {
+        let forecast = resource.forecast(100.0).expect("a forecast");
+        (forecast.high - forecast.low) / (forecast.at - 14.0 * DAY)
+    };
+    let fared = steady.fared();
+    println!(
+        "steady {fared:?}, {:.3} wide; restless {:?}, {:.3}",
+        width(&steady),
+        restless.fared(),
+        width(&restless)
+    );
+    assert!(fared.judged > 20 && fared.right > fared.judged * 9 / 10);
+    assert!((0.6..=1.0).contains(&(f64::from(fared.held) / f64::from(fared.judged))), "{fared:?}");
+    assert!(width(&restless) > 3.0 * width(&steady));
 }
 
 #[test]

@@ -133,6 +133,23 @@ pub(crate) struct Scan {
     /// has id 0.
     #[arg(long, value_name = "FILE")]
     pub(crate) templates: Option<PathBuf>,
+    /// Write every forecast of what runs out to this CSV file: series,ts,t_pred,low,high.
+    ///
+    /// Times are seconds since the epoch, low and high the ends of the interval that holds 80 %. A row when a forecast is
+    /// made, when it changes, and every hour that it stands. Metrics that can run out tell so by name and unit: a
+    /// utilization of 1, a percentage used of 100.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) forecasts: Option<PathBuf>,
+    /// Write every final finding to this CSV file, with when it could first be said and whether its incident would page:
+    /// service,series,ts,page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) alarms: Option<PathBuf>,
+    /// Of metrics: write how odd each value is to this CSV file, from 0 to 1: timestamp,value,score.
+    ///
+    /// A row for each row of the input, in its order; with several series, series,timestamp,value,score. A score depends on
+    /// the values up to its own only. Every file has to hold metrics: CSV, or OTLP JSON lines.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scores: Option<PathBuf>,
     /// Name of the service that wrote the files; by default each file's name up to its first dot.
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,

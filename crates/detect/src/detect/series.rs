@@ -135,7 +135,7 @@ impl SeriesTable {
                 Ok(proto::SeriesKind::Quantile) => Measure::Quantile,
                 _ => Measure::Gauge,
             };
-            let bounded = kind == Measure::Gauge && limit_of(&series.name, &series.unit).is_some();
+            let limit = limit_of(&series.name, &series.unit).filter(|_| kind == Measure::Gauge);
             self.by_id.insert(series.id, u32::try_from(self.states.len()).unwrap_or(u32::MAX));
             self.states.push(SeriesState {
                 sum: 0.0,
@@ -146,7 +146,7 @@ impl SeriesTable {
                 level: Level::default(),
                 shift: LevelShift::default(),
                 flat: FlatLine::default(),
-                run_out: bounded.then(|| Box::new(RunOut::new(60.0))),
+                run_out: limit.map(|limit| Box::new(RunOut::new(60.0).bounded_by(limit))),
             });
             self.texts.push(SeriesText {
                 name: series.name.into(),
@@ -371,7 +371,7 @@ impl SeriesState {
         ten: Window,
         report: &mut Report,
     ) -> Option<Finding> {
-        let run_out = self.run_out.as_ref()?;
+        let run_out = self.run_out.as_mut()?;
         let limit = limit_of(&text.name, &text.unit)?;
         report.tested(&key.0, Kind::WillRunOut, 600, 1);
         let forecast = run_out.forecast(limit)?;
@@ -380,6 +380,8 @@ impl SeriesState {
         if forecast.p_not_trend.surprise() < LEAST_SURPRISE || left > TELL_HORIZON {
             return None;
         }
+        run_out.keep(limit, &forecast);
+        let fared = run_out.fared();
         let draft = Draft {
             key,
             kind: Kind::WillRunOut,
@@ -401,6 +403,11 @@ impl SeriesState {
         };
         let mut finding = draft.finish();
         finding.labels.insert("full_at".into(), Timestamp((forecast.at.max(0.0) * 1e9) as u64).to_rfc3339());
+        if fared.judged > 0 {
+            let of = |count: u32| format!("{count} of {}", fared.judged);
+            finding.labels.insert("forecasts_right".into(), of(fared.right));
+            finding.labels.insert("forecasts_within".into(), of(fared.held));
+        }
         Some(finding)
     }
 }
@@ -426,7 +433,7 @@ impl SeriesText {
     }
 
     fn unit_shown(&self) -> String {
-        match &*self.unit {
+        match annotated(&self.unit).0 {
             "" | "1" => String::new(),
             unit => format!(" {unit}"),
         }
@@ -451,13 +458,44 @@ fn attribute<'a>(name: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// The value at which a bounded resource is used up, where the metric's name and unit tell: a share of 1, a
-/// percentage of 100.
+/// percentage of 100. A unit may say in an annotation, as UCUM has them, what it is a percentage of: `%{used}`.
 fn limit_of(name: &str, unit: &str) -> Option<f64> {
     let metric = name.split('{').next().unwrap_or(name);
-    let used = ["utilization", "usage", "used", "utilisation"].iter().any(|word| metric.contains(word));
+    let (unit, annotation) = annotated(unit);
+    let says = |word: &&str| metric.contains(*word) || annotation.contains(*word);
+    let used = ["utilization", "usage", "used", "utilisation"].iter().any(says);
+    let is_percentage = matches!(unit, "%" | "percent")
+        || (matches!(unit, "" | "1") && (metric.ends_with("percent") || metric.ends_with("pct")));
     match unit {
+        _ if is_percentage => used.then_some(100.0),
         "1" | "" if used && metric.contains("utili") => Some(1.0),
-        "%" | "percent" if used => Some(100.0),
         _ => None,
+    }
+}
+
+/// A unit and what its annotation says.
+fn annotated(unit: &str) -> (&str, &str) {
+    let (unit, annotation) = unit.split_once('{').unwrap_or((unit, ""));
+    (unit, annotation.trim_end_matches('}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::limit_of;
+
+    #[test]
+    fn names_and_units_tell_the_limit_of_what_can_be_used_up() {
+        for (name, unit, limit) in [
+            ("system.filesystem.utilization{device=sda}", "1", Some(1.0)),
+            ("disk.used", "%", Some(100.0)),
+            ("d07", "%{used_percent}", Some(100.0)),
+            ("disk_used_percent", "", Some(100.0)),
+            ("utilization_percent", "1", Some(100.0)),
+            ("cpu.idle", "%", None),
+            ("d07", "%{free_percent}", None),
+            ("disk.used", "By", None),
+        ] {
+            assert_eq!(limit_of(name, unit), limit, "{name} in {unit}");
+        }
     }
 }

@@ -248,7 +248,7 @@ impl MetricFold {
         let id = id.derived(derived);
         self.series.meet(id, owner.service, core.config.limits.series, || proto::SeriesInfo {
             id,
-            name: name(owner.metric.name, derived, place.attributes),
+            name: series_name(owner.metric.name, derived, place.attributes),
             instance: owner.instance.to_owned(),
             unit: if kind == proto::SeriesKind::Rate && !derived.is_empty() {
                 String::new()
@@ -351,8 +351,8 @@ impl<'a> Point<'a> {
     }
 }
 
-/// `metric.derived{key=value,...}`, keys sorted.
-fn name(metric: &str, derived: &str, attributes: Attributes<'_>) -> String {
+/// How a series is called: `metric.derived{key=value,...}`, keys sorted.
+pub fn series_name(metric: &str, derived: &str, attributes: Attributes<'_>) -> String {
     let mut name = metric.to_owned();
     if !derived.is_empty() {
         name.push('.');

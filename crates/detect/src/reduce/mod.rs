@@ -29,8 +29,8 @@ use std::{
 use foreshock_model::{Timestamp, proto};
 use serde::{Deserialize, Serialize};
 
-pub use self::line_read::LineRead;
 use self::{core::Core, logs::LogFold, metrics::MetricFold, sources::ServiceId, spans::SpanFold};
+pub use self::{line_read::LineRead, metrics::series_name};
 use crate::{
     Clock, DetectConfig, Folds, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage, Watermark,
     stage::{restore_state, save_state},

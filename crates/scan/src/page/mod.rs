@@ -7,6 +7,7 @@
 mod chart;
 mod incidents;
 mod patterns;
+mod series;
 mod text;
 
 use std::io::{self, Write};
@@ -44,6 +45,7 @@ pub fn write_page(
     writeln!(out, "</header>\n<main>")?;
     write_timeline(out, scanned, &ordered, moments)?;
     incidents::write(out, scanned, &ordered, moments)?;
+    series::write(out, scanned)?;
     patterns::write(out, scanned, moments)?;
     write_unreadable(out, scanned)?;
     writeln!(

@@ -3,6 +3,7 @@
 mod incidents;
 mod ink;
 mod patterns;
+mod series;
 mod spark;
 
 use std::io::{self, Write};
@@ -36,6 +37,7 @@ pub fn write_summary(
     }
     write_timeline(out, scanned, incidents, look)?;
     incidents::write(out, scanned, incidents, look)?;
+    series::write(out, scanned, look)?;
     patterns::write(out, scanned, look)?;
     if !scanned.unreadable.is_empty() {
         writeln!(out, "\n{}", look.paint(Ink::Heading, "Not read"))?;

@@ -1,67 +1,58 @@
 //! A bounded resource that is used up: when will it be full?
 //!
 //! For disks, memory, quotas, pools, days left of a certificate: a series with a limit that it must not reach. Knows no
-//! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (1,192 bytes).
+//! clock: times are seconds on one clock, given by the caller. Keep one only for series that have a limit (3 kB).
 
+mod course;
+mod curve;
 mod departure;
 mod extremes;
+mod forecast;
+mod hours;
+mod ledger;
+mod stairs;
 mod track;
 mod trend;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tail::Tail;
+pub use forecast::Forecast;
+pub use ledger::Fared;
 
+use course::{Course, Passage};
 use departure::Departure;
 use extremes::Extremes;
+use hours::Hours;
+use ledger::{Kept, Ledger};
+use stairs::Stairs;
 use track::{Full, Point, Track};
-use trend::{FEWEST, Trend};
+use trend::FEWEST;
 
 /// A rise must be this unlikely without a trend.
 const SURE: f64 = 3.0;
-/// Two ways to see a trend: its line, and that the series never moved so before.
-const WAYS: f64 = 2.0;
-/// What moves as it never did before is no rhythm of that past: it is extrapolated by so many times its length.
-const DEPARTED_REACH: f64 = 4.0;
 /// Values and times (seconds) beyond are no values and times.
 const LARGEST: f64 = 1e30;
 const LATEST: f64 = 1e12;
 const HOUR: f64 = 3_600.0;
-/// Share of the way from its lowest to the limit beyond which an earlier peak was no harmless one.
-const HARMLESS_PEAK: f64 = 0.9;
-/// A return by this share of the whole range, without help, shows that the series comes back by itself.
-const RETURN: f64 = 0.3;
-/// How far beyond its earlier peak a series that comes back must be, in ranges.
-const NEW_GROUND: f64 = 0.05;
 /// A fall by so many usual steps, and by this share of the range, is a cleanup.
 const CLEANUP_STEPS: f64 = 8.0;
 const CLEANUP_SHARE: f64 = 0.15;
+/// What falls again within these seconds does so every day.
+const DAILY: f64 = 36.0 * HOUR;
+/// A level on the way is forecast each so many hours, and lies so many days ahead.
+const MILESTONE_HOURS: f64 = 6.0;
+const MILESTONE_DAYS: f64 = 0.5;
 /// Cleanups that are a habit.
 const HABIT: u16 = 2;
-
-/// When a resource will be used up.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Forecast {
-    /// When the limit is reached, in seconds on the caller's clock.
-    pub at: f64,
-    /// Early end of the interval that holds 80 %.
-    pub low: f64,
-    /// Late end of it; infinite where it may never come to that.
-    pub high: f64,
-    /// P(such a rise, if there is no trend).
-    pub p_not_trend: Tail,
-    /// Units a second.
-    pub pace: f64,
-    /// How long the pace has been held.
-    pub evidence_secs: f64,
-}
 
 /// Watches one resource and extrapolates it, where that makes sense.
 ///
 /// A line is drawn through the whole past, its recent parts and the last minutes (medians of slopes: Theil 1950, Sen
 /// 1968); the longest stretch whose shorter ones do not contradict it gives the pace. A line has only its own few points
 /// to say how sure it is; where the series leaves its ground as it never moved in all its past, that past says it, and
-/// sooner. No forecast
+/// sooner. From two days on the course of days is followed where it leads to the limit: how much it grows a day, whether
+/// faster and faster, with what every day does to it and its noise, and regular steps as steps ([`Fared`]: how good
+/// that was). No forecast
 /// - further ahead than the evidence reaches back, or twice that for a short and steep rise, or four times for one that
 ///   has lasted for days or never was before: half a day's rise is not extrapolated over the night;
 /// - on ground where the series has been before and came back by itself: a rhythm, a sawtooth. A single cleanup is no
@@ -79,7 +70,12 @@ pub struct RunOut {
     cleanups: u16,
     /// Which way a cleanup goes: the sign of the last one's jump, 0 while there was none.
     cleanup_sign: i8,
+    cleaned_secs: f64,
+    /// Where the limit is, if that is known from the beginning.
+    limit: Option<f64>,
     last: Option<Point>,
+    hours: Hours,
+    ledger: Ledger,
 }
 
 impl RunOut {
@@ -94,8 +90,19 @@ impl RunOut {
             since_secs: f64::MIN,
             cleanups: 0,
             cleanup_sign: 0,
+            cleaned_secs: f64::MIN,
+            limit: None,
             last: None,
+            hours: Hours::new(),
+            ledger: Ledger::new(),
         }
+    }
+
+    /// Says where the limit is: only what leads away from it is then taken for a cleanup.
+    #[must_use]
+    pub fn bounded_by(mut self, limit: f64) -> Self {
+        self.limit = Some(limit).filter(|limit| limit.abs() <= LARGEST);
+        self
     }
 
     /// Feeds one value. `NaN`, and what is not later than the last, changes nothing.
@@ -117,6 +124,12 @@ impl RunOut {
             }
             self.cleanup_sign = if value > last.value { 1 } else { -1 };
             self.departure.cleaned(t_secs, value - last.value);
+            // What every day does is part of the course, and no cleanup.
+            if t_secs - self.cleaned_secs > DAILY {
+                self.hours.clear();
+                self.ledger.forget();
+            }
+            self.cleaned_secs = t_secs;
         }
         let [fine, coarser @ ..] = &mut self.recent;
         if fine.observe(t_secs, value, Full::Forget) {
@@ -129,98 +142,44 @@ impl RunOut {
         let point = Point { t_secs, value };
         self.extremes.observe(point);
         self.last = Some(point);
+        self.ledger.observe(t_secs, value);
+        if self.hours.observe(t_secs, value) && self.hours.newest() % MILESTONE_HOURS == 0.0 {
+            self.set_milestone(t_secs);
+        }
     }
 
-    /// When `limit` will be reached, from whichever side the series is on; `None` while nothing can be said, while
-    /// there is no trend towards it, or where the trend is explained without one.
-    pub fn forecast(&self, limit: f64) -> Option<Forecast> {
-        let last = self.last?;
-        let towards = (limit - last.value).signum();
-        if limit.is_nan() || limit.abs() > LARGEST || last.value == limit {
-            return None;
-        }
-        let leads_there = |trend: &(Trend, f64)| {
-            let (line, reach_secs) = trend;
-            line.slope * towards > 0.0
-                && line.p_not_trend.surprise() >= SURE
-                && line.reaches(limit).is_some_and(|(middle, ..)| middle <= *reach_secs)
+    /// How the forecasts have fared whose time has come: those that were [kept](Self::keep), and those of levels on the
+    /// way.
+    pub fn fared(&self) -> Fared {
+        self.ledger.fared()
+    }
+
+    /// Keeps a forecast that was told, to be judged when its time has come.
+    pub fn keep(&mut self, limit: f64, forecast: &Forecast) {
+        let Some(now) = self.last else { return };
+        let Forecast { at, low, high, .. } = *forecast;
+        let towards = (limit - now.value).signum();
+        self.ledger.keep(Kept { made: now.t_secs, level: limit, towards, at, low, high });
+    }
+
+    /// Forecasts when a level half a day ahead will be reached, to learn from it how good forecasts of this series are.
+    fn set_milestone(&mut self, t_secs: f64) {
+        let width = self.ledger.width();
+        let to_limit = |towards: &f64| {
+            self.limit.zip(self.last).is_none_or(|(limit, last)| (limit - last.value) * towards > 0.0)
         };
-        let lasting = self.trend().map(|line| (line, reach_ahead(line.length_secs))).filter(leads_there);
-        let departing =
-            self.departing().map(|line| (line, DEPARTED_REACH * line.length_secs)).filter(leads_there);
-        let (trend, p_not_trend) = match (lasting, departing) {
-            (Some((a, _)), Some((b, _))) => (a, a.p_not_trend.min(b.p_not_trend)),
-            (Some((line, _)), None) | (None, Some((line, _))) => (line, line.p_not_trend),
-            (None, None) => return None,
-        };
-        if self.comes_back(limit, towards) {
-            return None;
+        for towards in [1.0, -1.0].into_iter().filter(to_limit).collect::<Vec<f64>>() {
+            let Some(course) = Course::of(&self.hours, t_secs, towards) else { return };
+            let level = course.level_in(MILESTONE_DAYS);
+            let passage = match Stairs::of(&self.hours, t_secs, towards) {
+                Some(stairs) => Some(stairs.passage(level, width)),
+                None => course.passage(level, width).filter(|_| course.p_not_trend.surprise() >= SURE),
+            };
+            if let Some(Passage { at, low, high }) = passage {
+                self.ledger.keep(Kept { made: t_secs, level: level * towards, towards, at, low, high });
+            }
         }
-        let (middle, early, late) = trend.reaches(limit)?;
-        // The line's newest point is a bucket's middle: what was due before now is due now.
-        let at = |secs: f64| (trend.newest_secs + secs).max(last.t_secs);
-        Some(Forecast {
-            at: at(middle),
-            low: at(early),
-            high: at(late),
-            p_not_trend: p_not_trend.among(WAYS),
-            pace: trend.slope,
-            evidence_secs: trend.length_secs,
-        })
     }
-
-    /// The line through the last minutes where they lead away from all that was before; as long as that goes on.
-    fn departing(&self) -> Option<Trend> {
-        let points = self.recent[0].points();
-        let departed = self.departure.departed(points)?;
-        let mut line = Trend::of(since(points, departed.since_secs))?;
-        line.length_secs = line.newest_secs - departed.since_secs;
-        line.p_not_trend = departed.p_usual;
-        Some(line)
-    }
-
-    /// The longest stretch that the shorter ones do not contradict.
-    fn trend(&self) -> Option<Trend> {
-        let mut trends = Vec::with_capacity(8);
-        for track in self.recent.iter().chain([&self.far]) {
-            let whole = since(track.points(), self.since_secs);
-            trends.extend(Trend::of(whole));
-            trends.extend(Trend::of(&whole[whole.len() / 2..]));
-        }
-        trends.sort_by(|a, b| b.length_secs.total_cmp(&a.length_secs));
-        let holds = |i: usize| {
-            let long = &trends[i];
-            trends[i + 1..].iter().all(|short| {
-                let apart = (short.slope - long.slope).abs();
-                apart <= 0.5 * long.slope.abs() + 2.0 * short.slope_error
-                    && apart <= 3.0 * long.slope.abs().max(short.slope_error)
-            })
-        };
-        (0..trends.len()).find(|i| trends[*i].p_not_trend.surprise() >= SURE && holds(*i)).map(|i| trends[i])
-    }
-
-    /// Whether the series has been as near to the limit before and came back by itself, from where it did no harm.
-    fn comes_back(&self, limit: f64, towards: f64) -> bool {
-        // One cleanup is help from outside: what was before it does not count. A habit of cleanups is a sawtooth.
-        let from = if self.cleanups >= HABIT { f64::MIN } else { self.since_secs };
-        let Some(now) = self.last else { return false };
-        // The same story at two resolutions: the whole past in means, the last days with their true peaks.
-        let far: Vec<_> =
-            since(self.far.points(), from).iter().map(|p| (p.value * towards, p.value * towards)).collect();
-        let days: Vec<_> = self.extremes.towards(towards).collect();
-        let all = || far.iter().chain(&days);
-        let lowest = all().map(|p| p.0).fold(f64::INFINITY, f64::min);
-        let range = all().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max) - lowest;
-        if range.is_nan() || range <= 0.0 {
-            return false;
-        }
-        let way = (limit * towards - lowest).max(f64::MIN_POSITIVE);
-        let fall = RETURN * range;
-        let returned = highest_return(&far, fall).max(highest_return(&days, fall));
-        let harmless = returned - lowest < HARMLESS_PEAK * way;
-        harmless && now.value * towards < returned + NEW_GROUND * range
-    }
-
     fn is_cleanup(&self, step: f64) -> bool {
         let points = self.recent[0].points();
         if points.len() < FEWEST / 2 {
@@ -230,35 +189,21 @@ impl RunOut {
         steps.sort_by(f64::total_cmp);
         let usual = steps[steps.len() / 2];
         let (_, range) = extent(self.far.points(), 1.0);
-        // Against the way it went.
-        let (first, last) = (points[0], points[points.len() - 1]);
-        let against = step * (last.value - first.value) < 0.0 || f64::from(self.cleanup_sign) * step > 0.0;
+        // Away from the limit; where that is not known, against the way it went of late and since the last one.
+        let went = |points: &[Point]| match points {
+            [first, .., last] => last.value - first.value,
+            _ => 0.0,
+        };
+        let against = match self.limit {
+            Some(limit) => step * (limit - points[points.len() - 1].value) < 0.0,
+            None => {
+                let whole = went(since(self.far.points(), self.since_secs));
+                let turns = step * went(points) < 0.0 && step * whole <= 0.0;
+                turns || f64::from(self.cleanup_sign) * step > 0.0
+            }
+        };
         against && step.abs() > CLEANUP_STEPS * usual && step.abs() > CLEANUP_SHARE * range && range > 0.0
     }
-}
-
-/// The highest peak from which the series came down by more than `fall`; lows and highs, oldest first.
-fn highest_return(past: &[(f64, f64)], fall: f64) -> f64 {
-    let (mut peak, mut returned) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
-    for (low, high) in past {
-        if *low < peak - fall {
-            returned = returned.max(peak);
-        }
-        peak = peak.max(*high);
-    }
-    returned
-}
-
-/// How far ahead a rise of that length is worth extrapolating.
-fn reach_ahead(evidence_secs: f64) -> f64 {
-    let times = if evidence_secs < 2.0 * HOUR {
-        2.0
-    } else if evidence_secs < 24.0 * HOUR {
-        1.0
-    } else {
-        4.0
-    };
-    (times * evidence_secs).max(evidence_secs.min(2.0 * HOUR) * 2.0)
 }
 
 fn since(points: &[Point], from_secs: f64) -> &[Point] {

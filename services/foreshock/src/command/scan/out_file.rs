@@ -51,6 +51,20 @@ impl OutFile {
         }
     }
 
+    /// For what is written bit by bit while the work goes on; [`Self::keep`] puts it in its place.
+    pub(super) fn writer(&self) -> io::Result<BufWriter<File>> {
+        let file = match &self.to {
+            To::Beside(beside) => beside.as_file(),
+            To::Straight(file) => file,
+        };
+        Ok(BufWriter::with_capacity(256 * 1024, file.try_clone()?))
+    }
+
+    /// Puts what was written in its place.
+    pub(super) fn keep(self) -> anyhow::Result<()> {
+        self.fill(|_| Ok(()))
+    }
+
     /// Writes all of it and puts it in its place.
     pub(super) fn fill(self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
         let fill = |file: &File| -> io::Result<()> {
