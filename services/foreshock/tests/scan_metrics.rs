@@ -52,14 +52,14 @@ fn noise(n: u64) -> f64 {
 const FULL_AFTER: f64 = 7.0;
 
 /// One disk that fills, then one that swings by the day and one that stands still, series by series.
-fn disks() -> String {
+fn disks(days: u64) -> String {
     let mut table = String::from("series,ts,used_percent\n");
     for (series, course) in [
         ("filling", (|day| 30.0 + 70.0 * day / FULL_AFTER) as fn(f64) -> f64),
         ("daily", |day| 60.0 + 15.0 * (day * std::f64::consts::TAU).sin()),
         ("still", |_| 91.0),
     ] {
-        for n in 0..7 * 288 {
+        for n in 0..days * 288 {
             let used = course(n as f64 / 288.0) + 0.2 * noise(n);
             writeln!(table, "{series},{},{used:.3}", BEGAN + n * FIVE_MINUTES).unwrap();
         }
@@ -70,7 +70,7 @@ fn disks() -> String {
 #[test]
 fn a_disk_that_fills_is_forecast_every_hour_and_others_never_are() {
     let folder = tempfile::tempdir().unwrap();
-    let rows = table("--forecasts", &[&write(folder.path(), "host.csv", &disks())]);
+    let rows = table("--forecasts", &[&write(folder.path(), "host.csv", &disks(7))]);
     assert_eq!(rows[0], ["series", "ts", "t_pred", "low", "high"]);
     let full = BEGAN as f64 + FULL_AFTER * 86_400.0;
     let mut before = None;
@@ -88,6 +88,26 @@ fn a_disk_that_fills_is_forecast_every_hour_and_others_never_are() {
     let first: f64 = rows[1][1].parse().unwrap();
     assert!(full - first > 40.0 * 3_600.0, "first said {} h before", (full - first) / 3_600.0);
     assert!(full - before.unwrap() < 3_600.0);
+}
+
+#[test]
+fn forecasts_and_alarms_of_the_first_days_are_the_same_whatever_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = write(folder.path(), "host.csv", &disks(7));
+    let tables = ["--forecasts", "--alarms"].map(|option| (option, table(option, &[&whole])));
+    let start = write(folder.path(), "host.csv", &disks(6));
+    // What ends with the file is closed before its time.
+    let (end, mut compared) = (BEGAN + 6 * 86_400 - 600, 0);
+    for (option, whole) in tables {
+        let place = whole[0].iter().position(|name| name == "ts").unwrap();
+        let early = |rows: Vec<Vec<String>>| -> Vec<Vec<String>> {
+            rows.into_iter().skip(1).filter(|row| row[place].parse::<u64>().unwrap() <= end).collect()
+        };
+        let (whole, start) = (early(whole), early(table(option, &[&start])));
+        assert_eq!(whole, start, "{option}");
+        compared += start.len();
+    }
+    assert!(compared > 50, "{compared} rows");
 }
 
 /// Three days of one series with a spike.
