@@ -22,8 +22,9 @@ const CLASSES: usize = 32;
 const KEYS: usize = 8;
 /// Values remembered at a time.
 const RECENT: usize = 256;
-/// Values none of which came again in a line of another shape: no more are looked at until after a pause.
+/// Values, or lines that hold one, none of which tied two shapes: no more are looked at until after a pause.
 const VAIN_VALUES: u32 = 2 * RECENT as u32;
+const VAIN_LINES: u32 = 4 * RECENT as u32;
 /// Values that have to have come again in lines of another shape.
 const LINKED: u32 = 12;
 /// A value that comes more often than this, in the mean, names a thing and not a session.
@@ -168,7 +169,7 @@ impl KeyFinder {
             self.recent.resize(RECENT, Recent::default());
         }
         let known = &mut self.classes[at];
-        if known.linked == 0 && known.values >= VAIN_VALUES {
+        if known.linked == 0 && (known.values >= VAIN_VALUES || known.lines >= VAIN_LINES) {
             return;
         }
         known.lines += 1;
