@@ -1,0 +1,81 @@
+//! Watches recorded series: `watch IN OUT`, one file to one file.
+//!
+//! IN is `timestamp,value` (OUT: `timestamp,value,score`, then the surprise of every kind), or
+//! `service,series,ts,value` in order of time (OUT: `service,series,ts,page,kind,surprise`).
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{BufRead, BufReader, BufWriter, Write},
+};
+
+use foreshock_stats::{SeriesWatch, Watched};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut names = std::env::args().skip(1);
+    while let (Some(from), Some(to)) = (names.next(), names.next()) {
+        let mut lines = BufReader::with_capacity(1 << 20, File::open(&from)?).lines();
+        let out = BufWriter::new(File::create(&to)?);
+        let head = lines.next().ok_or("an empty file")??;
+        if head.starts_with("service") { events(lines, out)? } else { scores(lines, out)? }
+    }
+    Ok(())
+}
+
+type Lines = std::io::Lines<BufReader<File>>;
+
+fn scores(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
+    writeln!(out, "timestamp,value,score,deviation,shift,trend,spread,flat,season")?;
+    let mut watch = SeriesWatch::new();
+    for line in lines {
+        let line = line?;
+        let Some((stamp, value)) = line.split_once(',') else { continue };
+        let watched = watch.observe(unix_secs(stamp).ok_or("a time that is none")?, value.trim().parse()?);
+        write!(out, "{line},{:.9}", watched.score())?;
+        for tail in watched.tails {
+            write!(out, ",{:.4}", tail.surprise())?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn events(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
+    writeln!(out, "service,series,ts,page,kind,surprise")?;
+    let mut watches: HashMap<String, SeriesWatch> = HashMap::new();
+    for line in lines {
+        let line = line?;
+        let mut cells = line.split(',');
+        let (Some(service), Some(series), Some(ts), Some(value)) =
+            (cells.next(), cells.next(), cells.next(), cells.next())
+        else {
+            continue;
+        };
+        let key = format!("{service},{series}");
+        let watch = watches.entry(key).or_default();
+        let watched: Watched = watch.observe(ts.parse()?, value.parse()?);
+        if let Some(kind) = watched.alarm() {
+            writeln!(
+                out,
+                "{service},{series},{ts},1,{kind:?},{:.2}",
+                watched.tails[kind as usize].surprise()
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// `YYYY-MM-DD hh:mm:ss[.f]` as Unix time.
+fn unix_secs(stamp: &str) -> Option<f64> {
+    let number = |range: std::ops::Range<usize>| stamp.get(range)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    // Days from civil (Hinnant 2013).
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let of_era = (shifted.rem_euclid(400)) * 365 + shifted.rem_euclid(400) / 4
+        - shifted.rem_euclid(400) / 100
+        + of_year;
+    let days = shifted.div_euclid(400) * 146_097 + of_era - 719_468;
+    let secs = days * 86_400 + number(11..13)? * 3_600 + number(14..16)? * 60 + number(17..19).unwrap_or(0);
+    Some(secs as f64)
+}
