@@ -9,7 +9,7 @@ use std::{
     io::{BufRead, BufReader, BufWriter, Write},
 };
 
-use foreshock_stats::{SeriesWatch, Watched};
+use foreshock_stats::SeriesWatch;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut names = std::env::args().skip(1);
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut lines = BufReader::with_capacity(1 << 20, File::open(&from)?).lines();
         let out = BufWriter::new(File::create(&to)?);
         let head = lines.next().ok_or("an empty file")??;
-        if head.starts_with("service") { events(lines, out)? } else { scores(lines, out)? }
+        if head.starts_with("service") { events(lines, out, BufWriter::new(File::create(to.replace("raw","alarms"))?))? } else { scores(lines, out)? }
     }
     Ok(())
 }
@@ -40,8 +40,9 @@ fn scores(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::E
     Ok(())
 }
 
-fn events(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
-    writeln!(out, "service,series,ts,page,kind,surprise")?;
+fn events(lines: Lines, mut out: impl Write, mut alarms: impl Write) -> Result<(), Box<dyn std::error::Error>> {
+    writeln!(out, "service,series,ts,bounds,leap,level,shift,flat,stepz,stepp,rampz,rampp,x")?;
+    writeln!(alarms, "service,series,ts,page,kind")?;
     let mut watches: HashMap<String, SeriesWatch> = HashMap::new();
     for line in lines {
         let line = line?;
@@ -53,13 +54,17 @@ fn events(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::E
         };
         let key = format!("{service},{series}");
         let watch = watches.entry(key).or_default();
-        let watched: Watched = watch.observe(ts.parse()?, value.parse()?);
+        let watched = watch.observe(ts.parse()?, value.parse()?);
+        let raw = watched.raw;
         if let Some(kind) = watched.alarm() {
-            writeln!(
-                out,
-                "{service},{series},{ts},1,{kind:?},{:.2}",
-                watched.tails[kind as usize].surprise()
-            )?;
+            writeln!(alarms, "{service},{series},{ts},1,{kind:?}")?;
+        }
+        if raw.iter().any(|r| *r > 3.5) {
+            write!(out, "{service},{series},{ts}")?;
+            for r in raw {
+                write!(out, ",{r:.2}")?;
+            }
+            writeln!(out)?;
         }
     }
     Ok(())

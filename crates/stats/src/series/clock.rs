@@ -47,6 +47,11 @@ impl Clock {
         }
     }
 
+    /// Since the observation before.
+    pub(crate) fn gap(&self) -> f64 {
+        if self.seen < 2 { 0.0 } else { f64::from(self.gaps[(self.seen as usize - 2) % KEPT]) }
+    }
+
     /// The usual step, in seconds, once [`KEPT`] gaps were seen.
     pub(crate) fn step_secs(&self) -> Option<f64> {
         if (self.seen as usize) <= KEPT {

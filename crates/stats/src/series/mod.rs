@@ -1,10 +1,18 @@
 //! One metric series of any cadence: everything that can be odd about it, in one place.
+mod bounds;
 mod clock;
+mod habit;
+mod season;
+mod turn;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{FlatLine, Level, LevelShift, Tail};
+use bounds::Bounds;
 use clock::{Clock, Tick};
+use habit::Habit;
+use season::Season;
+use turn::{Form, Turn};
 
 /// What can be odd about a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +41,8 @@ pub struct Watched {
     pub expected: (f64, f64),
     /// What was predicted.
     pub mean: f64,
+    /// raw
+    pub raw: [f64; 10],
     /// By kind.
     pub tails: [Tail; KINDS],
     score: f64,
@@ -58,6 +68,14 @@ pub struct SeriesWatch {
     level: Level,
     shift: LevelShift,
     flat: FlatLine,
+    turn: Turn,
+    bounds: Bounds,
+    leaps: Bounds,
+    off: Bounds,
+    season: Option<Box<Season>>,
+    habits: [Habit; 5],
+    quiet: [u16; 5],
+    smooth: f64,
 }
 
 impl Default for SeriesWatch {
@@ -74,6 +92,14 @@ impl SeriesWatch {
             level: Level::default(),
             shift: LevelShift::default(),
             flat: FlatLine::default(),
+            turn: Turn::default(),
+            bounds: Bounds::default(),
+            leaps: Bounds::default(),
+            off: Bounds::default(),
+            season: Some(Box::default()),
+            habits: Default::default(),
+            quiet: [0; 5],
+            smooth: 0.0,
         }
     }
 
@@ -82,26 +108,50 @@ impl SeriesWatch {
         if let Tick::After(steps) = self.clock.tick(secs) {
             for _ in 1..steps.min(100) {
                 self.level.observe(f64::NAN);
+                self.turn.skip();
             }
         }
+        let floor = 2e-4 * value.abs();
         let v = self.level.observe(value);
         let s = self.shift.observe(v.score());
         let f = self.flat.observe(value);
-        let mut tails = [Tail::ONE; KINDS];
-        tails[Oddity::Deviation as usize] = v.smaller();
-        tails[Oddity::Shift as usize] = s.up.min(s.down);
-        tails[Oddity::Flat as usize] = f.tail;
-        let (mut worst, mut alarm) = (0.0, None);
-        for (kind, tail) in [Oddity::Deviation, Oddity::Shift, Oddity::Flat].into_iter().zip([
-            v.smaller(),
-            s.up.min(s.down),
-            f.tail,
-        ]) {
-            if tail.surprise() > worst {
-                worst = tail.surprise();
-                alarm = (worst > 5.5).then_some(kind);
+        let turn = self.turn.observe(value, floor);
+        let bounds = self.bounds.observe(value, floor);
+        let leap = self.leaps.observe(value - v.mean, floor);
+        let mut t = [0.0; 10];
+        t[0] = bounds.abs();
+        t[1] = leap.abs();
+        t[2] = v.surprise();
+        t[3] = s.up.min(s.down).surprise();
+        t[4] = f.tail.surprise();
+        if let Some(c) = turn {
+            if c.form == Form::Step { t[5] = c.z; t[6] = c.tail.surprise() } else { t[7] = c.z; t[8] = c.tail.surprise() }
+        }
+        let mut seas = 0.0;
+        if let Some(usual) = self.season.as_mut().and_then(|season| season.observe(secs, value)) {
+            self.smooth += 0.1 * (value - usual - self.smooth);
+            seas = self.off.observe(self.smooth, floor).abs();
+        }
+        t[9] = seas;
+        for habit in &mut self.habits {
+            habit.pass(self.clock.gap());
+        }
+        let fire = [
+            t[0] >= 4.5,
+            t[1] >= 8.0,
+            turn.is_some_and(|c| c.z >= 5.0 && c.tail.surprise() >= 5.0),
+            t[4] >= 7.0,
+            seas >= 8.0,
+        ];
+        let kinds = [Oddity::Deviation, Oddity::Spread, Oddity::Shift, Oddity::Flat, Oddity::Season];
+        let mut alarm = None;
+        for i in 0..5 {
+            let fresh = self.quiet[i] == 0;
+            self.quiet[i] = if fire[i] { 10 } else { self.quiet[i].saturating_sub(1) };
+            if fire[i] && (!fresh || self.habits[i].happened()) && alarm.is_none() {
+                alarm = Some(kinds[i]);
             }
         }
-        Watched { expected: v.expected, mean: v.mean, tails, score: worst / (worst + 5.0), alarm }
+        Watched { alarm, expected: v.expected, mean: v.mean, raw: t, tails: [Tail::ONE; KINDS], score: 0.0 }
     }
 }

@@ -1,0 +1,74 @@
+//! A rhythm of days: what a series usually is at this time of the day.
+//!
+//! Knows Unix time and values; days begin at midnight UTC, which is as good as any other time.
+
+use serde::{Deserialize, Serialize};
+
+/// Slots of a day.
+const SLOTS: usize = 48;
+const DAY_SECS: f64 = 86_400.0;
+/// Weight of a day in its slot's mean.
+const GAIN: f32 = 0.2;
+
+/// Mean of each half-hour of the day, days forgotten exponentially (the seasonal part of Winters, Management Science
+/// 1960). 208 bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Season {
+    #[serde(with = "slots")]
+    usual: [f32; SLOTS],
+    /// Sum and number of the present slot's values.
+    sum: f64,
+    values: u32,
+    slot: u8,
+}
+
+/// Serde has no arrays beyond 32.
+mod slots {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use super::SLOTS;
+
+    pub(super) fn serialize<S: Serializer>(slots: &[f32; SLOTS], to: S) -> Result<S::Ok, S::Error> {
+        slots.as_slice().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[f32; SLOTS], D::Error> {
+        let slots = Vec::<f32>::deserialize(from)?;
+        slots.try_into().map_err(|_| D::Error::custom("a day has 48 slots"))
+    }
+}
+
+impl Default for Season {
+    fn default() -> Self {
+        Self { usual: [f32::NAN; SLOTS], sum: 0.0, values: 0, slot: 0 }
+    }
+}
+
+impl Season {
+    /// Feeds a value; what was usual at its time, if a day ago there was one.
+    pub(crate) fn observe(&mut self, secs: f64, value: f64) -> Option<f64> {
+        let place = secs.rem_euclid(DAY_SECS) / DAY_SECS * SLOTS as f64;
+        let slot = (place as usize).min(SLOTS - 1);
+        if slot != usize::from(self.slot) {
+            self.close();
+            self.slot = slot as u8;
+        }
+        self.sum += value;
+        self.values += 1;
+        // Between the middles of slots the usual is on a line.
+        let ahead = place - slot as f64 - 0.5;
+        let neighbour = if ahead >= 0.0 { (slot + 1) % SLOTS } else { (slot + SLOTS - 1) % SLOTS };
+        let (here, there) = (f64::from(self.usual[slot]), f64::from(self.usual[neighbour]));
+        let between = if there.is_nan() { here } else { here + ahead.abs() * (there - here) };
+        (!between.is_nan()).then_some(between)
+    }
+
+    fn close(&mut self) {
+        if self.values > 0 {
+            let mean = (self.sum / f64::from(self.values)) as f32;
+            let usual = &mut self.usual[usize::from(self.slot)];
+            *usual = if usual.is_nan() { mean } else { *usual + GAIN * (mean - *usual) };
+        }
+        (self.sum, self.values) = (0.0, 0);
+    }
+}
