@@ -17,7 +17,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut lines = BufReader::with_capacity(1 << 20, File::open(&from)?).lines();
         let out = BufWriter::new(File::create(&to)?);
         let head = lines.next().ok_or("an empty file")??;
-        if head.starts_with("service") { events(lines, out, BufWriter::new(File::create(to.replace("raw","alarms"))?))? } else { scores(lines, out)? }
+        if head.starts_with("service") {
+            events(lines, out, BufWriter::new(File::create(to.replace("raw", "alarms"))?))?
+        } else {
+            scores(lines, out)?
+        }
     }
     Ok(())
 }
@@ -40,8 +44,14 @@ fn scores(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::E
     Ok(())
 }
 
-fn events(lines: Lines, mut out: impl Write, mut alarms: impl Write) -> Result<(), Box<dyn std::error::Error>> {
+fn events(
+    lines: Lines,
+    mut out: impl Write,
+    mut alarms: impl Write,
+) -> Result<(), Box<dyn std::error::Error>> {
     writeln!(out, "service,series,ts,bounds,leap,level,shift,flat,stepz,stepp,rampz,rampp,x")?;
+    let mut joint = BufWriter::new(File::create("/tmp/ser/joint.csv")?);
+    let (mut now, mut leaps) = ((String::new(), String::new()), Vec::new());
     writeln!(alarms, "service,series,ts,page,kind")?;
     let mut watches: HashMap<String, SeriesWatch> = HashMap::new();
     for line in lines {
@@ -56,6 +66,25 @@ fn events(lines: Lines, mut out: impl Write, mut alarms: impl Write) -> Result<(
         let watch = watches.entry(key).or_default();
         let watched = watch.observe(ts.parse()?, value.parse()?);
         let raw = watched.raw;
+        if (service, ts) != (now.0.as_str(), now.1.as_str()) {
+            if leaps.len() > 2 {
+                leaps.sort_by(|a: &f64, b: &f64| b.total_cmp(a));
+                let n = leaps.len();
+                let rms = (leaps.iter().map(|z| z * z).sum::<f64>() / n as f64).sqrt();
+                let lsum = leaps.iter().map(|z| (1.0 + z * z / 3.0).ln()).sum::<f64>() / n as f64;
+                writeln!(
+                    joint,
+                    "{},{},{rms:.3},{:.3},{:.3},{lsum:.4}",
+                    now.0,
+                    now.1,
+                    leaps[2],
+                    leaps[n / 4]
+                )?;
+            }
+            leaps.clear();
+            now = (service.to_owned(), ts.to_owned());
+        }
+        leaps.push(watched.leap.abs());
         if let Some(kind) = watched.alarm() {
             writeln!(alarms, "{service},{series},{ts},1,{kind:?}")?;
         }

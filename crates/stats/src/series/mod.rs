@@ -1,6 +1,7 @@
 //! One metric series of any cadence: everything that can be odd about it, in one place.
 mod bounds;
 mod clock;
+mod grain;
 mod habit;
 mod season;
 mod turn;
@@ -10,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::{FlatLine, Level, LevelShift, Tail};
 use bounds::Bounds;
 use clock::{Clock, Tick};
+use grain::Grain;
 use habit::Habit;
 use season::Season;
-use turn::{Form, Turn};
+use turn::{Form, LEFT, Turn};
 
 /// What can be odd about a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,6 +44,8 @@ pub struct Watched {
     /// What was predicted.
     pub mean: f64,
     /// raw
+    pub leap: f64,
+    /// raw
     pub raw: [f64; 10],
     /// By kind.
     pub tails: [Tail; KINDS],
@@ -69,12 +73,12 @@ pub struct SeriesWatch {
     shift: LevelShift,
     flat: FlatLine,
     turn: Turn,
+    grain: Grain,
     bounds: Bounds,
     leaps: Bounds,
     off: Bounds,
     season: Option<Box<Season>>,
-    habits: [Habit; 5],
-    quiet: [u16; 5],
+    habits: [Habit; 1],
     smooth: f64,
 }
 
@@ -93,12 +97,12 @@ impl SeriesWatch {
             shift: LevelShift::default(),
             flat: FlatLine::default(),
             turn: Turn::default(),
+            grain: Grain::default(),
             bounds: Bounds::default(),
             leaps: Bounds::default(),
             off: Bounds::default(),
             season: Some(Box::default()),
             habits: Default::default(),
-            quiet: [0; 5],
             smooth: 0.0,
         }
     }
@@ -111,7 +115,7 @@ impl SeriesWatch {
                 self.turn.skip();
             }
         }
-        let floor = 2e-4 * value.abs();
+        let floor = self.grain.observe(value);
         let v = self.level.observe(value);
         let s = self.shift.observe(v.score());
         let f = self.flat.observe(value);
@@ -125,7 +129,13 @@ impl SeriesWatch {
         t[3] = s.up.min(s.down).surprise();
         t[4] = f.tail.surprise();
         if let Some(c) = turn {
-            if c.form == Form::Step { t[5] = c.z; t[6] = c.tail.surprise() } else { t[7] = c.z; t[8] = c.tail.surprise() }
+            if c.form == Form::Step {
+                t[5] = c.z;
+                t[6] = c.tail.surprise()
+            } else {
+                t[7] = c.z;
+                t[8] = c.tail.surprise()
+            }
         }
         let mut seas = 0.0;
         if let Some(usual) = self.season.as_mut().and_then(|season| season.observe(secs, value)) {
@@ -136,22 +146,26 @@ impl SeriesWatch {
         for habit in &mut self.habits {
             habit.pass(self.clock.gap());
         }
-        let fire = [
-            t[0] >= 4.5,
-            t[1] >= 8.0,
-            turn.is_some_and(|c| c.z >= 5.0 && c.tail.surprise() >= 5.0),
-            t[4] >= 7.0,
-            seas >= 8.0,
-        ];
-        let kinds = [Oddity::Deviation, Oddity::Spread, Oddity::Shift, Oddity::Flat, Oddity::Season];
+        let turned = turn.filter(|change| change.z >= LEFT);
+        let unusual = turned.is_some() && self.habits[0].happened();
         let mut alarm = None;
-        for i in 0..5 {
-            let fresh = self.quiet[i] == 0;
-            self.quiet[i] = if fire[i] { 10 } else { self.quiet[i].saturating_sub(1) };
-            if fire[i] && (!fresh || self.habits[i].happened()) && alarm.is_none() {
-                alarm = Some(kinds[i]);
-            }
+        if t[0] >= 4.5 {
+            alarm = Some(Oddity::Deviation);
+        } else if t[4] >= 7.0 {
+            alarm = Some(Oddity::Flat);
+        } else if let Some(change) = turned.filter(|c| unusual && c.tail.surprise() >= 5.0) {
+            alarm = Some(if change.form == Form::Step { Oddity::Shift } else { Oddity::Trend });
+        } else if seas >= 8.0 {
+            alarm = Some(Oddity::Season);
         }
-        Watched { alarm, expected: v.expected, mean: v.mean, raw: t, tails: [Tail::ONE; KINDS], score: 0.0 }
+        Watched {
+            leap,
+            alarm,
+            expected: v.expected,
+            mean: v.mean,
+            raw: t,
+            tails: [Tail::ONE; KINDS],
+            score: 0.0,
+        }
     }
 }

@@ -17,7 +17,7 @@ const NOISE_MEMORY: f64 = 500.0;
 /// How far one residual may raise the noise, in standard deviations.
 const PULL: f64 = 3.0;
 /// From here on the change is taken for real, and the line begins anew where it happened.
-const LEFT: f64 = 5.0;
+pub(crate) const LEFT: f64 = 5.0;
 /// Values a ramp must have, to be told from a step.
 /// Mean absolute value of a standard normal.
 const MEAN_ABS: f64 = 0.797_884_561;
@@ -153,7 +153,10 @@ impl Turn {
     fn join(&mut self) {
         let value = f64::from(self.tested[0]);
         if let Some(line) = self.line() {
-            self.learn_noise(value - line.at(0.0), 1.0 + 1.0 / self.weight + line.mean_t * line.mean_t / line.spread_t);
+            self.learn_noise(
+                value - line.at(0.0),
+                1.0 + 1.0 / self.weight + line.mean_t * line.mean_t / line.spread_t,
+            );
         }
         let keep = 1.0 - 1.0 / MEMORY;
         for sum in [&mut self.weight, &mut self.t, &mut self.tt, &mut self.x, &mut self.tx] {
@@ -208,7 +211,8 @@ impl Turn {
 
     fn correlation(&self) -> f64 {
         let n = f64::from(self.learned).clamp(4.0, NOISE_MEMORY);
-        (1.0 + 2.0 * f64::from(self.product) / f64::from(self.square).max(1e-30) + 1.0 / n.sqrt()).clamp(0.0, 0.97)
+        (1.0 + 2.0 * f64::from(self.product) / f64::from(self.square).max(1e-30) + 1.0 / n.sqrt())
+            .clamp(0.0, 0.97)
     }
 
     fn likeliest(&self, floor: f64) -> Option<Change> {
@@ -248,7 +252,15 @@ impl Turn {
         }
         let (square, form, values) = best;
         let loud = f64::from(self.loud).max(noise);
-        Some(Change { z: (square / noise).sqrt(), plain: (square / loud).sqrt(), tail: self.mixture.upper((square / noise).sqrt() / MEAN_ABS, f64::from(self.learned).min(NOISE_MEMORY)), form, values })
+        Some(Change {
+            z: (square / noise).sqrt(),
+            plain: (square / loud).sqrt(),
+            tail: self
+                .mixture
+                .upper((square / noise).sqrt() / MEAN_ABS, f64::from(self.learned).min(NOISE_MEMORY)),
+            form,
+            values,
+        })
     }
 
     /// The line begins anew with the last `values`.
