@@ -29,15 +29,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 type Lines = std::io::Lines<BufReader<File>>;
 
 fn scores(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
-    writeln!(out, "timestamp,value,score,deviation,shift,trend,spread,flat,season")?;
+    writeln!(out, "timestamp,value,score,bounds,leap,level,shift,flat,stepz,stepp,rampz,rampp,seas")?;
     let mut watch = SeriesWatch::new();
     for line in lines {
         let line = line?;
         let Some((stamp, value)) = line.split_once(',') else { continue };
         let watched = watch.observe(unix_secs(stamp).ok_or("a time that is none")?, value.trim().parse()?);
         write!(out, "{line},{:.9}", watched.score())?;
-        for tail in watched.tails {
-            write!(out, ",{:.4}", tail.surprise())?;
+        for raw in watched.raw {
+            write!(out, ",{raw:.4}")?;
         }
         writeln!(out)?;
     }

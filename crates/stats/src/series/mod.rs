@@ -3,8 +3,11 @@ mod bounds;
 mod clock;
 mod grain;
 mod habit;
+mod rarity;
+mod rest;
 mod season;
 mod turn;
+mod views;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +18,7 @@ use grain::Grain;
 use habit::Habit;
 use season::Season;
 use turn::{Form, LEFT, Turn};
+use views::{Sides, Views};
 
 /// What can be odd about a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,6 +84,8 @@ pub struct SeriesWatch {
     season: Option<Box<Season>>,
     habits: [Habit; 1],
     smooth: f64,
+    last: f64,
+    views: Views,
 }
 
 impl Default for SeriesWatch {
@@ -104,6 +110,8 @@ impl SeriesWatch {
             season: Some(Box::default()),
             habits: Default::default(),
             smooth: 0.0,
+            last: f64::NAN,
+            views: Views::default(),
         }
     }
 
@@ -137,8 +145,9 @@ impl SeriesWatch {
                 t[8] = c.tail.surprise()
             }
         }
-        let mut seas = 0.0;
+        let (mut seas, mut off) = (0.0, 0.0);
         if let Some(usual) = self.season.as_mut().and_then(|season| season.observe(secs, value)) {
+            off = value - usual;
             self.smooth += 0.1 * (value - usual - self.smooth);
             seas = self.off.observe(self.smooth, floor).abs();
         }
@@ -158,6 +167,15 @@ impl SeriesWatch {
         } else if seas >= 8.0 {
             alarm = Some(Oddity::Season);
         }
+        let change = if self.last.is_nan() { 0.0 } else { value - self.last };
+        self.last = value;
+        let joint = self.views.observe(&Sides {
+            value,
+            change,
+            off_season: off,
+            lasting_off_season: self.smooth,
+            turn: t[7],
+        });
         Watched {
             leap,
             alarm,
@@ -165,7 +183,7 @@ impl SeriesWatch {
             mean: v.mean,
             raw: t,
             tails: [Tail::ONE; KINDS],
-            score: 0.0,
+            score: joint / (joint + 10.0),
         }
     }
 }
