@@ -1,15 +1,21 @@
 //! Watches recorded series: `watch IN OUT`, one file to one file.
 //!
-//! IN is `timestamp,value` (OUT: `timestamp,value,score`, then the surprise of every kind), or
-//! `service,series,ts,value` in order of time (OUT: `service,series,ts,page,kind,surprise`).
+//! IN is `timestamp,value` (OUT: `timestamp,value,score`), or
+//! `service,series,ts,value` in order of time (OUT: `service,series,ts,page,kind`).
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader, BufWriter, Write},
 };
 
-use foreshock_stats::SeriesWatch;
+use foreshock_stats::{
+    SeriesWatch,
+    series::{FEWEST_METRICS, JointWatch},
+};
+
+/// Surprise of a silence that is told.
+const SILENT_SURPRISE: f64 = 5.0;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut names = std::env::args().skip(1);
@@ -17,11 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut lines = BufReader::with_capacity(1 << 20, File::open(&from)?).lines();
         let out = BufWriter::new(File::create(&to)?);
         let head = lines.next().ok_or("an empty file")??;
-        if head.starts_with("service") {
-            events(lines, out, BufWriter::new(File::create(to.replace("raw", "alarms"))?))?
-        } else {
-            scores(lines, out)?
-        }
+        if head.starts_with("service") { events(lines, out)? } else { scores(lines, out)? }
     }
     Ok(())
 }
@@ -29,72 +31,84 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 type Lines = std::io::Lines<BufReader<File>>;
 
 fn scores(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
-    writeln!(out, "timestamp,value,score,bounds,leap,level,shift,flat,stepz,stepp,rampz,rampp,seas")?;
+    writeln!(out, "timestamp,value,score")?;
     let mut watch = SeriesWatch::new();
     for line in lines {
         let line = line?;
         let Some((stamp, value)) = line.split_once(',') else { continue };
-        let watched = watch.observe(unix_secs(stamp).ok_or("a time that is none")?, value.trim().parse()?);
-        write!(out, "{line},{:.9}", watched.score())?;
-        for raw in watched.raw {
-            write!(out, ",{raw:.4}")?;
-        }
-        writeln!(out)?;
+        let secs = unix_secs(stamp).ok_or("a time that is none")?;
+        writeln!(out, "{line},{:.9}", watch.observe(secs, value.trim().parse()?).score())?;
     }
     Ok(())
 }
 
-fn events(
-    lines: Lines,
-    mut out: impl Write,
-    mut alarms: impl Write,
-) -> Result<(), Box<dyn std::error::Error>> {
-    writeln!(out, "service,series,ts,bounds,leap,level,shift,flat,stepz,stepp,rampz,rampp,x")?;
-    let mut joint = BufWriter::new(File::create("/tmp/ser/joint.csv")?);
-    let (mut now, mut leaps) = ((String::new(), String::new()), Vec::new());
-    writeln!(alarms, "service,series,ts,page,kind")?;
-    let mut watches: HashMap<String, SeriesWatch> = HashMap::new();
+/// The metrics of one service, and what the present window has shown of them.
+#[derive(Default)]
+struct Service {
+    watches: BTreeMap<String, (SeriesWatch, bool)>,
+    joint: JointWatch,
+    leaps: Vec<f64>,
+    alarms: Vec<(String, String)>,
+}
+
+impl Service {
+    fn observe(&mut self, series: &str, secs: f64, value: f64) {
+        let (watch, silent) = self.watches.entry(series.to_owned()).or_default();
+        let watched = watch.observe(secs, value);
+        *silent = false;
+        self.leaps.push(watched.leap);
+        if let Some(oddity) = watched.alarm() {
+            self.alarms.push((series.to_owned(), format!("{oddity:?}")));
+        }
+    }
+
+    /// Ends the window at `secs`. Services of several metrics are told of when these are odd together.
+    fn end(&mut self, name: &str, secs: f64, out: &mut impl Write) -> std::io::Result<()> {
+        let jointly =
+            (self.watches.len() >= FEWEST_METRICS).then(|| self.joint.observe(self.leaps.drain(..)));
+        for (series, (watch, silent)) in &mut self.watches {
+            if watch.overdue(secs).surprise() >= SILENT_SURPRISE && !*silent {
+                *silent = true;
+                if jointly.is_none() {
+                    writeln!(out, "{name},{series},{secs},1,Silent")?;
+                }
+            }
+        }
+        if jointly.flatten().is_some_and(|watched| watched.alarm()) {
+            writeln!(out, "{name},,{secs},1,Joint")?;
+        }
+        for (series, oddity) in self.alarms.drain(..) {
+            writeln!(out, "{name},{series},{secs},{},{oddity}", u8::from(jointly.is_none()))?;
+        }
+        self.leaps.clear();
+        Ok(())
+    }
+}
+
+fn events(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
+    writeln!(out, "service,series,ts,page,kind")?;
+    let mut services: BTreeMap<String, Service> = BTreeMap::new();
+    let mut now = f64::NAN;
     for line in lines {
         let line = line?;
-        let mut cells = line.split(',');
-        let (Some(service), Some(series), Some(ts), Some(value)) =
-            (cells.next(), cells.next(), cells.next(), cells.next())
-        else {
-            continue;
-        };
-        let key = format!("{service},{series}");
-        let watch = watches.entry(key).or_default();
-        let watched = watch.observe(ts.parse()?, value.parse()?);
-        let raw = watched.raw;
-        if (service, ts) != (now.0.as_str(), now.1.as_str()) {
-            if leaps.len() > 2 {
-                leaps.sort_by(|a: &f64, b: &f64| b.total_cmp(a));
-                let n = leaps.len();
-                let rms = (leaps.iter().map(|z| z * z).sum::<f64>() / n as f64).sqrt();
-                let lsum = leaps.iter().map(|z| (1.0 + z * z / 3.0).ln()).sum::<f64>() / n as f64;
-                writeln!(
-                    joint,
-                    "{},{},{rms:.3},{:.3},{:.3},{lsum:.4}",
-                    now.0,
-                    now.1,
-                    leaps[2],
-                    leaps[n / 4]
-                )?;
+        let cells: Vec<&str> = line.split(',').collect();
+        let [service, series, ts, value] = cells[..] else { continue };
+        let secs: f64 = ts.parse()?;
+        if secs != now {
+            for (name, service) in &mut services {
+                service.end(name, now, &mut out)?;
             }
-            leaps.clear();
-            now = (service.to_owned(), ts.to_owned());
+            now = secs;
         }
-        leaps.push(watched.leap.abs());
-        if let Some(kind) = watched.alarm() {
-            writeln!(alarms, "{service},{series},{ts},1,{kind:?}")?;
+        if !services.contains_key(service) {
+            services.insert(service.to_owned(), Service::default());
         }
-        if raw.iter().any(|r| *r > 3.5) {
-            write!(out, "{service},{series},{ts}")?;
-            for r in raw {
-                write!(out, ",{r:.2}")?;
-            }
-            writeln!(out)?;
+        if let Some(service) = services.get_mut(service) {
+            service.observe(series, secs, value.parse()?);
         }
+    }
+    for (name, service) in &mut services {
+        service.end(name, now, &mut out)?;
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub use level::Level;
 pub use novelty::{Novelty, Shown};
 pub use pace::{Pace, PaceWatch};
 pub use range::{Beyond, End, ValueRange};
-pub use series::{Oddity, SeriesWatch, Watched};
+pub use series::{JointWatch, Oddity, SeriesWatch, Watched};
 pub use sessions::{Session, SessionModel};
 pub use share::ErrorShare;
 pub use shift::{LevelShift, ShiftVerdict};

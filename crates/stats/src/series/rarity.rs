@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Tail;
 
 /// Largest values that are kept.
-const RECORDS: usize = 32;
+const RECORDS: usize = 12;
 /// Values before anything is said.
 const NEEDED: u32 = 60;
 /// The tail is read off no more than this share of all values,

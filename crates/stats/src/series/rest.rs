@@ -5,14 +5,14 @@
 use serde::{Deserialize, Serialize};
 
 /// Surprises that are remembered.
-const KEPT: usize = 8;
+const KEPT: usize = 6;
 /// A surprise fades over this share of the values seen so far,
 const SHARE: f64 = 0.1;
 /// and over so many at least.
 const SHORTEST: f64 = 100.0;
 
 /// Recent surprises that none since has beaten: a series that is watched for years may be odd as rarely, in proportion,
-/// as one that is watched for a day. 72 bytes.
+/// as one that is watched for a day. 56 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Rest {
     /// Number of the value, and its surprise; falling surprises, oldest first.

@@ -9,6 +9,14 @@ const SLOTS: usize = 48;
 const DAY_SECS: f64 = 86_400.0;
 /// Weight of a day in its slot's mean.
 const GAIN: f32 = 0.2;
+/// Of a value in what lasts.
+const SMOOTHING: f32 = 0.1;
+/// Of a half-hour in the shares explained: about three days.
+const MEMORY_GAIN: f32 = 1.0 / 150.0;
+/// Days before a rhythm is one.
+const NEEDED_DAYS: u8 = 3;
+/// Share of the squares that may stay unexplained.
+const EXPLAINED: f32 = 0.5;
 
 /// Mean of each half-hour of the day, days forgotten exponentially (the seasonal part of Winters, Management Science
 /// 1960). 208 bytes.
@@ -20,6 +28,22 @@ pub(crate) struct Season {
     sum: f64,
     values: u32,
     slot: u8,
+    /// Days that were closed, up to 255.
+    days: u8,
+    /// Smoothed distance from the usual.
+    lasting: f32,
+    /// Mean of the values; decayed squares of the distances from it, and from what was usual at the time.
+    mean: f32,
+    plain: f32,
+    off: f32,
+}
+
+/// How far a value is off the rhythm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Off {
+    pub(crate) now: f64,
+    /// Smoothed over some ten values.
+    pub(crate) lasting: f64,
 }
 
 /// Serde has no arrays beyond 32.
@@ -40,22 +64,46 @@ mod slots {
 
 impl Default for Season {
     fn default() -> Self {
-        Self { usual: [f32::NAN; SLOTS], sum: 0.0, values: 0, slot: 0 }
+        Self {
+            usual: [f32::NAN; SLOTS],
+            sum: 0.0,
+            values: 0,
+            slot: 0,
+            days: 0,
+            lasting: 0.0,
+            mean: 0.0,
+            plain: 0.0,
+            off: 0.0,
+        }
     }
 }
 
 impl Season {
-    /// Feeds a value; what was usual at its time, if a day ago there was one.
-    pub(crate) fn observe(&mut self, secs: f64, value: f64) -> Option<f64> {
+    /// Feeds a value: how far it is off, if a day ago there was one.
+    pub(crate) fn observe(&mut self, secs: f64, value: f64) -> Option<Off> {
         let place = secs.rem_euclid(DAY_SECS) / DAY_SECS * SLOTS as f64;
         let slot = (place as usize).min(SLOTS - 1);
         if slot != usize::from(self.slot) {
             self.close();
+            if slot < usize::from(self.slot) {
+                self.days = self.days.saturating_add(1);
+            }
             self.slot = slot as u8;
         }
         self.sum += value;
         self.values += 1;
-        // Between the middles of slots the usual is on a line.
+        let now = value - self.usual(place, slot)?;
+        self.lasting += SMOOTHING * (now as f32 - self.lasting);
+        Some(Off { now, lasting: f64::from(self.lasting) })
+    }
+
+    /// Whether the time of the day explains half of how the half-hours differ.
+    pub(crate) fn is_real(&self) -> bool {
+        self.days >= NEEDED_DAYS && self.off < EXPLAINED * self.plain
+    }
+
+    /// Between the middles of slots the usual is on a line.
+    fn usual(&self, place: f64, slot: usize) -> Option<f64> {
         let ahead = place - slot as f64 - 0.5;
         let neighbour = if ahead >= 0.0 { (slot + 1) % SLOTS } else { (slot + SLOTS - 1) % SLOTS };
         let (here, there) = (f64::from(self.usual[slot]), f64::from(self.usual[neighbour]));
@@ -67,7 +115,16 @@ impl Season {
         if self.values > 0 {
             let mean = (self.sum / f64::from(self.values)) as f32;
             let usual = &mut self.usual[usize::from(self.slot)];
-            *usual = if usual.is_nan() { mean } else { *usual + GAIN * (mean - *usual) };
+            if usual.is_nan() {
+                *usual = mean;
+            } else {
+                let off = mean - *usual;
+                *usual += GAIN * off;
+                self.off += MEMORY_GAIN * (off * off - self.off);
+                let plain = mean - self.mean;
+                self.plain += MEMORY_GAIN * (plain * plain - self.plain);
+            }
+            self.mean += MEMORY_GAIN * (mean - self.mean);
         }
         (self.sum, self.values) = (0.0, 0);
     }

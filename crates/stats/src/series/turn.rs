@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Tail, mixture::Mixture};
 
 /// Values that are tested against the line before they join it.
-pub(crate) const TESTED: usize = 10;
+const TESTED: usize = 10;
 /// Memory of the line, in values.
 const MEMORY: f64 = 64.0;
 /// Values a line must rest on.
@@ -17,7 +17,7 @@ const NOISE_MEMORY: f64 = 500.0;
 /// How far one residual may raise the noise, in standard deviations.
 const PULL: f64 = 3.0;
 /// From here on the change is taken for real, and the line begins anew where it happened.
-pub(crate) const LEFT: f64 = 5.0;
+const LEFT: f64 = 5.0;
 /// Values a ramp must have, to be told from a step.
 /// Mean absolute value of a standard normal.
 const MEAN_ABS: f64 = 0.797_884_561;
