@@ -13,8 +13,10 @@ const GAIN: f32 = 0.2;
 const SMOOTHING: f32 = 0.1;
 /// Of a half-hour in the shares explained: about three days.
 const MEMORY_GAIN: f32 = 1.0 / 150.0;
+/// Of a half-hour in the mean: a day, so that a walk is nearer to its mean than to its past days.
+const MEAN_GAIN: f32 = 1.0 / 48.0;
 /// Days before a rhythm is one.
-const NEEDED_DAYS: u8 = 3;
+const NEEDED_DAYS: u8 = 4;
 /// Share of the squares that may stay unexplained.
 const EXPLAINED: f32 = 0.5;
 
@@ -32,7 +34,7 @@ pub(crate) struct Season {
     days: u8,
     /// Smoothed distance from the usual.
     lasting: f32,
-    /// Mean of the values; decayed squares of the distances from it, and from what was usual at the time.
+    /// Decayed mean; decayed squares of the distances from it, and from what was usual at the time.
     mean: f32,
     plain: f32,
     off: f32,
@@ -97,7 +99,7 @@ impl Season {
         Some(Off { now, lasting: f64::from(self.lasting) })
     }
 
-    /// Whether the time of the day explains half of how the half-hours differ.
+    /// Whether the time of the day explains most of how the half-hours differ.
     pub(crate) fn is_real(&self) -> bool {
         self.days >= NEEDED_DAYS && self.off < EXPLAINED * self.plain
     }
@@ -124,7 +126,7 @@ impl Season {
                 let plain = mean - self.mean;
                 self.plain += MEMORY_GAIN * (plain * plain - self.plain);
             }
-            self.mean += MEMORY_GAIN * (mean - self.mean);
+            self.mean += MEAN_GAIN * (mean - self.mean);
         }
         (self.sum, self.values) = (0.0, 0);
     }

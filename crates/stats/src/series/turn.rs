@@ -4,7 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Tail, mixture::Mixture};
+use crate::{
+    mixture::Mixture,
+    tail::{Tail, normal_upper},
+};
 
 /// Values that are tested against the line before they join it.
 const TESTED: usize = 10;
@@ -19,6 +22,8 @@ const PULL: f64 = 3.0;
 /// From here on the change is taken for real, and the line begins anew where it happened.
 const LEFT: f64 = 5.0;
 /// Values a ramp must have, to be told from a step.
+/// Below so many standard errors the weight of the tails does not matter.
+const NEAR: f64 = 2.8;
 /// Mean absolute value of a standard normal.
 const MEAN_ABS: f64 = 0.797_884_561;
 const SHORTEST_RAMP: usize = 3;
@@ -37,8 +42,7 @@ pub(crate) enum Form {
 pub(crate) struct Change {
     /// Its size in standard errors.
     pub(crate) z: f64,
-    /// The same, were the noise all that was ever seen: faults included.
-    pub(crate) plain: f64,
+    /// Probability of as large a one at a given value, in a given direction.
     pub(crate) tail: Tail,
     pub(crate) form: Form,
     /// Values since it began, the last included.
@@ -61,9 +65,8 @@ pub(crate) struct Turn {
     tx: f64,
     tested: [f32; TESTED],
     kept: u8,
-    /// Variance around the line, decayed, pulls limited; and without a limit.
+    /// Variance around the line, decayed, pulls limited.
     noise: f32,
-    loud: f32,
     mixture: Mixture,
     /// Of differences of neighbours: decayed product of two in a row, and square.
     product: f32,
@@ -85,7 +88,6 @@ impl Default for Turn {
             tested: [0.0; TESTED],
             kept: 0,
             noise: 0.0,
-            loud: 0.0,
             mixture: Mixture::default(),
             product: 0.0,
             square: 0.0,
@@ -183,8 +185,6 @@ impl Turn {
         let gain = (1.0 / (n + 1.0)).max(1.0 / NOISE_MEMORY);
         let limit = if n > 30.0 && noise > 0.0 { PULL * PULL * noise } else { f64::INFINITY };
         self.noise += (gain * (square.min(limit) - noise)) as f32;
-        let gain = (1.0 / (n + 1.0)).max(1.0 / (4.0 * NOISE_MEMORY));
-        self.loud += (gain * (square - f64::from(self.loud))) as f32;
         if n > 30.0 && residual != 0.0 {
             self.mixture.learn(residual.abs() / (widened * noise.max(1e-24)).sqrt() / MEAN_ABS);
         }
@@ -251,16 +251,13 @@ impl Turn {
             }
         }
         let (square, form, values) = best;
-        let loud = f64::from(self.loud).max(noise);
-        Some(Change {
-            z: (square / noise).sqrt(),
-            plain: (square / loud).sqrt(),
-            tail: self
-                .mixture
-                .upper((square / noise).sqrt() / MEAN_ABS, f64::from(self.learned).min(NOISE_MEMORY)),
-            form,
-            values,
-        })
+        let z = (square / noise).sqrt();
+        let tail = if z < NEAR {
+            normal_upper(z)
+        } else {
+            self.mixture.upper(z / MEAN_ABS, f64::from(self.learned).min(NOISE_MEMORY))
+        };
+        Some(Change { z, tail, form, values })
     }
 
     /// The line begins anew with the last `values`.

@@ -28,7 +28,7 @@ const OFF_SEASON: f64 = 8.0;
 /// Steps without a value after which more of them tell the forecast nothing.
 const MOST_SKIPPED: u32 = 100;
 /// Hypotheses a change is the likeliest of, as many independent ones as give its size.
-const CHANGE_LOOKS: f64 = 20.0;
+const CHANGE_LOOKS: f64 = 4.0;
 
 /// Watches one metric series: forecast, far values, turns, spread, flat lines, the rhythm of its days, silences.
 ///
