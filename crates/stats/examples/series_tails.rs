@@ -19,7 +19,7 @@ impl Noise {
 }
 
 fn main() {
-    let (series, days) = (60, 20);
+    let (series, days) = (20, 20);
     for kind in ["white", "autoregressive", "seasonal", "t3", "exponential", "counts", "walk"] {
         let mut below = [[0_u32; 3]; 6];
         let mut looks = 0_u32;
@@ -35,7 +35,7 @@ fn main() {
                 let value = match kind {
                     "white" => 100.0 + z,
                     "autoregressive" => 100.0 + ar,
-                    "seasonal" => 100.0 + 20.0 * day + ar,
+                    "seasonal" => 100.0 + 20.0 * day + z,
                     "t3" => {
                         100.0
                             + z / ((noise.normal().powi(2) + noise.normal().powi(2) + noise.normal().powi(2))

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Memory, in values.
-const MEMORY: f64 = 1_000.0;
 /// Values before anything is said.
 const NEEDED: f64 = 20.0;
 
@@ -17,13 +15,13 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// Feeds `value`. Its distance from the mean before it, in standard deviations.
-    pub(crate) fn observe(&mut self, value: f64, floor: f64) -> f64 {
+    /// Feeds `value`, remembered for `memory` values; `floor` is the least standard deviation. Its distance from the mean before it, in standard deviations.
+    pub(crate) fn observe(&mut self, value: f64, floor: f64, memory: f64) -> f64 {
         let n = f64::from(self.seen);
         let scale = f64::from(self.variance).sqrt().max(floor).max(1e-12);
         let z = if n < NEEDED { 0.0 } else { (value - self.mean) / scale };
         self.seen = self.seen.saturating_add(1);
-        let gain = (1.0 / (n + 1.0)).max(1.0 / MEMORY);
+        let gain = (1.0 / (n + 1.0)).max(1.0 / memory);
         let off = value - self.mean;
         self.mean += gain * off;
         self.variance = ((1.0 - gain) * (f64::from(self.variance) + gain * off * off)) as f32;

@@ -11,8 +11,10 @@ use crate::Tail;
 const DEGREES: f64 = 3.0;
 /// Metrics that make a joint test one.
 pub const FEWEST_METRICS: usize = 3;
+/// Memory, in windows.
+const MEMORY: f64 = 4_000.0;
 /// Above so many of its own standard deviations the joint leap is told.
-const TOLD: f64 = 8.0;
+const TOLD: f64 = 8.5;
 
 /// The mean log likelihood of all leaps of a window under Student's t, against its own history: whatever the metrics have
 /// in common is in that history, so their correlation needs no model (a Q chart of a combined statistic: Quesenberry,
@@ -52,7 +54,7 @@ impl JointWatch {
         if metrics < FEWEST_METRICS {
             return None;
         }
-        let z = self.usual.observe(sum / metrics as f64, 0.0).max(0.0);
+        let z = self.usual.observe(sum / metrics as f64, 0.0, MEMORY).max(0.0);
         Some(JointlyWatched { tail: Tail::from_p(1.0 / (1.0 + z * z)), z })
     }
 }

@@ -70,7 +70,7 @@ impl Rarity {
     fn body(&self, value: f64) -> f64 {
         let value = value as f32;
         let Some(i) = self.quantiles.iter().rposition(|quantile| value > *quantile) else {
-            return LN_ABOVE[0] / 2.0;
+            return 0.0;
         };
         if i == 4 {
             let k = (0.02 * f64::from(self.seen).min(MEMORY)).max(10.0);

@@ -104,6 +104,15 @@ impl Season {
         self.days >= NEEDED_DAYS && self.off < EXPLAINED * self.plain
     }
 
+    /// How much the usual bends at this time of the day: its second derivative, per step squared.
+    pub(crate) fn bend(&self, step_secs: f64) -> f64 {
+        let slot = usize::from(self.slot);
+        let at = |slot: usize| f64::from(self.usual[slot % SLOTS]);
+        let steps = DAY_SECS / SLOTS as f64 / step_secs;
+        let bend = (at(slot + 1) - 2.0 * at(slot) + at(slot + SLOTS - 1)) / (steps * steps);
+        if bend.is_finite() { bend } else { 0.0 }
+    }
+
     /// Between the middles of slots the usual is on a line.
     fn usual(&self, place: f64, slot: usize) -> Option<f64> {
         let ahead = place - slot as f64 - 0.5;
@@ -125,6 +134,9 @@ impl Season {
                 self.off += MEMORY_GAIN * (off * off - self.off);
                 let plain = mean - self.mean;
                 self.plain += MEMORY_GAIN * (plain * plain - self.plain);
+            }
+            if self.days == 0 && self.mean == 0.0 {
+                self.mean = mean;
             }
             self.mean += MEAN_GAIN * (mean - self.mean);
         }

@@ -40,7 +40,7 @@ impl Spread {
         self.seen = self.seen.saturating_add(1);
         let gain = (1.0 / f64::from(self.seen)).max(1.0 / MEMORY) as f32;
         self.mean += gain * (size.min(10.0 * self.mean.max(size * gain)) - self.mean);
-        let step = (2.0 / f64::from(self.seen).sqrt()).max(2.0 / MEMORY).min(0.5) as f32;
+        let step = (4.0 / f64::from(self.seen)).max(2.0 / MEMORY).min(0.5) as f32;
         self.median = (self.median + step * self.mean * if is_above { 0.5 } else { -0.5 }).max(0.0);
         if self.seen < NEEDED {
             return Tail::ONE;

@@ -21,11 +21,13 @@ const NOISE_MEMORY: f64 = 500.0;
 const PULL: f64 = 3.0;
 /// From here on the change is taken for real, and the line begins anew where it happened.
 const LEFT: f64 = 5.0;
-/// Values a ramp must have, to be told from a step.
+/// The bend of a day is known from few days: so much more of it may be there.
+const BEND_MARGIN: f64 = 1.4;
 /// Below so many standard errors the weight of the tails does not matter.
 const NEAR: f64 = 2.8;
 /// Mean absolute value of a standard normal.
 const MEAN_ABS: f64 = 0.797_884_561;
+/// Values a ramp must have, to be told from a step.
 const SHORTEST_RAMP: usize = 3;
 
 /// How a series left its line.
@@ -44,6 +46,8 @@ pub(crate) struct Change {
     pub(crate) z: f64,
     /// Probability of as large a one at a given value, in a given direction.
     pub(crate) tail: Tail,
+    /// The same, of what the known bend of the day does not explain.
+    pub(crate) beyond_bend: Tail,
     pub(crate) form: Form,
     /// Values since it began, the last included.
     pub(crate) values: usize,
@@ -111,11 +115,19 @@ impl Line {
     fn at(self, t: f64) -> f64 {
         self.mean_x + self.slope * (t - self.mean_t)
     }
+
+    /// How far a parabola that bends by `bend` is from its line at `t`: the second Laguerre polynomial, which is
+    /// orthogonal to lines under exponential weights.
+    fn off_by(self, bend: f64, t: f64) -> f64 {
+        let (ahead, memory) = (t + 1.0, -self.mean_t);
+        bend * (0.5 * ahead * ahead + 2.0 * memory * ahead + memory * memory)
+    }
 }
 
 impl Turn {
-    /// Feeds the value of the next step; `floor` is the least standard deviation there can be.
-    pub(crate) fn observe(&mut self, value: f64, floor: f64) -> Option<Change> {
+    /// Feeds the value of the next step; `floor` is the least standard deviation there can be, `bend` how
+    /// much the series is known to bend here, per step squared: so far a line is off by itself.
+    pub(crate) fn observe(&mut self, value: f64, floor: f64, bend: f64) -> Option<Change> {
         if self.kept == 0 && self.weight == 0.0 {
             self.anchor = value;
         }
@@ -126,7 +138,7 @@ impl Turn {
         self.tested[self.kept as usize] = value;
         self.kept += 1;
         self.learn_difference(value);
-        let change = self.likeliest(floor)?;
+        let change = self.likeliest(floor, bend)?;
         if change.z > LEFT {
             self.restart(change.values);
         }
@@ -215,7 +227,7 @@ impl Turn {
             .clamp(0.0, 0.97)
     }
 
-    fn likeliest(&self, floor: f64) -> Option<Change> {
+    fn likeliest(&self, floor: f64, bend: f64) -> Option<Change> {
         let line = self.line()?;
         if self.learned < 20 {
             return None;
@@ -225,7 +237,7 @@ impl Turn {
         let long = (1.0 + rho) / (1.0 - rho);
         let (mut step, mut step_t) = (0.0, 0.0);
         let (mut ramp, mut ramp_h, mut ramp_t) = (0.0, 0.0, 0.0);
-        let (mut power, mut best) = (1.0, (0.0, Form::Step, 0));
+        let (mut power, mut best) = (1.0, (0.0, Form::Step, 0, 0.0));
         for i in (0..self.kept as usize).rev() {
             let t = i as f64;
             let values = self.kept as usize - i;
@@ -238,26 +250,38 @@ impl Turn {
             power *= rho;
             let own = long - 2.0 * rho * (1.0 - power) / (k * (1.0 - rho) * (1.0 - rho));
             let line_variance = |h: f64, ht: f64| long * (h * h / self.weight + ht * ht / line.spread_t);
-            let square = step * step / (k * own + line_variance(k, step_t));
+            let variance = k * own + line_variance(k, step_t);
+            let square = step * step / variance;
             if square > best.0 {
-                best = (square, Form::Step, values);
+                best = (square, Form::Step, values, k / variance.sqrt());
             }
             if values >= SHORTEST_RAMP {
                 let weights = k * (k + 1.0) * (2.0 * k + 1.0) / 6.0;
-                let square = ramp * ramp / (weights * own + line_variance(ramp_h, ramp_t));
+                let variance = weights * own + line_variance(ramp_h, ramp_t);
+                let square = ramp * ramp / variance;
                 if square > best.0 {
-                    best = (square, Form::Ramp, values);
+                    best = (square, Form::Ramp, values, ramp_h / variance.sqrt());
                 }
             }
         }
-        let (square, form, values) = best;
+        let (square, form, values, per_value) = best;
         let z = (square / noise).sqrt();
-        let tail = if z < NEAR {
+        let known_bend = BEND_MARGIN * line.off_by(bend, TESTED as f64).abs() * per_value / noise.sqrt();
+        Some(Change {
+            z,
+            tail: self.tail(z),
+            beyond_bend: self.tail((z - known_bend).max(0.0)),
+            form,
+            values,
+        })
+    }
+
+    fn tail(&self, z: f64) -> Tail {
+        if z < NEAR {
             normal_upper(z)
         } else {
             self.mixture.upper(z / MEAN_ABS, f64::from(self.learned).min(NOISE_MEMORY))
-        };
-        Some(Change { z, tail, form, values })
+        }
     }
 
     /// The line begins anew with the last `values`.

@@ -60,7 +60,7 @@ impl Views {
         let lasting = self.lasting.observe(sides.lasting_off_season.abs());
         let turn = self.turn.observe(sides.turn);
         let sum: f64 = [extreme, change, off_season, lasting, turn].into_iter().map(Tail::surprise).sum();
-        let looks = f64::from(self.seen).max(FREE_LOOKS * 0.3) / FREE_LOOKS;
+        let looks = f64::from(self.seen).max(FREE_LOOKS) / FREE_LOOKS;
         let joint = (sum - LOOKS_COUNT * libm::log10(looks)).max(0.0);
         Seen { joint: self.rest.observe(joint), lasting }
     }

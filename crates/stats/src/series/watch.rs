@@ -25,6 +25,8 @@ const TURNED_SURPRISE: f64 = 5.0;
 const FLAT_SURPRISE: f64 = 7.0;
 /// Standard deviations by which the day is off its rhythm, when that is told.
 const OFF_SEASON: f64 = 8.0;
+/// Memory of the long moments, in values.
+const MEMORY: f64 = 1_000.0;
 /// Steps without a value after which more of them tell the forecast nothing.
 const MOST_SKIPPED: u32 = 100;
 /// Hypotheses a change is the likeliest of, as many independent ones as give its size.
@@ -78,6 +80,11 @@ impl SeriesWatch {
         }
     }
 
+    /// Memory it takes, in bytes.
+    pub const fn size_bytes() -> usize {
+        size_of::<Self>() + size_of::<Season>() + size_of::<Views>()
+    }
+
     /// The step it has found, in seconds.
     pub fn step_secs(&self) -> Option<f64> {
         self.clock.step_secs()
@@ -114,13 +121,18 @@ impl SeriesWatch {
         }
         let floor = self.grain.observe(value);
         let verdict = self.level.observe(value);
-        let leap = self.leaps.observe(value - verdict.mean, floor);
-        let far = self.far.observe(value, floor);
-        let change = self.turn.observe(value, floor);
+        let leap = self.leaps.observe(value - verdict.mean, floor, MEMORY);
+        let far = self.far.observe(value, floor, MEMORY);
+        let off = self.season.observe(secs, value);
+        let bend = if self.is_seasonal() {
+            self.clock.step_secs().map_or(0.0, |step| self.season.bend(step))
+        } else {
+            0.0
+        };
+        let change = self.turn.observe(value, floor, bend);
         let spread = self.spread.observe(value - verdict.mean);
         let flat = self.flat.observe(value).tail;
-        let off = self.season.observe(secs, value);
-        let off_season = off.map_or(0.0, |off| self.off_season.observe(off.lasting, floor).abs());
+        let off_season = off.map_or(0.0, |off| self.off_season.observe(off.lasting, floor, MEMORY).abs());
         let seen = self.views.observe(&Sides {
             value,
             off_season: off.map_or(0.0, |off| off.now),
@@ -131,7 +143,7 @@ impl SeriesWatch {
         let mut tails = [Tail::ONE; 6];
         tails[Oddity::Deviation as usize] = verdict.smaller().among(2.0);
         if let Some(change) = change {
-            tails[oddity(&change) as usize] = change.tail.among(CHANGE_LOOKS);
+            tails[oddity(&change) as usize] = change.beyond_bend.among(CHANGE_LOOKS);
         }
         tails[Oddity::Spread as usize] = spread;
         tails[Oddity::Flat as usize] = flat;
