@@ -61,6 +61,10 @@ impl Rarity {
             let ln = libm::log((n + 1.0) / (k + 1.0)) + k * libm::log1p((value - threshold) / mean / k);
             return Tail::from_ln(-ln);
         }
+        if self.records[0] == self.records[RECORDS - 1] {
+            // It has been so often, it may always have been so.
+            return Tail::ONE;
+        }
         let above = self.records.iter().filter(|record| f64::from(**record) >= value).count();
         let by_rank = libm::log((n + 1.0) / (above as f64 + 1.0));
         Tail::from_ln(-if above < RECORDS { by_rank } else { by_rank.min(self.body(value)) })
