@@ -32,16 +32,12 @@ fn main() {
                 ar = 0.7 * ar + z;
                 walk += z;
                 let day = libm::sin(std::f64::consts::TAU * f64::from(minute) / 1_440.0);
+                let chi_square: f64 = (0..3).map(|_| noise.normal()).map(|z| z * z).sum();
                 let value = match kind {
                     "white" => 100.0 + z,
                     "autoregressive" => 100.0 + ar,
                     "seasonal" => 100.0 + 20.0 * day + z,
-                    "t3" => {
-                        100.0
-                            + z / ((noise.normal().powi(2) + noise.normal().powi(2) + noise.normal().powi(2))
-                                / 3.0)
-                                .sqrt()
-                    }
+                    "t3" => 100.0 + z / (chi_square / 3.0).sqrt(),
                     "exponential" => -10.0 * libm::log(noise.uniform()),
                     "counts" => (20.0 + 4.5 * z).round().max(0.0),
                     _ => 1_000.0 + walk,

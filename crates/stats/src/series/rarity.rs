@@ -2,6 +2,8 @@
 //!
 //! Knows no time. The quantity is one number a step; larger is odder.
 
+use std::f64::consts::{LN_2, LN_10};
+
 use serde::{Deserialize, Serialize};
 
 use crate::Tail;
@@ -19,7 +21,7 @@ const FIRST: u32 = 16;
 /// Memory of the quantiles, in values.
 const MEMORY: f64 = 4_000.0;
 /// -ln of the shares of values above the quantiles kept: a half, a fifth, a tenth, a twentieth, a fiftieth.
-const LN_ABOVE: [f64; 5] = [0.693_147_181, 1.609_437_912, 2.302_585_093, 2.995_732_274, 3.912_023_005];
+const LN_ABOVE: [f64; 5] = [LN_2, 1.609_437_912, LN_10, 2.995_732_274, 3.912_023_005];
 const ABOVE: [f64; 5] = [0.5, 0.2, 0.1, 0.05, 0.02];
 
 /// Rank among all values: from the records where it is one, beyond them by an exponential tail (peaks over threshold:

@@ -32,7 +32,7 @@ impl Spread {
         let size = residual.abs() as f32;
         let is_above = if size == self.median {
             // Ties, as of constants, are told apart evenly.
-            self.seen % 2 == 0
+            self.seen.is_multiple_of(2)
         } else {
             size > self.median
         };
@@ -40,7 +40,7 @@ impl Spread {
         self.seen = self.seen.saturating_add(1);
         let gain = (1.0 / f64::from(self.seen)).max(1.0 / MEMORY) as f32;
         self.mean += gain * (size.min(10.0 * self.mean.max(size * gain)) - self.mean);
-        let step = (4.0 / f64::from(self.seen)).max(2.0 / MEMORY).min(0.5) as f32;
+        let step = (4.0 / f64::from(self.seen)).clamp(2.0 / MEMORY, 0.5) as f32;
         self.median = (self.median + step * self.mean * if is_above { 0.5 } else { -0.5 }).max(0.0);
         if self.seen < NEEDED {
             return Tail::ONE;
