@@ -1,0 +1,22 @@
+//! One metric series of any cadence: everything that can be odd about it, in one place.
+//!
+//! [`SeriesWatch`] is fed times and values, oldest first, and finds its own step, its own day and its own noise. Nothing
+//! looks ahead, and the same observations give the same bits. [`JointWatch`] sees several series of one service at once.
+
+mod bounds;
+mod clock;
+mod grain;
+mod habit;
+mod joint;
+mod rarity;
+mod rest;
+mod season;
+mod spread;
+mod turn;
+mod views;
+mod watch;
+mod watched;
+
+pub use joint::{FEWEST_METRICS, JointWatch, JointlyWatched};
+pub use watch::SeriesWatch;
+pub use watched::{Oddity, Watched};

@@ -1,0 +1,145 @@
+//! A rhythm of days: what a series usually is at this time of the day.
+//!
+//! Knows Unix time and values; days begin at midnight UTC, which is as good as any other time.
+
+use serde::{Deserialize, Serialize};
+
+/// Slots of a day.
+const SLOTS: usize = 48;
+const DAY_SECS: f64 = 86_400.0;
+/// Weight of a day in its slot's mean.
+const GAIN: f32 = 0.2;
+/// Of a value in what lasts.
+const SMOOTHING: f32 = 0.1;
+/// Of a half-hour in the shares explained: about three days.
+const MEMORY_GAIN: f32 = 1.0 / 150.0;
+/// Of a half-hour in the mean: a day, so that a walk is nearer to its mean than to its past days.
+const MEAN_GAIN: f32 = 1.0 / 48.0;
+/// Days before a rhythm is one.
+const NEEDED_DAYS: u8 = 4;
+/// Share of the squares that may stay unexplained.
+const EXPLAINED: f32 = 0.5;
+
+/// Mean of each half-hour of the day, days forgotten exponentially (the seasonal part of Winters, Management Science
+/// 1960). 208 bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Season {
+    #[serde(with = "slots")]
+    usual: [f32; SLOTS],
+    /// Sum and number of the present slot's values.
+    sum: f64,
+    values: u32,
+    slot: u8,
+    /// Days that were closed, up to 255.
+    days: u8,
+    /// Smoothed distance from the usual.
+    lasting: f32,
+    /// Decayed mean; decayed squares of the distances from it, and from what was usual at the time.
+    mean: f32,
+    plain: f32,
+    off: f32,
+}
+
+/// How far a value is off the rhythm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Off {
+    pub(crate) now: f64,
+    /// Smoothed over some ten values.
+    pub(crate) lasting: f64,
+}
+
+/// Serde has no arrays beyond 32.
+mod slots {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use super::SLOTS;
+
+    pub(super) fn serialize<S: Serializer>(slots: &[f32; SLOTS], to: S) -> Result<S::Ok, S::Error> {
+        slots.as_slice().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[f32; SLOTS], D::Error> {
+        let slots = Vec::<f32>::deserialize(from)?;
+        slots.try_into().map_err(|_| D::Error::custom("a day has 48 slots"))
+    }
+}
+
+impl Default for Season {
+    fn default() -> Self {
+        Self {
+            usual: [f32::NAN; SLOTS],
+            sum: 0.0,
+            values: 0,
+            slot: 0,
+            days: 0,
+            lasting: 0.0,
+            mean: 0.0,
+            plain: 0.0,
+            off: 0.0,
+        }
+    }
+}
+
+impl Season {
+    /// Feeds a value: how far it is off, if a day ago there was one.
+    pub(crate) fn observe(&mut self, secs: f64, value: f64) -> Option<Off> {
+        let place = secs.rem_euclid(DAY_SECS) / DAY_SECS * SLOTS as f64;
+        let slot = (place as usize).min(SLOTS - 1);
+        if slot != usize::from(self.slot) {
+            self.close();
+            if slot < usize::from(self.slot) {
+                self.days = self.days.saturating_add(1);
+            }
+            self.slot = slot as u8;
+        }
+        self.sum += value;
+        self.values += 1;
+        let now = value - self.usual(place, slot)?;
+        self.lasting += SMOOTHING * (now as f32 - self.lasting);
+        Some(Off { now, lasting: f64::from(self.lasting) })
+    }
+
+    /// Whether the time of the day explains most of how the half-hours differ.
+    pub(crate) fn is_real(&self) -> bool {
+        self.days >= NEEDED_DAYS && self.off < EXPLAINED * self.plain
+    }
+
+    /// How much the usual bends at this time of the day: its second derivative, per step squared.
+    pub(crate) fn bend(&self, step_secs: f64) -> f64 {
+        let slot = usize::from(self.slot);
+        let at = |slot: usize| f64::from(self.usual[slot % SLOTS]);
+        let steps = DAY_SECS / SLOTS as f64 / step_secs;
+        let bend = (at(slot + 1) - 2.0 * at(slot) + at(slot + SLOTS - 1)) / (steps * steps);
+        if bend.is_finite() { bend } else { 0.0 }
+    }
+
+    /// Between the middles of slots the usual is on a line.
+    fn usual(&self, place: f64, slot: usize) -> Option<f64> {
+        let ahead = place - slot as f64 - 0.5;
+        let neighbour = if ahead >= 0.0 { (slot + 1) % SLOTS } else { (slot + SLOTS - 1) % SLOTS };
+        let (here, there) = (f64::from(self.usual[slot]), f64::from(self.usual[neighbour]));
+        let between = if there.is_nan() { here } else { here + ahead.abs() * (there - here) };
+        (!between.is_nan()).then_some(between)
+    }
+
+    fn close(&mut self) {
+        if self.values > 0 {
+            let mean = (self.sum / f64::from(self.values)) as f32;
+            let usual = &mut self.usual[usize::from(self.slot)];
+            if usual.is_nan() {
+                *usual = mean;
+            } else {
+                let off = mean - *usual;
+                *usual += GAIN * off;
+                self.off += MEMORY_GAIN * (off * off - self.off);
+                let plain = mean - self.mean;
+                self.plain += MEMORY_GAIN * (plain * plain - self.plain);
+            }
+            if self.days == 0 && self.mean == 0.0 {
+                self.mean = mean;
+            }
+            self.mean += MEAN_GAIN * (mean - self.mean);
+        }
+        (self.sum, self.values) = (0.0, 0);
+    }
+}

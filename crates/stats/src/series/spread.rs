@@ -1,0 +1,51 @@
+//! Does a series vary more, or less, than it did?
+
+use serde::{Deserialize, Serialize};
+
+use crate::tail::{Tail, binomial_upper};
+
+/// Steps that are judged together: the bits of a word.
+const WINDOW: u64 = 32;
+/// Steps before anything is said.
+const NEEDED: u32 = 100;
+/// Memory of the median, in steps.
+const MEMORY: f64 = 1_000.0;
+/// More, or less.
+const SIDES: f64 = 2.0;
+
+/// Sign test on the size of surprises: of the last 32, how many are larger than the median of all (Dixon and Mood, JASA
+/// 1946)? Whatever their distribution, each is so with chance one half. The median is followed by stochastic
+/// approximation (Robbins and Monro 1951). 16 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spread {
+    median: f32,
+    /// Mean size, which is the scale the median moves on.
+    mean: f32,
+    /// One bit a step, the last one lowest: whether its size was above the median.
+    above: u32,
+    seen: u32,
+}
+
+impl Spread {
+    /// Feeds how far a value was from its forecast.
+    pub(crate) fn observe(&mut self, residual: f64) -> Tail {
+        let size = residual.abs() as f32;
+        let is_above = if size == self.median {
+            // Ties, as of constants, are told apart evenly.
+            self.seen.is_multiple_of(2)
+        } else {
+            size > self.median
+        };
+        self.above = self.above << 1 | u32::from(is_above);
+        self.seen = self.seen.saturating_add(1);
+        let gain = (1.0 / f64::from(self.seen)).max(1.0 / MEMORY) as f32;
+        self.mean += gain * (size.min(10.0 * self.mean.max(size * gain)) - self.mean);
+        let step = (4.0 / f64::from(self.seen)).clamp(2.0 / MEMORY, 0.5) as f32;
+        self.median = (self.median + step * self.mean * if is_above { 0.5 } else { -0.5 }).max(0.0);
+        if self.seen < NEEDED {
+            return Tail::ONE;
+        }
+        let above = u64::from(self.above.count_ones());
+        binomial_upper(above.max(WINDOW - above), WINDOW, 0.5).among(SIDES)
+    }
+}
