@@ -25,7 +25,6 @@ mod summary;
 mod tally;
 mod templates;
 mod time_order;
-mod watch;
 mod words;
 
 pub use alarms::Alarms;

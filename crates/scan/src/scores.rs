@@ -10,6 +10,7 @@ use std::{
 };
 
 use foreshock_otlp::views::Number;
+use foreshock_stats::SeriesWatch;
 
 use crate::{
     InputKind, ScanError, Source, SourceError,
@@ -17,7 +18,6 @@ use crate::{
     input::Opened,
     otlp_json::OtlpJson,
     points::numbers,
-    watch::SeriesWatch,
 };
 
 /// Series that are scored; values of more score 0.

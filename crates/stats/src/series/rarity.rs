@@ -59,7 +59,10 @@ impl Rarity {
         if value > threshold {
             let k = used as f64;
             let mean = tail.iter().map(|record| f64::from(*record)).sum::<f64>() / k - threshold;
-            let mean = if mean > 0.0 { mean } else { threshold.abs() * 1e-3 + 1e-12 };
+            if mean <= 0.0 {
+                // Always the same before: by how much it is beyond says nothing, only that it is the first.
+                return Tail::from_ln(-libm::log(n + 1.0));
+            }
             let ln = libm::log((n + 1.0) / (k + 1.0)) + k * libm::log1p((value - threshold) / mean / k);
             return Tail::from_ln(-ln);
         }

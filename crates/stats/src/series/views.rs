@@ -8,12 +8,12 @@ use crate::Tail;
 /// What is seen of one value.
 pub(crate) struct Sides {
     pub(crate) value: f64,
-    /// Distance from what is usual at this time of the day.
-    pub(crate) off_season: f64,
+    /// Distance from what is usual at this time of the day, if that is known.
+    pub(crate) off_season: Option<f64>,
     /// The same, smoothed.
-    pub(crate) lasting_off_season: f64,
-    /// Standard errors of a change of slope.
-    pub(crate) turn: f64,
+    pub(crate) lasting_off_season: Option<f64>,
+    /// Standard errors of a change of slope, if there is a line to change.
+    pub(crate) turn: Option<f64>,
 }
 
 /// Views, their joint surprise (the sum of their -log10 p: Fisher 1925), corrected for how often one has looked.
@@ -56,9 +56,13 @@ impl Views {
         let extreme = self.high.observe(off).min(self.low.observe(-off));
         let change = self.change.observe((sides.value - self.last).abs());
         self.last = sides.value;
-        let off_season = self.off_season.observe(sides.off_season.abs());
-        let lasting = self.lasting.observe(sides.lasting_off_season.abs());
-        let turn = self.turn.observe(sides.turn);
+        // What can't be seen yet is no zero: the first that can would be rare beyond measure.
+        let side = |rarity: &mut Rarity, seen: Option<f64>| {
+            seen.map_or(Tail::ONE, |seen| rarity.observe(seen.abs()))
+        };
+        let off_season = side(&mut self.off_season, sides.off_season);
+        let lasting = side(&mut self.lasting, sides.lasting_off_season);
+        let turn = side(&mut self.turn, sides.turn);
         let sum: f64 = [extreme, change, off_season, lasting, turn].into_iter().map(Tail::surprise).sum();
         let looks = f64::from(self.seen).max(FREE_LOOKS) / FREE_LOOKS;
         let joint = (sum - LOOKS_COUNT * libm::log10(looks)).max(0.0);

@@ -135,9 +135,9 @@ impl SeriesWatch {
         let off_season = off.map_or(0.0, |off| self.off_season.observe(off.lasting, floor, MEMORY).abs());
         let seen = self.views.observe(&Sides {
             value,
-            off_season: off.map_or(0.0, |off| off.now),
-            lasting_off_season: off.map_or(0.0, |off| off.lasting),
-            turn: change.filter(|change| change.form == Form::Ramp).map_or(0.0, |change| change.z),
+            off_season: off.map(|off| off.now),
+            lasting_off_season: off.map(|off| off.lasting),
+            turn: change.as_ref().map(|change| if change.form == Form::Ramp { change.z } else { 0.0 }),
         });
 
         let mut tails = [Tail::ONE; 6];
