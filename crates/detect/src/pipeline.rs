@@ -19,7 +19,11 @@ use crate::{
 /// The telemetry streams, in the order of their partitions here.
 pub const TELEMETRY: [&str; 3] = ["otlp_logs", "otlp_metrics", "otlp_spans"];
 /// The place of logs in [`TELEMETRY`].
-const LOGS: usize = 0;
+pub const LOGS: usize = 0;
+/// The place of metrics.
+pub const METRICS: usize = 1;
+/// The place of spans.
+pub const SPANS: usize = 2;
 const SUMMARIES: &str = "foreshock_summaries";
 const FINDINGS: &str = "foreshock_findings";
 

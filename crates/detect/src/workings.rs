@@ -37,6 +37,13 @@ impl From<&Finding> for Asked {
     }
 }
 
+impl Asked {
+    /// Tenant and service.
+    pub(crate) fn key(&self) -> (Tenant, ServiceName) {
+        (self.tenant.clone(), self.service.clone())
+    }
+}
+
 /// What detect made a finding of. States are their serialised form: every number of the estimators, by name; what is no
 /// number in JSON (infinity) is null.
 #[derive(Clone, Debug, Serialize)]

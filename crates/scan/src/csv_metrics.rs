@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, io::BufRead};
 
+use foreshock_detect::pipeline::METRICS;
 use foreshock_model::Timestamp;
 use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
@@ -246,7 +247,7 @@ fn entry(time: Timestamp, services: Vec<(&str, Vec<Metric>)>) -> RecordEntry {
     };
     let resource_metrics = services.into_iter().map(group).collect();
     let payload = MetricsData { resource_metrics }.encode_to_vec().into();
-    RecordEntry { stream: 1, payload, records: points as u64, time, written: None }
+    RecordEntry { stream: METRICS, payload, records: points as u64, time, written: None }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufRead},
 };
 
+use foreshock_detect::pipeline::LOGS;
 use foreshock_model::Timestamp;
 use foreshock_template::{SourceFormat, Zone};
 use opentelemetry_proto::tonic::{
@@ -129,7 +130,7 @@ impl Lines {
         let resource_logs =
             vec![ResourceLogs { resource: Some(self.resource.clone()), scope_logs, ..Default::default() }];
         let payload = LogsData { resource_logs }.encode_to_vec().into();
-        Ok(Some(RecordEntry { stream: 0, payload, records: count, time, written: Some(self.written) }))
+        Ok(Some(RecordEntry { stream: LOGS, payload, records: count, time, written: Some(self.written) }))
     }
 
     fn read_ahead(&mut self, is_timed: bool) -> io::Result<bool> {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use foreshock_detect::pipeline::{LOGS, METRICS, SPANS};
 use foreshock_model::{Tenant, Timestamp};
 use foreshock_otlp::{
     CheckLimits, Signal, check, json,
@@ -76,11 +77,11 @@ impl OtlpJson {
 fn entry(line: &[u8], modified: Timestamp) -> Result<Option<(RecordEntry, Option<String>)>, String> {
     let has = |key: &str| line.windows(key.len()).take(4096).any(|window| window == key.as_bytes());
     let (stream, signal) = if has("\"resourceLogs\"") {
-        (0, Signal::Logs)
+        (LOGS, Signal::Logs)
     } else if has("\"resourceMetrics\"") {
-        (1, Signal::Metrics)
+        (METRICS, Signal::Metrics)
     } else if has("\"resourceSpans\"") {
-        (2, Signal::Traces)
+        (SPANS, Signal::Traces)
     } else if line.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     } else {

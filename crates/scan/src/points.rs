@@ -15,6 +15,17 @@ pub(crate) struct NumberSeen<'a> {
     pub(crate) counts: bool,
 }
 
+/// What a value that follows another of its series is worth: what `counts` is worth what it grew by since the count
+/// `before`; nothing is known of the first.
+pub(crate) fn worth(value: f64, counts: bool, before: &mut Option<f64>) -> Option<f64> {
+    if !counts {
+        return Some(value);
+    }
+    let before = before.replace(value)?;
+    // A counter that was reset starts from 0 again.
+    Some(if value < before { value } else { value - before })
+}
+
 /// Every number of a payload that has a time, in order. What can't be read is passed over: it is counted elsewhere.
 pub(crate) fn numbers(payload: &[u8], see: &mut dyn FnMut(NumberSeen<'_>)) {
     for resource in views::metrics(payload).flatten() {

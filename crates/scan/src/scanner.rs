@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, sync::atomic::Ordering};
 
 use foreshock_detect::{
     Clock, DetectConfig, InputKind as EntryKind,
-    pipeline::{Entry, Partitions, Pipeline, Seen},
+    pipeline::{Entry, LOGS, METRICS, Partitions, Pipeline, Seen},
     reduce::LineRead,
 };
 use foreshock_model::{Tenant, Timestamp};
@@ -20,8 +20,6 @@ use crate::{
 
 /// Of inputs that mix signals: how far one signal may lie behind another before its windows close without it.
 const BETWEEN_SIGNALS: std::time::Duration = std::time::Duration::from_secs(60);
-/// The place of metrics among the streams.
-const METRICS: usize = 1;
 /// Sentences kept about what can't be read.
 const UNREADABLE: usize = 100;
 
@@ -170,7 +168,7 @@ impl Scanner {
         self.scanned.records += entry.records;
         let began = self.scanned.span.map_or(told, |(first, _)| first.min(entry.time));
         self.scanned.span = Some((began, self.latest));
-        if entry.stream == 0 {
+        if entry.stream == LOGS {
             self.note_lines(source, entry.records)?;
         }
         if entry.stream == METRICS {

@@ -9,6 +9,7 @@ use std::{
     io::{self, BufRead, Write},
 };
 
+use foreshock_detect::pipeline::METRICS;
 use foreshock_otlp::views::Number;
 use foreshock_stats::SeriesWatch;
 
@@ -17,7 +18,7 @@ use crate::{
     csv_columns::{Columns, parse_time},
     input::Opened,
     otlp_json::OtlpJson,
-    points::numbers,
+    points::{numbers, worth},
 };
 
 /// Series that are scored; values of more score 0.
@@ -121,13 +122,7 @@ impl Scorer<'_> {
         }
         let watch =
             self.watches.entry(key).or_insert_with(|| Watch { watch: SeriesWatch::new(), count: None });
-        let value = if cell.counts {
-            let before = watch.count.replace(value)?;
-            // A counter that was reset starts from 0 again.
-            if value < before { value } else { value - before }
-        } else {
-            value
-        };
+        let value = worth(value, cell.counts, &mut watch.count)?;
         Some(watch.watch.observe(secs, value).score())
     }
 }
@@ -197,7 +192,7 @@ impl Csv {
 fn score_otlp(otlp: &mut OtlpJson, name: &str, scorer: &mut Scorer<'_>) -> Result<(), ScanError> {
     let io = |source: io::Error| SourceError::Io { name: name.to_owned(), source };
     while let Some(entry) = otlp.next().map_err(io)? {
-        if entry.stream != 1 {
+        if entry.stream != METRICS {
             continue;
         }
         let mut written = Ok(());

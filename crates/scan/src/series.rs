@@ -6,7 +6,7 @@ use foreshock_model::{Finding, ServiceName, Severity, Timestamp};
 
 use crate::{
     grid::{COLUMNS, Grid},
-    points::{NumberSeen, numbers},
+    points::{NumberSeen, numbers, worth},
 };
 
 /// Series kept for people to look at; of more, only the findings are told.
@@ -147,13 +147,7 @@ impl Gathered {
     }
 
     fn add(&mut self, column: usize, value: f64, counts: bool) {
-        let value = if counts {
-            let Some(before) = self.count.replace(value) else { return };
-            // A counter that was reset starts from 0 again.
-            if value < before { value } else { value - before }
-        } else {
-            value
-        };
+        let Some(value) = worth(value, counts, &mut self.count) else { return };
         let (sum, count) = &mut self.columns[column];
         (*sum, *count) = (*sum + value, count.saturating_add(1));
         let seen = &mut self.seen;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use foreshock_model::Severity;
 use serde::{Deserialize, Serialize};
 
 use super::TestCount;
@@ -26,6 +27,17 @@ pub struct Thresholds {
     pub warn: f64,
     /// Tests a week that they follow from.
     pub tests_a_week: f64,
+}
+
+impl Thresholds {
+    /// What they grant to a finding so surprising, whatever it is of.
+    pub fn grant(&self, surprise: f64) -> Severity {
+        match surprise {
+            surprise if surprise >= self.page => Severity::Critical,
+            surprise if surprise >= self.warn => Severity::Warning,
+            _ => Severity::Info,
+        }
+    }
 }
 
 /// How many tests a tenant's windows hold.

@@ -131,17 +131,10 @@ impl TenantState {
 
     /// What the budget grants, never more than the finding's own practical significance.
     fn severity(&self, finding: &Finding, thresholds: Thresholds) -> Severity {
-        let granted = if finding.surprise >= thresholds.page {
-            Severity::Critical
-        } else if finding.surprise >= thresholds.warn {
-            Severity::Warning
-        } else {
-            Severity::Info
-        };
         // An error line that was never seen is worth telling, page or not: detect puts it out only where such are rare.
         let new_error = finding.kind == Kind::NewPattern && finding.severity == Severity::Critical;
         let floor = if new_error { Severity::Warning } else { Severity::Info };
-        granted.max(floor).min(finding.severity)
+        thresholds.grant(finding.surprise).max(floor).min(finding.severity)
     }
 
     /// The incident that a finding belongs to. One that was resolved comes back for the same trouble alone.

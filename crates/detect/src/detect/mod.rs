@@ -131,8 +131,7 @@ impl Detect {
     /// Id of the pattern that lines of a shape belong to now, as [`PatternView`] has it; that of the service's other pattern
     /// where the shape is not known.
     pub fn pattern_of(&self, tenant: &Tenant, service: &ServiceName, shape: u64) -> String {
-        let service = self.state.services.get(&(tenant.clone(), service.clone()));
-        pattern_id(service.map_or(TemplateId::OTHER, |service| service.template_of(shape)))
+        pattern_id(self.state.template_of(&(tenant.clone(), service.clone()), shape))
     }
 
     /// Up to `limit` metric series of a tenant's services.
@@ -308,26 +307,23 @@ impl Detect {
 impl State {
     /// What there is to see of a finding before its window is closed.
     fn begin(&self, asked: &Asked, merged: &BTreeMap<ServiceKey, Merged>) -> Workings {
-        let seen = merged.get(&(asked.tenant.clone(), asked.service.clone()));
+        let key = asked.key();
         let number = self.series.id_of(asked);
-        let window = seen.map_or(serde_json::Value::Null, |merged| {
-            let template = |shape| self.template_of(asked, shape);
-            merged.seen_of(number, |shape| asked.series.starts_with(&pattern_id(template(shape))))
-        });
+        let of = |shape| asked.series.starts_with(&pattern_id(self.template_of(&key, shape)));
+        let window = merged.get(&key).map(|merged| merged.seen_of(number, of)).unwrap_or_default();
         let before = self.known_of(asked);
         Workings { id: asked.id, finding: None, window, before, after: serde_json::Value::Null }
     }
 
-    fn template_of(&self, asked: &Asked, shape: u64) -> TemplateId {
-        let service = self.services.get(&(asked.tenant.clone(), asked.service.clone()));
-        service.map_or(TemplateId::OTHER, |service| service.template_of(shape))
+    /// The template that lines of a shape belong to now; the service's other one where the shape is not known.
+    fn template_of(&self, key: &ServiceKey, shape: u64) -> TemplateId {
+        self.services.get(key).map_or(TemplateId::OTHER, |service| service.template_of(shape))
     }
 
     /// The baseline that a finding is held against.
     fn known_of(&self, asked: &Asked) -> serde_json::Value {
-        let service = self.services.get(&(asked.tenant.clone(), asked.service.clone()));
-        let series = self.series.workings(asked);
-        series.or_else(|| service.map(|service| service.workings(asked))).unwrap_or_default()
+        let of_service = || Some(self.services.get(&asked.key())?.workings(asked));
+        self.series.workings(asked).or_else(of_service).unwrap_or_default()
     }
 }
 

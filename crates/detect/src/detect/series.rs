@@ -206,8 +206,7 @@ impl SeriesTable {
     }
 
     fn number_of(&self, asked: &Asked) -> Option<usize> {
-        let key = (asked.tenant.clone(), asked.service.clone());
-        let service = *self.by_service.get(&key)?;
+        let service = *self.by_service.get(&asked.key())?;
         let mut rows = self.states.iter().zip(&self.texts);
         rows.position(|(state, text)| state.service == service && text.series() == asked.series)
     }

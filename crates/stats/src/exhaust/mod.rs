@@ -168,7 +168,7 @@ impl RunOut {
         let to_limit = |towards: &f64| {
             self.limit.zip(self.last).is_none_or(|(limit, last)| (limit - last.value) * towards > 0.0)
         };
-        for towards in [1.0, -1.0].into_iter().filter(to_limit).collect::<Vec<f64>>() {
+        for towards in [1.0, -1.0].into_iter().filter(to_limit) {
             let Some(course) = Course::of(&self.hours, t_secs, towards) else { return };
             let level = course.level_in(MILESTONE_DAYS);
             let passage = match Stairs::of(&self.hours, t_secs, towards) {
@@ -180,6 +180,7 @@ impl RunOut {
             }
         }
     }
+
     fn is_cleanup(&self, step: f64) -> bool {
         let points = self.recent[0].points();
         if points.len() < FEWEST / 2 {

@@ -1,5 +1,6 @@
 //! What each command does: reads its arguments, calls a library, prints.
 
+mod bar;
 mod config;
 mod demo;
 mod explain;

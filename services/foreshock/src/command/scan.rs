@@ -14,7 +14,8 @@ use foreshock_model::Incident;
 use foreshock_scan::{ScanError, ScanOptions, Source, scan, write_page, write_scores, write_summary};
 use serde::Serialize;
 
-use self::{bar::Bar, look::look, out_file::OutFile, rows::Rows, standing::Standing};
+use self::{look::look, out_file::OutFile, rows::Rows, standing::Standing};
+use super::bar::Bar;
 use crate::{cli::Scan, outcome::Usage};
 
 pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
@@ -35,11 +36,13 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
         detect: detect_config(command)?,
         of_metrics: command.forecasts.is_some().then_some("--forecasts"),
     };
-    // Read before all else, and in the order of the input. Kept until the rest is done.
-    let copy = tempfile::NamedTempFile::new().context("no temporary file can be made")?;
+    // Kept until the rest is done, which reads it again.
+    let mut copy = None;
+    // Read before all else, and in the order of the input.
     if let Some(scores) = &scores {
         for source in sources.iter_mut().filter(|source| **source == Source::Stdin) {
-            *source = Source::copy_stdin(copy.path())?;
+            let file = tempfile::NamedTempFile::new().context("no temporary file can be made")?;
+            *source = Source::copy_stdin(copy.insert(file).path())?;
         }
         let mut out = scores.writer()?;
         write_scores(&sources, command.service.as_deref(), &mut out).map_err(as_usage)?;
@@ -59,7 +62,7 @@ pub(super) fn run(command: &Scan) -> anyhow::Result<()> {
         };
         standing.note(seen, &mut gone)
     };
-    let scanned = scan(&sources, &options, &mut told, &mut |progress| bar.draw(progress));
+    let scanned = scan(&sources, &options, &mut told, &mut |progress| bar::draw(&mut bar, progress));
     bar.finish();
     let mut scanned = scanned.map_err(as_usage)?;
 

@@ -19,9 +19,6 @@ use serde::Serialize;
 use super::{observe, replay, scan::write_line};
 use crate::{cli::Explain, outcome::Usage};
 
-/// Payload bytes read at once.
-const READ_BYTES: usize = 1 << 20;
-
 /// What there is to say of one finding.
 #[derive(Serialize)]
 struct Explained {
@@ -126,18 +123,14 @@ fn each<M: Message + Default>(
     take: &mut dyn FnMut(M),
 ) -> anyhow::Result<()> {
     for row in journal.stat()?.into_iter().filter(|row| row.partition.stream == stream) {
-        let mut position = row.first;
-        while position < row.next {
-            let fetched = journal.read(row.partition, position, READ_BYTES)?;
-            let Some((last, _)) = fetched.last() else { break };
-            position = last.next();
-            for (_, entry) in fetched.into_iter().filter(|(_, entry)| entry.kind == EntryKind::Data) {
-                // What can't be read was set aside by the stage that met it, and told.
-                if let Ok(message) = M::decode(entry.payload.into_bytes()) {
-                    take(message);
-                }
+        observe::each_entry(journal, row.partition, row.first..row.next, &mut |entry| {
+            // What can't be read was set aside by the stage that met it, and told.
+            if entry.kind == EntryKind::Data
+                && let Ok(message) = M::decode(entry.payload.into_bytes())
+            {
+                take(message);
             }
-        }
+        })?;
     }
     Ok(())
 }
@@ -149,18 +142,9 @@ fn explained(reported: Finding, workings: &[Workings], decisions: &[Decision]) -
         of().find(|of| of.finding.is_some()).or_else(|| of().find(|of| !of.before.is_null())).cloned();
     let decision = decisions.iter().find(|decision| decision.id == reported.id).cloned();
     let again = workings.as_ref().and_then(|workings| workings.finding.as_ref());
-    let differs = again.map_or_else(|| vec!["finding".to_owned()], |again| differences(&reported, again));
+    let differs = match again {
+        Some(again) => replay::fields_that_differ(&reported, again, &[]).into_keys().collect(),
+        None => vec!["finding".to_owned()],
+    };
     Explained { is_equal: differs.is_empty(), differs, workings, decision, reported }
-}
-
-/// The fields in which two findings differ.
-fn differences(reported: &Finding, again: &Finding) -> Vec<String> {
-    let [reported, again] =
-        [reported, again].map(|finding| serde_json::to_value(finding).unwrap_or_default());
-    let Some(fields) = reported.as_object() else { return Vec::new() };
-    fields
-        .iter()
-        .filter(|(name, value)| again.get(*name) != Some(value))
-        .map(|(name, _)| name.clone())
-        .collect()
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use foreshock_detect::Decision;
-use foreshock_model::{Finding, Severity};
+use foreshock_model::Finding;
 use serde_json::Value;
 
 use super::Explained;
@@ -50,13 +50,7 @@ fn decided(out: &mut impl Write, decision: &Decision, finding: &Finding) -> io::
     let pages = decision.pages_a_week;
     row(out, "budget", &format!("{pages} false pages a week over {tests_a_week} tests a week"))?;
     row(out, "thresholds", &format!("a page from a surprise of {page} on, a warning from {warn} on"))?;
-    let granted = if finding.surprise >= page {
-        Severity::Critical
-    } else if finding.surprise >= warn {
-        Severity::Warning
-    } else {
-        Severity::Info
-    };
+    let granted = decision.thresholds.grant(finding.surprise);
     let rule = format!(
         "the budget grants {granted}, by its size and nature it matters as {} at most: {}",
         decision.at_most, decision.severity

@@ -110,7 +110,7 @@ fn differences<T: Told>(ours: &BTreeMap<Id, T>, theirs: &BTreeMap<Id, T>) -> Vec
     let go = ours.iter().filter_map(|(id, told)| match theirs.get(id) {
         None => Some(difference(id, Way::Goes, told, BTreeMap::new())),
         Some(other) => {
-            let fields = fields(told, other);
+            let fields = fields_that_differ(told, other, T::PASSED_OVER);
             (!fields.is_empty()).then(|| difference(id, Way::Changes, other, fields))
         }
     });
@@ -121,11 +121,16 @@ fn differences<T: Told>(ours: &BTreeMap<Id, T>, theirs: &BTreeMap<Id, T>) -> Vec
     all
 }
 
-fn fields<T: Told>(one: &T, other: &T) -> BTreeMap<String, [Value; 2]> {
+/// Both values of each field in which two differ, but for those that are passed over.
+pub(in crate::command) fn fields_that_differ<T: Serialize>(
+    one: &T,
+    other: &T,
+    passed_over: &[&str],
+) -> BTreeMap<String, [Value; 2]> {
     let [one, other] = [one, other].map(|told| serde_json::to_value(told).unwrap_or_default());
     let Value::Object(one) = one else { return BTreeMap::new() };
     one.into_iter()
-        .filter(|(name, value)| !T::PASSED_OVER.contains(&name.as_str()) && other.get(name) != Some(value))
+        .filter(|(name, value)| !passed_over.contains(&name.as_str()) && other.get(name) != Some(value))
         .map(|(name, value)| {
             let theirs = other.get(&name).cloned().unwrap_or_default();
             (name, [value, theirs])

@@ -11,13 +11,11 @@ use foreshock_detect::{
     InputKind,
     pipeline::{self, Pipeline},
 };
-use foreshock_journal::{Entry, EntryKind, Fetched, Observe, Offset, Partition, Stream};
+use foreshock_journal::{Entry, EntryKind, Offset, Partition, Stream};
 use foreshock_model::{BASE_WINDOW, Timestamp};
 
-use super::super::observe::Looked;
+use super::super::observe::{Looked, READ_BYTES, each_entry};
 
-/// Payload bytes read from a partition at once.
-const READ_BYTES: usize = 1 << 20;
 /// Markers are handed over this long before what was received with them: longer than one stretch can be.
 const MARKERS_EARLY: Duration = Duration::from_secs(60);
 
@@ -81,7 +79,10 @@ impl Feed {
                 };
                 partitions.push(source);
             } else if matches!(row.partition.stream, Stream::Summaries | Stream::Findings) {
-                read(journal, row.partition, row.first, row.next, &mut words)?;
+                let partition = row.partition;
+                each_entry(journal, partition, row.first..row.next, &mut |entry| {
+                    words.extend(word(partition, entry));
+                })?;
             }
         }
         let skips = words.iter().filter(|word| word.kind == InputKind::Skip).count();
@@ -169,26 +170,12 @@ fn feed(pipeline: &mut Pipeline, source: &Source, entry: Entry) {
     pipeline.feed(source.stream, source.partition.index, entry);
 }
 
-/// Collects the skips and markers of a partition.
-fn read(
-    journal: &mut dyn Observe,
-    partition: Partition,
-    mut position: Offset,
-    end: Offset,
-    words: &mut Vec<Word>,
-) -> anyhow::Result<()> {
-    while position < end {
-        let fetched: Fetched = journal.read(partition, position, READ_BYTES)?;
-        let Some((last, _)) = fetched.last() else { break };
-        position = last.next();
-        words.extend(fetched.into_iter().filter_map(|(_, entry)| {
-            let kind = match entry.kind {
-                EntryKind::Skip => InputKind::Skip,
-                EntryKind::Marker => InputKind::Marker,
-                EntryKind::Data | EntryKind::Tick => return None,
-            };
-            Some(Word { partition, received: entry.received, kind, payload: entry.payload.into_bytes() })
-        }));
-    }
-    Ok(())
+/// The skip or marker that an entry is, if it is one.
+fn word(partition: Partition, entry: Entry) -> Option<Word> {
+    let kind = match entry.kind {
+        EntryKind::Skip => InputKind::Skip,
+        EntryKind::Marker => InputKind::Marker,
+        EntryKind::Data | EntryKind::Tick => return None,
+    };
+    Some(Word { partition, received: entry.received, kind, payload: entry.payload.into_bytes() })
 }

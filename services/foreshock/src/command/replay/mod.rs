@@ -15,8 +15,8 @@ use foreshock_journal::Stream;
 use foreshock_model::{BASE_WINDOW, Finding, Incident, Timestamp};
 use tracing::warn;
 
-pub(super) use self::bar::Bar;
 use self::{against::Said, feed::Feed};
+pub(super) use self::{against::fields_that_differ, bar::Bar};
 use super::{
     observe::{self, Looked},
     scan::write_line,
