@@ -314,7 +314,9 @@ impl Stages {
         let is_of = |fault: &Fault, finding: &Finding| {
             let from = START + fault.from * MINUTE;
             let end = finding.window_end.nanos() / 1_000_000_000;
-            number_of(finding) == Some(fault.series)
+            // What is told of all metrics of a service names the farthest of them.
+            let names = || finding.title.contains(&name_of(fault.series));
+            (number_of(finding) == Some(fault.series) || names())
                 && (from..=from + FAULT_MINUTES * MINUTE + GRACE_SECONDS).contains(&end)
         };
         let mut report = NoiseReport::default();
@@ -341,8 +343,14 @@ impl Stages {
             .map(|fault| {
                 let (noise, what) =
                     (KINDS[fault.series % KINDS.len()].1, if fault.is_silence { "silence" } else { "leap" });
+                let said = self.findings.iter().filter(|finding| is_of(fault, finding));
+                let loudest = said.max_by(|a, b| a.surprise.total_cmp(&b.surprise));
+                let said = loudest.map_or("nothing".to_owned(), |finding| {
+                    let alone = finding.labels.get("alone").map_or("", String::as_str);
+                    format!("{} {:.1} ({alone} alone)", finding.kind, finding.surprise)
+                });
                 format!(
-                    "{noise} ({what}, {:.3} of the level)",
+                    "{noise} ({what}, {:.3} of the level): {said}",
                     series[fault.series].deviation / series[fault.series].level
                 )
             })

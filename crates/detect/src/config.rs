@@ -146,6 +146,6 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { pages_a_week: 2.0 }
+        Self { pages_a_week: 7.0 }
     }
 }

@@ -66,6 +66,14 @@ kinds! {
     Dip => "dip",
     /// A metric that stays at another level.
     LevelShift => "level_shift",
+    /// A metric that leaves the line it was on: it climbs or falls as it did not.
+    TrendChange => "trend_change",
+    /// A metric that varies more, or less, than it did.
+    VarianceChange => "variance_change",
+    /// A metric whose days had a rhythm and that is off it.
+    SeasonBroken => "season_broken",
+    /// The metrics of one service, off together as they never were.
+    JointDeviation => "joint_deviation",
     /// A metric that varied and does not any more.
     FlatLine => "flat_line",
     /// A resource that is used up at a time that can be told.

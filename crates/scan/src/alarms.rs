@@ -58,7 +58,9 @@ impl<W: Write> Alarms<W> {
         if self.paging.len() >= STANDING {
             self.paging.pop_first();
         }
-        self.paging.insert(incident.id, incident.findings.iter().map(place).collect());
+        // What is only shown beside it would not have paged.
+        let telling = incident.findings.iter().filter(|finding| finding.severity > Severity::Info);
+        self.paging.insert(incident.id, telling.map(place).collect());
     }
 
     /// Writes what is left.

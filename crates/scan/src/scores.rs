@@ -11,7 +11,7 @@ use std::{
 
 use foreshock_detect::pipeline::METRICS;
 use foreshock_otlp::views::Number;
-use foreshock_stats::SeriesWatch;
+use foreshock_stats::SeriesScore;
 
 use crate::{
     InputKind, ScanError, Source, SourceError,
@@ -80,7 +80,7 @@ struct Scorer<'o> {
 }
 
 struct Watch {
-    watch: SeriesWatch,
+    watch: SeriesScore,
     /// Of what counts up: the count before.
     count: Option<f64>,
 }
@@ -121,9 +121,9 @@ impl Scorer<'_> {
             return None;
         }
         let watch =
-            self.watches.entry(key).or_insert_with(|| Watch { watch: SeriesWatch::new(), count: None });
+            self.watches.entry(key).or_insert_with(|| Watch { watch: SeriesScore::default(), count: None });
         let value = worth(value, cell.counts, &mut watch.count)?;
-        Some(watch.watch.observe(secs, value).score())
+        Some(watch.watch.observe(secs, value))
     }
 }
 

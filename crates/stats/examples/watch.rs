@@ -9,10 +9,7 @@ use std::{
     io::{BufRead, BufReader, BufWriter, Write},
 };
 
-use foreshock_stats::{
-    SeriesWatch,
-    series::{FEWEST_METRICS, JointWatch},
-};
+use foreshock_stats::{Company, Leaps, SeriesScore, SeriesWatch, Tail};
 
 /// Surprise of a silence that is told.
 const SILENT_SURPRISE: f64 = 5.0;
@@ -32,12 +29,12 @@ type Lines = std::io::Lines<BufReader<File>>;
 
 fn scores(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
     writeln!(out, "timestamp,value,score")?;
-    let mut watch = SeriesWatch::new();
+    let mut watch = SeriesScore::default();
     for line in lines {
         let line = line?;
         let Some((stamp, value)) = line.split_once(',') else { continue };
         let secs = unix_secs(stamp).ok_or("a time that is none")?;
-        writeln!(out, "{line},{:.9}", watch.observe(secs, value.trim().parse()?).score())?;
+        writeln!(out, "{line},{:.9}", watch.observe(secs, value.trim().parse()?))?;
     }
     Ok(())
 }
@@ -46,9 +43,9 @@ fn scores(lines: Lines, mut out: impl Write) -> Result<(), Box<dyn std::error::E
 #[derive(Default)]
 struct Service {
     watches: BTreeMap<String, (SeriesWatch, bool)>,
-    joint: JointWatch,
-    leaps: Vec<f64>,
-    alarms: Vec<(String, String)>,
+    company: Company,
+    leaps: Leaps,
+    alarms: Vec<(String, String, Tail)>,
 }
 
 impl Service {
@@ -56,31 +53,34 @@ impl Service {
         let (watch, silent) = self.watches.entry(series.to_owned()).or_default();
         let watched = watch.observe(secs, value);
         *silent = false;
-        self.leaps.push(watched.leap);
+        self.leaps.add(watched.leap);
         if let Some(oddity) = watched.alarm() {
-            self.alarms.push((series.to_owned(), format!("{oddity:?}")));
+            self.alarms.push((series.to_owned(), format!("{oddity:?}"), watched.oddest().1));
         }
     }
 
-    /// Ends the window at `secs`. Services of several metrics are told of when these are odd together.
+    /// Ends the window at `secs`.
     fn end(&mut self, name: &str, secs: f64, out: &mut impl Write) -> std::io::Result<()> {
-        let jointly =
-            (self.watches.len() >= FEWEST_METRICS).then(|| self.joint.observe(self.leaps.drain(..)));
         for (series, (watch, silent)) in &mut self.watches {
-            if watch.overdue(secs).surprise() >= SILENT_SURPRISE && !*silent {
+            let overdue = watch.overdue(secs);
+            if overdue.surprise() >= SILENT_SURPRISE && !*silent {
                 *silent = true;
-                if jointly.is_none() {
-                    writeln!(out, "{name},{series},{secs},1,Silent")?;
-                }
+                self.alarms.push((series.clone(), "Silent".to_owned(), overdue));
             }
         }
-        if jointly.flatten().is_some_and(|watched| watched.alarm()) {
-            writeln!(out, "{name},,{secs},1,Joint")?;
+        let loudest = self.alarms.iter().map(|(_, _, tail)| tail.surprise()).fold(0.0, f64::max);
+        for (series, oddity, tail) in self.alarms.drain(..) {
+            let worth = self.company.worth(tail).surprise();
+            writeln!(out, "{name},{series},{secs},1,{oddity},{:.2} {worth:.2}", tail.surprise())?;
         }
-        for (series, oddity) in self.alarms.drain(..) {
-            writeln!(out, "{name},{series},{secs},{},{oddity}", u8::from(jointly.is_none()))?;
+        let leaps = std::mem::take(&mut self.leaps);
+        if leaps.metrics() == 0 {
+            return Ok(());
         }
-        self.leaps.clear();
+        let jointly = self.company.close(secs, &leaps, loudest);
+        if let Some(jointly) = jointly.filter(|watched| watched.alarm()) {
+            writeln!(out, "{name},,{secs},1,Joint,{:.2}", jointly.tail.surprise())?;
+        }
         Ok(())
     }
 }

@@ -42,6 +42,11 @@ pub(crate) struct Mixture {
 impl Mixture {
     /// Learns a residual in units of its usual absolute value.
     pub(crate) fn learn(&mut self, residual: f64) {
+        self.learn_for(residual, MEMORY);
+    }
+
+    /// The same, remembered for `memory` residuals.
+    pub(crate) fn learn_for(&mut self, residual: f64, memory: f64) {
         let mut ln_density = [0.0; 5];
         for (i, slot) in ln_density.iter_mut().enumerate() {
             let z = residual * MEAN_ABS[i];
@@ -53,7 +58,7 @@ impl Mixture {
             *slot = LN_PEAK[i] - fall;
         }
         let best = ln_density.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mut sums = self.ln_likelihood.map(|sum| f64::from(sum) * STEP * (1.0 - 1.0 / MEMORY));
+        let mut sums = self.ln_likelihood.map(|sum| f64::from(sum) * STEP * (1.0 - 1.0 / memory));
         for (sum, ln_density) in sums.iter_mut().zip(ln_density) {
             *sum += (ln_density - best).max(-MOST_NATS);
         }

@@ -191,8 +191,19 @@ fn plainness(kind: Kind) -> u8 {
         Kind::ErrorShare | Kind::WillRunOut => 0,
         Kind::Silence | Kind::NewPattern | Kind::BrokenSequence => 1,
         Kind::PatternRateUp | Kind::BeliedLevel | Kind::ReturningPattern => 2,
-        Kind::LevelShift | Kind::Spike | Kind::ParameterValue | Kind::NewValue => 3,
-        Kind::PatternRateDown | Kind::Dip | Kind::FlatLine | Kind::Cardinality | Kind::Degraded => 4,
+        Kind::LevelShift
+        | Kind::Spike
+        | Kind::TrendChange
+        | Kind::JointDeviation
+        | Kind::ParameterValue
+        | Kind::NewValue => 3,
+        Kind::PatternRateDown
+        | Kind::Dip
+        | Kind::FlatLine
+        | Kind::SeasonBroken
+        | Kind::VarianceChange
+        | Kind::Cardinality
+        | Kind::Degraded => 4,
     }
 }
 

@@ -2,8 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Tail, mixture::Mixture};
+
 /// Values before anything is said.
 const NEEDED: f64 = 20.0;
+/// What was seen hangs together: so much of it is worth independent values.
+const WORTH: f64 = 0.2;
+/// Memory of the weight of tails, in values: what is far out is rare, so it takes long to know that it never comes.
+const TAIL_MEMORY: f64 = 5_000.0;
+/// Mean absolute value of a standard normal.
+const MEAN_ABS: f64 = 0.797_884_561;
 
 /// Long moments of a quantity, every value in full: a series that leaps often is known to leap (the z-score with
 /// exponentially forgotten moments: Roberts, Technometrics 1959). 16 bytes.
@@ -26,5 +34,62 @@ impl Bounds {
         self.mean += gain * off;
         self.variance = ((1.0 - gain) * (f64::from(self.variance) + gain * off * off)) as f32;
         z
+    }
+
+    /// Whether enough was seen.
+    pub(crate) fn is_known(&self) -> bool {
+        f64::from(self.seen) >= NEEDED
+    }
+
+    /// Decayed variance.
+    pub(crate) fn variance(&self) -> f64 {
+        f64::from(self.variance)
+    }
+}
+
+/// [`Bounds`] that also learn how heavy the tails beyond them are. 32 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reach {
+    bounds: Bounds,
+    /// Mean distance.
+    size: f32,
+    mixture: Mixture,
+}
+
+/// How far a value was from the long mean before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Distance {
+    /// In standard deviations.
+    pub(crate) z: f64,
+    /// Where it was measured from, and the standard deviation.
+    pub(crate) mean: f64,
+    pub(crate) deviation: f64,
+    /// Probability of as far a one on its side.
+    pub(crate) tail: Tail,
+}
+
+impl Distance {
+    /// Nothing is known.
+    pub(crate) const NONE: Self = Self { z: 0.0, mean: 0.0, deviation: 0.0, tail: Tail::ONE };
+}
+
+impl Reach {
+    /// As [`Bounds::observe`].
+    pub(crate) fn observe(&mut self, value: f64, floor: f64, memory: f64) -> Distance {
+        let n = f64::from(self.bounds.seen);
+        let (mean, deviation) = (self.bounds.mean, self.bounds.variance().sqrt().max(floor));
+        let off = value - mean;
+        let z = self.bounds.observe(value, floor, memory);
+        let mut tail = Tail::ONE;
+        if n >= NEEDED {
+            let residual = off.abs() / f64::from(self.size).max(MEAN_ABS * floor).max(1e-12);
+            tail = self.mixture.upper(residual, WORTH * n.min(memory));
+            if off != 0.0 {
+                self.mixture.learn_for(residual, TAIL_MEMORY);
+            }
+        }
+        let gain = (1.0 / (n + 1.0)).max(1.0 / memory);
+        self.size += (gain * (off.abs() - f64::from(self.size))) as f32;
+        Distance { z, mean, deviation, tail }
     }
 }

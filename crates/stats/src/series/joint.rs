@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::Bounds;
+use super::bounds::Reach;
 use crate::Tail;
 
 /// Degrees of freedom of the t whose likelihood is summed: of heavy tails, so that one metric can't carry the rest.
@@ -18,16 +18,16 @@ const TOLD: f64 = 8.5;
 
 /// The mean log likelihood of all leaps of a window under Student's t, against its own history: whatever the metrics have
 /// in common is in that history, so their correlation needs no model (a Q chart of a combined statistic: Quesenberry,
-/// Journal of Quality Technology 1991; robust t scores: Lange, Little and Taylor, JASA 1989). 16 bytes.
+/// Journal of Quality Technology 1991; robust t scores: Lange, Little and Taylor, JASA 1989). 32 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JointWatch {
-    usual: Bounds,
+    usual: Reach,
 }
 
 /// What one window of all metrics of a service is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JointlyWatched {
-    /// Bound on the probability of a leap at least as large, of whatever distribution (Cantelli's inequality).
+    /// Probability of leaps at least as large, by their own history.
     pub tail: Tail,
     /// In standard deviations of its own history.
     pub z: f64,
@@ -40,21 +40,46 @@ impl JointlyWatched {
     }
 }
 
-impl JointWatch {
-    /// Feeds the leaps of one window: how far each metric was from its forecast, in its own standard deviations
-    /// ([`super::Watched::leap`]). `None` for too few.
-    pub fn observe(&mut self, leaps: impl IntoIterator<Item = f64>) -> Option<JointlyWatched> {
-        let (mut sum, mut metrics) = (0.0, 0_usize);
-        for leap in leaps {
-            if leap.is_finite() {
-                sum += libm::log1p(leap * leap / DEGREES);
-                metrics += 1;
-            }
+/// What the metrics of one window have leapt. Added up in fixed point, so that their order does not matter. 16 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leaps {
+    /// Log likelihood ratios, in steps of 2^-32.
+    sum: u64,
+    metrics: u32,
+}
+
+impl Leaps {
+    /// Adds how far a metric was from its forecast, in its own standard deviations ([`super::Watched::leap`]).
+    pub fn add(&mut self, leap: f64) {
+        if leap.is_finite() {
+            self.sum += (libm::log1p(leap * leap / DEGREES) * 4_294_967_296.0) as u64;
+            self.metrics += 1;
         }
-        if metrics < FEWEST_METRICS {
+    }
+
+    /// Metrics that were observed.
+    pub fn metrics(&self) -> u32 {
+        self.metrics
+    }
+}
+
+impl FromIterator<f64> for Leaps {
+    fn from_iter<T: IntoIterator<Item = f64>>(leaps: T) -> Self {
+        let mut all = Self::default();
+        leaps.into_iter().for_each(|leap| all.add(leap));
+        all
+    }
+}
+
+impl JointWatch {
+    /// Feeds the leaps of one window. `None` for too few.
+    pub fn observe(&mut self, leaps: &Leaps) -> Option<JointlyWatched> {
+        if (leaps.metrics as usize) < FEWEST_METRICS {
             return None;
         }
-        let z = self.usual.observe(sum / metrics as f64, 0.0, MEMORY).max(0.0);
-        Some(JointlyWatched { tail: Tail::from_p(1.0 / (1.0 + z * z)), z })
+        let mean = leaps.sum as f64 / 4_294_967_296.0 / f64::from(leaps.metrics);
+        let usual = self.usual.observe(mean, 0.0, MEMORY);
+        let tail = if usual.z > 0.0 { usual.tail } else { Tail::ONE };
+        Some(JointlyWatched { tail, z: usual.z.max(0.0) })
     }
 }

@@ -5,11 +5,14 @@
 
 mod bounds;
 mod clock;
+mod company;
+mod dawn;
 mod grain;
 mod habit;
 mod joint;
 mod rarity;
 mod rest;
+mod score;
 mod season;
 mod spread;
 mod turn;
@@ -17,6 +20,8 @@ mod views;
 mod watch;
 mod watched;
 
-pub use joint::{FEWEST_METRICS, JointWatch, JointlyWatched};
+pub use company::Company;
+pub use joint::{FEWEST_METRICS, JointWatch, JointlyWatched, Leaps};
+pub use score::SeriesScore;
 pub use watch::SeriesWatch;
 pub use watched::{Oddity, Watched};

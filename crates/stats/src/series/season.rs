@@ -19,6 +19,10 @@ const MEAN_GAIN: f32 = 1.0 / 48.0;
 const NEEDED_DAYS: u8 = 4;
 /// Share of the squares that may stay unexplained.
 const EXPLAINED: f32 = 0.5;
+/// After so many days it is given up,
+const HOPELESS_DAYS: u8 = 10;
+/// if more than this share is unexplained.
+const HOPELESS: f32 = 0.8;
 
 /// Mean of each half-hour of the day, days forgotten exponentially (the seasonal part of Winters, Management Science
 /// 1960). 208 bytes.
@@ -102,6 +106,11 @@ impl Season {
     /// Whether the time of the day explains most of how the half-hours differ.
     pub(crate) fn is_real(&self) -> bool {
         self.days >= NEEDED_DAYS && self.off < EXPLAINED * self.plain
+    }
+
+    /// Whether enough days were seen to say that it has none.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.days >= HOPELESS_DAYS && self.off > HOPELESS * self.plain
     }
 
     /// How much the usual bends at this time of the day: its second derivative, per step squared.

@@ -36,17 +36,9 @@ const FREE_LOOKS: f64 = 1_000.0;
 /// Sides that are independent, of the five: each is the rarest of all looks now and then.
 const LOOKS_COUNT: f64 = 2.0;
 
-/// All sides together.
-pub(crate) struct Seen {
-    /// -log10 of their joint probability, 0 where it does not stand out from the recent past.
-    pub(crate) joint: f64,
-    /// Of [`Sides::lasting_off_season`] alone.
-    pub(crate) lasting: Tail,
-}
-
 impl Views {
-    /// Feeds one value seen from all sides.
-    pub(crate) fn observe(&mut self, sides: &Sides) -> Seen {
+    /// Feeds one value seen from all sides: -log10 of their joint probability, 0 where it does not stand out from the recent past.
+    pub(crate) fn observe(&mut self, sides: &Sides) -> f64 {
         if self.seen == 0 {
             (self.first, self.last) = (sides.value, sides.value);
         }
@@ -66,6 +58,6 @@ impl Views {
         let sum: f64 = [extreme, change, off_season, lasting, turn].into_iter().map(Tail::surprise).sum();
         let looks = f64::from(self.seen).max(FREE_LOOKS) / FREE_LOOKS;
         let joint = (sum - LOOKS_COUNT * libm::log10(looks)).max(0.0);
-        Seen { joint: self.rest.observe(joint), lasting }
+        self.rest.observe(joint)
     }
 }

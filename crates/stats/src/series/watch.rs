@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Oddity, Watched,
-    bounds::Bounds,
+    bounds::{Bounds, Distance, Reach},
     clock::Clock,
+    dawn::Dawn,
     grain::Grain,
     habit::Habit,
-    season::Season,
+    season::{Off, Season},
     spread::Spread,
     turn::{Change, Form, Turn},
-    views::{Sides, Views},
 };
-use crate::{FlatLine, Level, Tail};
+use crate::{FlatLine, Level, LevelShift, Tail, Verdict};
 
 /// Standard deviations of all that a series ever was, beyond which a value is told.
 const FAR: f64 = 4.5;
@@ -25,6 +25,8 @@ const TURNED_SURPRISE: f64 = 5.0;
 const FLAT_SURPRISE: f64 = 7.0;
 /// Standard deviations by which the day is off its rhythm, when that is told.
 const OFF_SEASON: f64 = 8.0;
+/// Standard deviations that hold 95 % of normal values.
+const REACH: f64 = 1.96;
 /// Memory of the long moments, in values.
 const MEMORY: f64 = 1_000.0;
 /// Steps without a value after which more of them tell the forecast nothing.
@@ -37,52 +39,60 @@ const CHANGE_LOOKS: f64 = 4.0;
 /// Each part names its published estimator. A value, a change or a day is told where it is both unlikely and large
 /// against all the series ever did: significance alone would tell of every trifle of a busy series. A level that was left is
 /// the new normal for [`Level`] after thirty values in a row, and for the line of turns at once; the long moments
-/// take a thousand values, so a slow drift is not learned away.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// take a thousand values, so a slow drift is not learned away. Days are watched where a series earns it ([`Dawn`]).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SeriesWatch {
     clock: Clock,
     grain: Grain,
     level: Level,
-    /// Of values, of forecast errors, of what lasts off the rhythm.
-    far: Bounds,
+    /// Of values, and of forecast errors.
+    far: Reach,
     leaps: Bounds,
-    off_season: Bounds,
+    shift: LevelShift,
     turn: Turn,
     turns: Habit,
     spread: Spread,
     flat: FlatLine,
-    season: Box<Season>,
-    views: Box<Views>,
+    dawn: Dawn,
+    days: Option<Box<Days>>,
 }
 
-impl Default for SeriesWatch {
-    fn default() -> Self {
-        Self::new()
-    }
+/// The rhythm of the days, and how far a series is off it as a rule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Days {
+    season: Season,
+    lasting: Reach,
+}
+
+/// Everything that was seen of one value.
+pub(super) struct Look {
+    value: f64,
+    verdict: Verdict,
+    far: Distance,
+    leap: f64,
+    pub(super) off: Option<Off>,
+    lasting: Distance,
+    stays: Tail,
+    pub(super) change: Option<Change>,
+    spread: Tail,
+    flat: Tail,
+    steps_secs: f64,
 }
 
 impl SeriesWatch {
     /// Knows nothing yet.
     pub fn new() -> Self {
-        Self {
-            clock: Clock::default(),
-            grain: Grain::default(),
-            level: Level::default(),
-            far: Bounds::default(),
-            leaps: Bounds::default(),
-            off_season: Bounds::default(),
-            turn: Turn::default(),
-            turns: Habit::default(),
-            spread: Spread::default(),
-            flat: FlatLine::default(),
-            season: Box::default(),
-            views: Box::default(),
-        }
+        Self::default()
     }
 
-    /// Memory it takes, in bytes.
-    pub const fn size_bytes() -> usize {
-        size_of::<Self>() + size_of::<Season>() + size_of::<Views>()
+    /// Watches the rhythm of days from the first value on, whether the series earns it or not.
+    pub(super) fn of_days() -> Self {
+        Self { days: Some(Box::default()), ..Self::default() }
+    }
+
+    /// Memory it takes now, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.days.as_ref().map_or(0, |_| size_of::<Days>())
     }
 
     /// The step it has found, in seconds.
@@ -90,9 +100,19 @@ impl SeriesWatch {
         self.clock.step_secs()
     }
 
+    /// What is expected next.
+    pub fn mean(&self) -> f64 {
+        self.level.judge(f64::NAN).mean
+    }
+
+    /// Values that taught the forecast.
+    pub fn learned(&self) -> u32 {
+        self.level.windows()
+    }
+
     /// Whether its days have a rhythm.
     pub fn is_seasonal(&self) -> bool {
-        self.season.is_real()
+        self.days.as_ref().is_some_and(|days| days.season.is_real())
     }
 
     /// Probability of a silence as long as the one from the last observation until `now_secs`.
@@ -102,16 +122,16 @@ impl SeriesWatch {
 
     /// Feeds the value at `secs`, Unix time. A value that is none (`NaN`, infinite) is a gap.
     pub fn observe(&mut self, secs: f64, value: f64) -> Watched {
+        match self.look(secs, value) {
+            Some(look) => self.judge(&look),
+            None => Watched::nothing(&self.level.judge(f64::NAN)),
+        }
+    }
+
+    /// Feeds every estimator.
+    pub(super) fn look(&mut self, secs: f64, value: f64) -> Option<Look> {
         if !value.is_finite() {
-            let verdict = self.level.judge(f64::NAN);
-            return Watched {
-                expected: verdict.expected,
-                mean: verdict.mean,
-                tails: [Tail::ONE; 6],
-                leap: 0.0,
-                joint: 0.0,
-                alarm: None,
-            };
+            return None;
         }
         let value = value.clamp(-1e30, 1e30);
         let steps = self.clock.tick(secs);
@@ -121,48 +141,75 @@ impl SeriesWatch {
         }
         let floor = self.grain.observe(value);
         let verdict = self.level.observe(value);
+        let lasting = self.shift.observe(if verdict.learned.is_ready() { verdict.score() } else { f64::NAN });
+        if verdict.new_normal {
+            self.shift.restart();
+        }
+        let stays = lasting.up.min(lasting.down);
+        // What is not known yet is no part of what the service's metrics do together.
+        let is_known = self.leaps.is_known();
         let leap = self.leaps.observe(value - verdict.mean, floor, MEMORY);
+        let leap = if is_known { leap } else { f64::NAN };
         let far = self.far.observe(value, floor, MEMORY);
-        let off = self.season.observe(secs, value);
-        let bend = if self.is_seasonal() {
-            self.clock.step_secs().map_or(0.0, |step| self.season.bend(step))
-        } else {
-            0.0
-        };
+        let (off, lasting, bend) = self.see_day(secs, value, floor);
         let change = self.turn.observe(value, floor, bend);
         let spread = self.spread.observe(value - verdict.mean);
         let flat = self.flat.observe(value).tail;
-        let off_season = off.map_or(0.0, |off| self.off_season.observe(off.lasting, floor, MEMORY).abs());
-        let seen = self.views.observe(&Sides {
-            value,
-            off_season: off.map(|off| off.now),
-            lasting_off_season: off.map(|off| off.lasting),
-            turn: change.as_ref().map(|change| if change.form == Form::Ramp { change.z } else { 0.0 }),
-        });
+        Some(Look { value, verdict, far, leap, off, lasting, stays, change, spread, flat, steps_secs: self.clock.gap_secs() })
+    }
 
-        let mut tails = [Tail::ONE; 6];
-        tails[Oddity::Deviation as usize] = verdict.smaller().among(2.0);
-        if let Some(change) = change {
-            tails[oddity(&change) as usize] = change.beyond_bend.among(CHANGE_LOOKS);
+    /// How far off the day a value is, and how much the day bends here.
+    fn see_day(&mut self, secs: f64, value: f64, floor: f64) -> (Option<Off>, Distance, f64) {
+        if self.days.is_none() && self.dawn.observe(secs, value, self.leaps.variance()) {
+            self.days = Some(Box::default());
         }
-        tails[Oddity::Spread as usize] = spread;
-        tails[Oddity::Flat as usize] = flat;
-        tails[Oddity::Season as usize] = if self.is_seasonal() { seen.lasting } else { Tail::ONE };
+        let Some(days) = &mut self.days else { return (None, Distance::NONE, 0.0) };
+        let off = days.season.observe(secs, value);
+        let lasting = off.map_or(Distance::NONE, |off| days.lasting.observe(off.lasting, floor, MEMORY));
+        let step = self.clock.step_secs().filter(|_| days.season.is_real());
+        let bend = step.map_or(0.0, |step| days.season.bend(step));
+        if days.season.is_hopeless() {
+            self.days = None;
+            self.dawn = Dawn::later();
+        }
+        (off, lasting, bend)
+    }
 
-        self.turns.pass(self.clock.gap_secs());
-        let turned = change.filter(|change| change.z >= TURNED);
+    /// What a look is worth.
+    pub(super) fn judge(&mut self, look: &Look) -> Watched {
+        let Look { value, verdict, far, leap, lasting, stays, change, spread, flat, .. } = look;
+        let mut tails = [Tail::ONE; 6];
+        tails[Oddity::Deviation as usize] = verdict.smaller().min(far.tail);
+        tails[Oddity::Shift as usize] = *stays;
+        if let Some(change) = change {
+            let tail = &mut tails[oddity(change) as usize];
+            *tail = tail.min(change.beyond_bend.among(CHANGE_LOOKS));
+        }
+        tails[Oddity::Spread as usize] = *spread;
+        tails[Oddity::Flat as usize] = *flat;
+        tails[Oddity::Season as usize] = lasting.tail;
+
+        self.turns.pass(look.steps_secs);
+        let turned = change.as_ref().filter(|change| change.z >= TURNED);
         let is_unusual = turned.is_some() && self.turns.happened();
         let told = turned.filter(|change| is_unusual && change.tail.surprise() >= TURNED_SURPRISE);
-        let alarm = if far.abs() >= FAR {
+        let alarm = if far.z.abs() >= FAR {
             Some(Oddity::Deviation)
         } else if flat.surprise() >= FLAT_SURPRISE {
             Some(Oddity::Flat)
         } else if let Some(change) = told {
-            Some(oddity(&change))
+            Some(oddity(change))
         } else {
-            (off_season >= OFF_SEASON).then_some(Oddity::Season)
+            (lasting.z.abs() >= OFF_SEASON).then_some(Oddity::Season)
         };
-        Watched { expected: verdict.expected, mean: verdict.mean, tails, leap, joint: seen.joint, alarm }
+        let is_forecast = (verdict.expected.0..=verdict.expected.1).contains(value);
+        let (expected, mean) = if is_forecast && far.z.abs() > REACH {
+            let half = REACH * far.deviation;
+            ((far.mean - half, far.mean + half), far.mean)
+        } else {
+            (verdict.expected, verdict.mean)
+        };
+        Watched { expected, mean, up: *value >= mean, tails, leap: *leap, alarm }
     }
 }
 

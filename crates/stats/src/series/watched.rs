@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Tail;
+use crate::{Tail, Verdict};
 
 /// What can be odd about a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,24 +30,25 @@ impl Oddity {
 /// One observation against what was learned before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Watched {
-    /// The interval that holds 95 %, in the unit of the series.
+    /// The interval that holds 95 %, in the unit of the series: of what was forecast, or of what the series was for long
+    /// where only that was left.
     pub expected: (f64, f64),
-    /// What was forecast.
+    /// Its middle.
     pub mean: f64,
+    /// Whether it is above that, or leads there.
+    pub up: bool,
     /// For each of [`Oddity::ALL`], the probability of something at least as odd.
     pub tails: [Tail; 6],
-    /// Distance from the forecast, in standard deviations of all such distances: what a joint watch takes.
+    /// Distance from the forecast, in standard deviations of all such distances: what a joint watch takes. `NaN` while too little is known.
     pub leap: f64,
-    pub(super) joint: f64,
     pub(super) alarm: Option<Oddity>,
 }
 
 impl Watched {
-    /// The joint surprise of all sides, from 0 to 1. Repeats are suppressed: only what beats the recent past counts.
-    pub fn score(&self) -> f64 {
-        /// Joint surprise that scores one half: about what a series shows once in some thousand observations.
-        const HALF: f64 = 10.0;
-        self.joint / (self.joint + HALF)
+    /// A gap.
+    pub(super) fn nothing(verdict: &Verdict) -> Self {
+        let (expected, mean) = (verdict.expected, verdict.mean);
+        Self { expected, mean, up: false, tails: [Tail::ONE; 6], leap: f64::NAN, alarm: None }
     }
 
     /// What would be told as a finding.
@@ -58,5 +59,22 @@ impl Watched {
     /// Probability of something at least as odd, of one kind.
     pub fn tail(&self, oddity: Oddity) -> Tail {
         self.tails[oddity as usize]
+    }
+
+    /// What is known otherwise: it is no less likely than this.
+    pub fn hold(&mut self, oddity: Oddity, tail: Tail) {
+        let held = &mut self.tails[oddity as usize];
+        *held = held.max(tail);
+    }
+
+    /// The least likely of all, and its probability.
+    pub fn oddest(&self) -> (Oddity, Tail) {
+        let mut oddest = (Oddity::Deviation, Tail::ONE);
+        for (oddity, tail) in Oddity::ALL.into_iter().zip(self.tails) {
+            if tail < oddest.1 {
+                oddest = (oddity, tail);
+            }
+        }
+        oddest
     }
 }

@@ -1,0 +1,168 @@
+//! Metric series: their minutes, what watches them, what is told of them.
+//!
+//! Dense: a table of states by number. A minute goes over all of them once ([`one`]), then over the services they are of
+//! ([`service`]).
+
+mod one;
+mod run_out;
+mod service;
+mod text;
+
+use std::collections::BTreeMap;
+
+use foreshock_model::{ServiceName, Tenant, Timestamp, Window};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use self::{
+    one::{Measure, SeriesState},
+    service::ServiceMetrics,
+    text::{SeriesText, limit_of},
+};
+use super::{ServiceKey, merged::NewSeries, report::Report};
+use crate::{Asked, Table, workings::numbers};
+
+/// Every metric series of the partition.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct SeriesTable {
+    by_id: Table<u64, u32>,
+    states: Vec<SeriesState>,
+    texts: Vec<SeriesText>,
+    services: Vec<ServiceMetrics>,
+    by_service: Table<ServiceKey, u32>,
+    /// Series of each tenant.
+    by_tenant: BTreeMap<Tenant, usize>,
+}
+
+/// A series as people see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesView {
+    /// Metric and attributes.
+    pub name: String,
+    /// Whose it is.
+    pub service: ServiceName,
+    /// Which instance's.
+    pub instance: String,
+    /// Its unit.
+    pub unit: String,
+    /// What is expected next.
+    pub expected: f64,
+    /// Minutes that taught.
+    pub learned_minutes: u32,
+}
+
+impl SeriesTable {
+    pub(super) fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Takes note of series that were met for the first time, in the order of their ids: up to `limit` in all, and up
+    /// to `most` of the tenant.
+    pub(super) fn announce(&mut self, key: &ServiceKey, mut new: Vec<NewSeries>, limit: u32, most: usize) {
+        if new.is_empty() {
+            return;
+        }
+        new.sort_by_key(|series| series.id);
+        let held = self.by_tenant.entry(key.0.clone()).or_default();
+        let number = match self.by_service.get(key) {
+            Some(number) => *number,
+            None => {
+                let number = u32::try_from(self.services.len()).unwrap_or(u32::MAX);
+                self.services.push(ServiceMetrics::new(key.clone()));
+                self.by_service.insert(key.clone(), number);
+                number
+            }
+        };
+        for series in new {
+            if self.by_id.contains_key(&series.id) {
+                continue;
+            }
+            if self.states.len() >= limit as usize || *held >= most {
+                continue;
+            }
+            *held += 1;
+            let measure = Measure::of(series.kind);
+            let limit = limit_of(&series.name, &series.unit).filter(|_| measure == Measure::Gauge);
+            let instance = self.services[number as usize].instance(&series.instance);
+            self.by_id.insert(series.id, u32::try_from(self.states.len()).unwrap_or(u32::MAX));
+            self.states.push(SeriesState::new(number, instance, measure, limit));
+            self.texts.push(SeriesText {
+                name: series.name.into(),
+                instance: series.instance.into(),
+                unit: series.unit.into(),
+            });
+        }
+    }
+
+    /// Adds the values of the base window that starts at `start`: id, value, samples. Returns how many are of series that are not watched, for want
+    /// of room.
+    pub(super) fn take(&mut self, start: Timestamp, values: &[(u64, f64, u32)]) -> u64 {
+        let mut unwatched = 0;
+        for (id, value, samples) in values {
+            match self.by_id.get(id) {
+                Some(number) => self.states[*number as usize].take(start, *value, *samples),
+                None => unwatched += 1,
+            }
+        }
+        unwatched
+    }
+
+    /// Judges the minute of every series, then that of every service.
+    pub(super) fn close_minute(&mut self, minute: Window, report: &mut Report) {
+        for (number, (state, text)) in (0..).zip(self.states.iter_mut().zip(&self.texts)) {
+            let service = &mut self.services[state.service() as usize];
+            state.close_minute(number, service, text, minute, report);
+        }
+        for service in &mut self.services {
+            service.close_minute(&self.texts, minute, report);
+        }
+    }
+
+    /// Forecasts what is used up.
+    pub(super) fn close_ten_minutes(&mut self, ten: Window, report: &mut Report) {
+        for (state, text) in self.states.iter_mut().zip(&self.texts) {
+            let service = state.service() as usize;
+            let Some(run_out) = state.run_out() else { continue };
+            let finding = run_out::forecast(run_out, self.services[service].key(), text, ten, report);
+            report.findings.extend(finding);
+        }
+    }
+
+    /// The id that reduce gave the series of a finding.
+    pub(super) fn id_of(&self, asked: &Asked) -> Option<u64> {
+        let number = self.number_of(asked)?;
+        self.by_id.iter().find(|(_, of)| **of as usize == number).map(|(id, _)| *id)
+    }
+
+    /// Every number kept of the series of a finding, and of its service.
+    pub(super) fn workings(&self, asked: &Asked) -> Option<serde_json::Value> {
+        let service = &self.services[*self.by_service.get(&asked.key())? as usize];
+        if asked.series == service::TOGETHER {
+            return Some(json!({ "metrics": numbers(service) }));
+        }
+        let number = self.number_of(asked)?;
+        Some(json!({ "series": numbers(&self.states[number]), "metrics": numbers(service) }))
+    }
+
+    fn number_of(&self, asked: &Asked) -> Option<usize> {
+        let service = *self.by_service.get(&asked.key())?;
+        let mut rows = self.states.iter().zip(&self.texts);
+        rows.position(|(state, text)| state.service() == service && text.series() == asked.series)
+    }
+
+    pub(super) fn views(&self, tenant: &Tenant, limit: usize) -> Vec<SeriesView> {
+        let of = |state: &SeriesState| self.services[state.service() as usize].key();
+        let rows = self.states.iter().zip(&self.texts);
+        rows.filter(|(state, _)| of(state).0 == *tenant)
+            .take(limit)
+            .map(|(state, text)| SeriesView {
+                name: text.name.to_string(),
+                service: of(state).1.clone(),
+                instance: text.instance.to_string(),
+                unit: text.unit.to_string(),
+                expected: state.watch().mean(),
+                learned_minutes: state.watch().learned(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,256 @@
+//! One series: the value of its minute, and what is told of it.
+
+use crate::PEER_ADDRESS;
+use foreshock_model::{Kind, Severity, Timestamp, Window, proto};
+use foreshock_stats::{
+    Oddity, RunOut, SeriesWatch, Tail, Watched,
+    tail::{negative_binomial_lower, negative_binomial_upper},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    service::ServiceMetrics,
+    text::{SeriesText, attribute, limit_of},
+};
+use crate::detect::{
+    draft::{Draft, LEAST_SURPRISE, number},
+    harm::more_harms,
+    report::Report,
+};
+
+/// What is large against all that the series did is told from this surprise: the budget knows what it is worth.
+const TOLD_SURPRISE: f64 = 2.0;
+/// A deviation that is not large against all that the series did matters from this share of what was expected.
+const SHARE: f64 = 0.2;
+/// Of a bounded resource from this share of its bound.
+const BOUND_SHARE: f64 = 0.05;
+/// And of a flow from so many a minute.
+const RATE_STEP: f64 = 5.0;
+/// A quantile of fewer samples a minute says nothing.
+const FEWEST_SAMPLES: u32 = 20;
+/// Size of the negative binomial: variance mean + mean² / size. At first, and so much more for each minute that taught how
+/// the counts vary.
+const COUNT_SIZE: f64 = 20.0;
+const COUNT_SIZE_A_MINUTE: f64 = 0.1;
+/// Above this an increase is taken for a quantity.
+const MOST_COUNTED: f64 = 1e6;
+/// Surprise from which a series is taken for silent.
+const SILENT_SURPRISE: f64 = 5.0;
+
+/// What every minute touches of a series.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SeriesState {
+    /// Of the minute: sum of values and of samples.
+    sum: f64,
+    samples: u32,
+    service: u32,
+    instance: u32,
+    measure: Measure,
+    /// The base window of its first value. Not that of its announcement, which comes early where other sources of
+    /// its partition move time on: what is learned must not depend on who shares a partition.
+    since: Option<Timestamp>,
+    watch: SeriesWatch,
+    run_out: Option<Box<RunOut>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Measure {
+    Gauge,
+    Rate,
+    Quantile,
+}
+
+impl Measure {
+    pub(super) fn of(kind: i32) -> Self {
+        match proto::SeriesKind::try_from(kind) {
+            Ok(proto::SeriesKind::Rate) => Self::Rate,
+            Ok(proto::SeriesKind::Quantile) => Self::Quantile,
+            _ => Self::Gauge,
+        }
+    }
+}
+
+impl SeriesState {
+    /// Knows nothing yet. `limit`: where it is used up.
+    pub(super) fn new(service: u32, instance: u32, measure: Measure, limit: Option<f64>) -> Self {
+        Self {
+            sum: 0.0,
+            samples: 0,
+            service,
+            instance,
+            measure,
+            since: None,
+            watch: SeriesWatch::new(),
+            run_out: limit.map(|limit| Box::new(RunOut::new(60.0).bounded_by(limit))),
+        }
+    }
+
+    pub(super) fn service(&self) -> u32 {
+        self.service
+    }
+
+    pub(super) fn watch(&self) -> &SeriesWatch {
+        &self.watch
+    }
+
+    pub(super) fn run_out(&mut self) -> Option<&mut RunOut> {
+        self.run_out.as_deref_mut()
+    }
+
+    /// Adds the value of a base window.
+    pub(super) fn take(&mut self, start: Timestamp, value: f64, samples: u32) {
+        self.since.get_or_insert(start);
+        match self.measure {
+            Measure::Rate => self.sum += value,
+            Measure::Gauge | Measure::Quantile => self.sum += value * f64::from(samples),
+        }
+        self.samples = self.samples.saturating_add(samples);
+    }
+
+    /// Judges the minute. `number` is this one's.
+    pub(super) fn close_minute(
+        &mut self,
+        number: u32,
+        service: &mut ServiceMetrics,
+        text: &SeriesText,
+        minute: Window,
+        report: &mut Report,
+    ) {
+        let (sum, samples) = (std::mem::take(&mut self.sum), std::mem::take(&mut self.samples));
+        if self.since.is_none_or(|since| minute.start < since) {
+            return;
+        }
+        let secs = minute.end().as_secs_f64();
+        if samples == 0 {
+            let overdue = self.watch.overdue(secs);
+            if overdue.surprise() >= SILENT_SURPRISE && self.measure != Measure::Quantile {
+                service.note_silent(number, self.instance, overdue);
+            }
+            return;
+        }
+        service.note_heard(self.instance, minute);
+        if self.measure == Measure::Quantile && samples < FEWEST_SAMPLES {
+            return;
+        }
+        let value = match self.measure {
+            Measure::Rate => sum / 60.0,
+            Measure::Gauge | Measure::Quantile => sum / f64::from(samples),
+        };
+        if let Some(run_out) = &mut self.run_out {
+            run_out.observe(secs, value);
+        }
+        let mut watched = self.watch.observe(secs, value);
+        if self.measure == Measure::Rate {
+            watched.hold(Oddity::Deviation, of_counts(sum, watched.mean, self.watch.learned()));
+        }
+        service.note_leap(number, watched.leap);
+        self.judge(service, text, value, minute, &watched, report);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one verdict")]
+    fn judge(
+        &self,
+        service: &mut ServiceMetrics,
+        text: &SeriesText,
+        value: f64,
+        minute: Window,
+        watched: &Watched,
+        report: &mut Report,
+    ) {
+        let (oddity, tail) = match watched.alarm() {
+            Some(oddity) => (oddity, watched.oddest().1),
+            None => watched.oddest(),
+        };
+        let is_large = watched.alarm().is_some() && self.is_worth_a_page(text, value, watched.mean);
+        if is_large {
+            service.note_alarm(tail);
+        }
+        let worth = service.worth(tail);
+        let told = if is_large {
+            worth.surprise() >= TOLD_SURPRISE
+        } else {
+            worth.surprise() >= LEAST_SURPRISE && self.matters(text, value, watched.mean)
+        };
+        if !told {
+            return;
+        }
+        let (kind, word) = described(oddity, watched.up);
+        let severity = if is_large {
+            Severity::Critical
+        } else if watched.up && more_harms(&text.name, &text.unit) {
+            Severity::Warning
+        } else {
+            Severity::Info
+        };
+        let key = service.key();
+        let shown = format!("{}{}", number(value), text.unit_shown());
+        let draft = Draft {
+            key,
+            kind,
+            series: &text.series(),
+            window: service.window(minute),
+            tail: worth,
+            effect: value / if watched.mean == 0.0 { 1.0 } else { watched.mean },
+            observed: value,
+            expected: watched.expected,
+            severity,
+            title: match oddity {
+                Oddity::Flat => format!("{}: {} {word}: {shown} all the time", key.1, text.shown()),
+                _ => format!(
+                    "{}: {} {word}: {shown}, about {} expected",
+                    key.1,
+                    text.shown(),
+                    number(watched.mean)
+                ),
+            },
+        };
+        let mut finding = draft.finish();
+        finding.labels.insert("alone".into(), format!("{:.2}", tail.surprise()));
+        if let Some(address) = attribute(&text.name, "server.address") {
+            finding.labels.insert(PEER_ADDRESS.to_owned(), address.to_owned());
+        }
+        report.findings.push(finding);
+    }
+
+    /// Practical significance of what is large for the series: a few events, or some percent of a bound, wake nobody.
+    fn is_worth_a_page(&self, text: &SeriesText, value: f64, mean: f64) -> bool {
+        let step = match self.measure {
+            Measure::Rate => RATE_STEP / 60.0,
+            Measure::Gauge | Measure::Quantile => {
+                limit_of(&text.name, &text.unit).map_or(0.0, |limit| BOUND_SHARE * limit)
+            }
+        };
+        step == 0.0 || (value - mean).abs() > step
+    }
+
+    /// Practical significance of what is not: it must also be large against what was expected.
+    fn matters(&self, text: &SeriesText, value: f64, mean: f64) -> bool {
+        (value - mean).abs() >= SHARE * mean.abs() && self.is_worth_a_page(text, value, mean)
+    }
+}
+
+/// The kind of finding, and its verb.
+fn described(oddity: Oddity, up: bool) -> (Kind, &'static str) {
+    match (oddity, up) {
+        (Oddity::Deviation, true) => (Kind::Spike, "jumped"),
+        (Oddity::Deviation, false) => (Kind::Dip, "dropped"),
+        (Oddity::Shift, true) => (Kind::LevelShift, "stays high"),
+        (Oddity::Shift, false) => (Kind::LevelShift, "stays low"),
+        (Oddity::Trend, true) => (Kind::TrendChange, "climbs"),
+        (Oddity::Trend, false) => (Kind::TrendChange, "falls"),
+        (Oddity::Spread, _) => (Kind::VarianceChange, "varies otherwise than it did"),
+        (Oddity::Flat, _) => (Kind::FlatLine, "does not move any more"),
+        (Oddity::Season, _) => (Kind::SeasonBroken, "is off the rhythm of its days"),
+    }
+}
+
+/// An increase by whole numbers is a count of events, so a lone one is never more surprising than such a count would be:
+/// negative binomial, half an event added to what is expected. [`Tail`] 0 for what is no count.
+fn of_counts(increase: f64, mean: f64, minutes: u32) -> Tail {
+    if increase < 0.0 || increase.fract() != 0.0 || increase > MOST_COUNTED {
+        return Tail::from_surprise(Tail::MOST);
+    }
+    let (count, expected) = (increase as u64, (mean * 60.0).max(0.0) + 0.5);
+    let size = COUNT_SIZE + COUNT_SIZE_A_MINUTE * f64::from(minutes);
+    negative_binomial_upper(count, expected, size).min(negative_binomial_lower(count, expected, size))
+}

@@ -1,0 +1,234 @@
+//! All metrics of one service: what they do together, what one of them is worth among them, which are silent.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use foreshock_model::{Kind, Severity, Timestamp, Window};
+use foreshock_stats::{Company, Leaps, Tail, series::JointlyWatched};
+use serde::{Deserialize, Serialize};
+
+use super::text::SeriesText;
+use crate::detect::{
+    ServiceKey,
+    draft::Draft,
+    report::Report,
+};
+
+/// The series of what is told of all metrics together.
+pub(super) const TOGETHER: &str = "metrics";
+/// Lengths of window that what is told may be of: as often as the service is observed.
+const LENGTHS: [u64; 7] = [60, 300, 600, 1_800, 3_600, 21_600, 86_400];
+/// Metrics named in what is told of many.
+const NAMED: usize = 3;
+/// A silence that lasts is told again so often,
+const AGAIN: Duration = Duration::from_secs(600);
+/// until it has lasted for so long: then it is how things are.
+const GONE: Duration = Duration::from_secs(3_600);
+/// And judged on so much time.
+const JUDGED_ON: Duration = Duration::from_secs(300);
+/// An instance that was not heard for so many windows is silent itself, which is told of it and not of its metrics.
+const HEARD_WINDOWS: u32 = 2;
+
+/// The metrics of one service.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ServiceMetrics {
+    key: ServiceKey,
+    company: Company,
+    instances: Vec<Instance>,
+    numbers: BTreeMap<Box<str>, u32>,
+    #[serde(skip)]
+    minute: Minute,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Instance {
+    heard: Timestamp,
+    /// When it was last told that some of its metrics are silent, and since when they are told of.
+    told: Timestamp,
+    told_first: Timestamp,
+}
+
+/// What the present minute has shown. Empty between minutes.
+#[derive(Default)]
+struct Minute {
+    leaps: Leaps,
+    loudest: f64,
+    /// How far the farthest leapt, and their numbers.
+    farthest: Vec<(f64, u32)>,
+    silent: Vec<Silent>,
+}
+
+struct Silent {
+    series: u32,
+    instance: u32,
+    overdue: Tail,
+}
+
+impl ServiceMetrics {
+    pub(super) fn new(key: ServiceKey) -> Self {
+        let (company, instances, numbers, minute) = Default::default();
+        Self { key, company, instances, numbers, minute }
+    }
+
+    pub(super) fn key(&self) -> &ServiceKey {
+        &self.key
+    }
+
+    /// The number of an instance.
+    pub(super) fn instance(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.instances.len()).unwrap_or(u32::MAX);
+        self.instances.push(Instance::default());
+        self.numbers.insert(name.into(), number);
+        number
+    }
+
+    /// The window that what is told at the end of `minute` is of.
+    pub(super) fn window(&self, minute: Window) -> Window {
+        let length = Duration::from_secs(self.length());
+        Window { start: minute.end().minus(length), length }
+    }
+
+    fn length(&self) -> u64 {
+        let step = self.company.step_secs().unwrap_or(0.0) * 1.05;
+        LENGTHS.into_iter().rev().find(|length| *length as f64 <= step).unwrap_or(LENGTHS[0])
+    }
+
+    /// What the surprise of one metric is worth here.
+    pub(super) fn worth(&self, tail: Tail) -> Tail {
+        self.company.worth(tail)
+    }
+
+    pub(super) fn note_heard(&mut self, instance: u32, minute: Window) {
+        if let Some(instance) = self.instances.get_mut(instance as usize) {
+            instance.heard = minute.end();
+        }
+    }
+
+    pub(super) fn note_silent(&mut self, series: u32, instance: u32, overdue: Tail) {
+        self.minute.silent.push(Silent { series, instance, overdue });
+    }
+
+    /// A metric is so far from its forecast.
+    pub(super) fn note_leap(&mut self, series: u32, leap: f64) {
+        let minute = &mut self.minute;
+        minute.leaps.add(leap);
+        let far = leap.abs();
+        if far.is_nan() {
+            return;
+        }
+        if minute.farthest.len() < NAMED || minute.farthest.iter().any(|(least, _)| far > *least) {
+            minute.farthest.push((far, series));
+            minute.farthest.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            minute.farthest.truncate(NAMED);
+        }
+    }
+
+    /// A metric would be told of by itself.
+    pub(super) fn note_alarm(&mut self, tail: Tail) {
+        self.minute.loudest = self.minute.loudest.max(tail.surprise());
+    }
+
+    /// Ends the minute, after all series.
+    pub(super) fn close_minute(
+        &mut self,
+        texts: &[SeriesText],
+        minute: Window,
+        report: &mut Report,
+    ) {
+        let mut seen = std::mem::take(&mut self.minute);
+        self.judge_silent(&mut seen, texts, minute, report);
+        if seen.leaps.metrics() == 0 {
+            return;
+        }
+        let jointly = self.company.close(minute.end().as_secs_f64(), &seen.leaps, seen.loudest);
+        if self.company.step_secs().is_none() {
+            return;
+        }
+        let seconds = self.length() as u32;
+        report.tested(&self.key.0, Kind::LevelShift, seconds, 1);
+        if let Some(jointly) = jointly {
+            report.tested(&self.key.0, Kind::JointDeviation, seconds, 1);
+            if jointly.alarm() {
+                self.tell_jointly(&seen, jointly, texts, minute, report);
+            }
+        }
+    }
+
+    fn tell_jointly(
+        &self,
+        seen: &Minute,
+        jointly: JointlyWatched,
+        texts: &[SeriesText],
+        minute: Window,
+        report: &mut Report,
+    ) {
+        let names = seen.farthest.iter().map(|(_, series)| texts[*series as usize].shown());
+        let draft = Draft {
+            key: &self.key,
+            kind: Kind::JointDeviation,
+            series: TOGETHER,
+            window: self.window(minute),
+            tail: jointly.tail,
+            effect: jointly.z,
+            observed: jointly.z,
+            expected: (0.0, 2.0),
+            severity: Severity::Critical,
+            title: format!(
+                "{}: its {} metrics are off together as never before, the farthest {}",
+                self.key.1,
+                seen.leaps.metrics(),
+                names.collect::<Vec<_>>().join(", ")
+            ),
+        };
+        report.findings.push(draft.finish());
+    }
+
+    /// Metrics that are overdue while their instance goes on with others.
+    fn judge_silent(&mut self, seen: &mut Minute, texts: &[SeriesText], minute: Window, report: &mut Report) {
+        let within = Duration::from_secs(self.length()) * HEARD_WINDOWS;
+        let mut silent = std::mem::take(&mut seen.silent);
+        silent.sort_by_key(|silent| silent.instance);
+        for of_instance in silent.chunk_by(|a, b| a.instance == b.instance) {
+            let Some(instance) = self.instances.get_mut(of_instance[0].instance as usize) else { continue };
+            if minute.end().since(instance.heard) >= within {
+                continue;
+            }
+            if minute.end().since(instance.told) > GONE {
+                instance.told_first = minute.end();
+            }
+            let since = minute.end().since(instance.told_first);
+            if since >= GONE || (!since.is_zero() && minute.end().since(instance.told) < AGAIN) {
+                continue;
+            }
+            instance.told = minute.end();
+            let tail = of_instance.iter().map(|silent| silent.overdue).fold(Tail::ONE, Tail::min);
+            seen.loudest = seen.loudest.max(tail.surprise());
+            let named = of_instance.iter().map(|silent| &texts[silent.series as usize]);
+            let Some(who) = named.min_by(|a, b| a.name.cmp(&b.name)) else { continue };
+            let title = match of_instance {
+                [_] => format!("{}: {} is not reported any more", self.key.1, who.shown()),
+                more => format!(
+                    "{}: {} metrics are not reported any more, {} among them",
+                    self.key.1,
+                    more.len(),
+                    who.shown()
+                ),
+            };
+            let draft = Draft {
+                key: &self.key,
+                kind: Kind::Silence,
+                series: &who.series(),
+                window: Window { start: minute.end().minus(JUDGED_ON), length: JUDGED_ON },
+                tail: self.company.worth(tail),
+                effect: of_instance.len() as f64,
+                observed: 0.0,
+                expected: (1.0, 1.0),
+                severity: Severity::Critical,
+                title,
+            };
+            report.findings.push(draft.finish());
+        }
+    }
+}

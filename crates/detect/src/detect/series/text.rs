@@ -1,0 +1,88 @@
+//! What series are called, and what their names and units tell.
+
+use serde::{Deserialize, Serialize};
+
+/// What only findings and views need of a series.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SeriesText {
+    pub(super) name: Box<str>,
+    pub(super) instance: Box<str>,
+    pub(super) unit: Box<str>,
+}
+
+impl SeriesText {
+    /// The series of a finding: name, and the instance it is of.
+    pub(super) fn series(&self) -> String {
+        if self.instance.is_empty() {
+            self.name.to_string()
+        } else {
+            format!("{}@{}", self.name, self.instance)
+        }
+    }
+
+    /// For titles: the metric and the values of its attributes.
+    pub(super) fn shown(&self) -> String {
+        let Some((metric, attributes)) = self.name.trim_end_matches('}').split_once('{') else {
+            return self.name.to_string();
+        };
+        let values: Vec<&str> =
+            attributes.split(',').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value)).collect();
+        format!("{metric} ({})", values.join(" "))
+    }
+
+    pub(super) fn unit_shown(&self) -> String {
+        match annotated(&self.unit).0 {
+            "" | "1" => String::new(),
+            unit => format!(" {unit}"),
+        }
+    }
+}
+
+/// The value of an attribute in a series' name.
+pub(super) fn attribute<'a>(name: &'a str, key: &str) -> Option<&'a str> {
+    let (_, attributes) = name.strip_suffix('}')?.split_once('{')?;
+    attributes.split(',').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// The value at which a bounded resource is used up, where the metric's name and unit tell: a share of 1, a
+/// percentage of 100. A unit may say in an annotation, as UCUM has them, what it is a percentage of: `%{used}`.
+pub(super) fn limit_of(name: &str, unit: &str) -> Option<f64> {
+    let metric = name.split('{').next().unwrap_or(name);
+    let (unit, annotation) = annotated(unit);
+    let says = |word: &&str| metric.contains(*word) || annotation.contains(*word);
+    let used = ["utilization", "usage", "used", "utilisation"].iter().any(says);
+    let is_percentage = matches!(unit, "%" | "percent")
+        || (matches!(unit, "" | "1") && (metric.ends_with("percent") || metric.ends_with("pct")));
+    match unit {
+        _ if is_percentage => used.then_some(100.0),
+        "1" | "" if used && metric.contains("utili") => Some(1.0),
+        _ => None,
+    }
+}
+
+/// A unit and what its annotation says.
+fn annotated(unit: &str) -> (&str, &str) {
+    let (unit, annotation) = unit.split_once('{').unwrap_or((unit, ""));
+    (unit, annotation.trim_end_matches('}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::limit_of;
+
+    #[test]
+    fn names_and_units_tell_the_limit_of_what_can_be_used_up() {
+        for (name, unit, limit) in [
+            ("system.filesystem.utilization{device=sda}", "1", Some(1.0)),
+            ("disk.used", "%", Some(100.0)),
+            ("d07", "%{used_percent}", Some(100.0)),
+            ("disk_used_percent", "", Some(100.0)),
+            ("utilization_percent", "1", Some(100.0)),
+            ("cpu.idle", "%", None),
+            ("d07", "%{free_percent}", None),
+            ("disk.used", "By", None),
+        ] {
+            assert_eq!(limit_of(name, unit), limit, "{name} in {unit}");
+        }
+    }
+}
