@@ -22,6 +22,8 @@ const BLOCK: usize = 16;
 /// Lines of bits, one a byte, and at least one more byte that is of no word.
 const WORDS: usize = MAX_LINE_BYTES / 64 + 1;
 const BYTES: usize = WORDS * 64;
+/// More than any content has, as other bytes stand between two; a power of two.
+const MARKS: usize = 256;
 
 /// Scratch space for one.
 #[derive(Clone, Debug)]
@@ -30,10 +32,10 @@ pub(crate) struct Outline {
     content: Box<[u8; BYTES]>,
     bytes: Box<[u8; BYTES + BLOCK]>,
     length: usize,
-    /// Runs and values that are one mark: where they begin and end in the content.
-    marked: Vec<(u16, u16)>,
+    /// Runs and values that are one mark.
+    marks: usize,
     /// Bytes left out before each of these and behind the last.
-    left_out: Vec<u16>,
+    left_out: Box<[u16; MARKS]>,
     /// Where hexadecimal words stand.
     hex_words: Vec<(usize, usize)>,
 }
@@ -53,8 +55,8 @@ impl Default for Outline {
             content: Box::new([0; BYTES]),
             bytes: Box::new([0; BYTES + BLOCK]),
             length: 0,
-            marked: Vec::with_capacity(64),
-            left_out: Vec::with_capacity(64),
+            marks: 0,
+            left_out: Box::new([0; MARKS]),
             hex_words: Vec::new(),
         }
     }
@@ -69,9 +71,7 @@ impl Outline {
         self.content[content.len()..words * 64].fill(0);
         let (digits, words) = bits(&self.content[..words * 64])?;
         self.length = 0;
-        self.marked.clear();
-        self.left_out.clear();
-        self.left_out.push(0);
+        self.marks = 0;
         self.hex_words.clear();
         let mut behind = 0;
         let mut at = 0;
@@ -97,7 +97,7 @@ impl Outline {
     ) -> usize {
         if start > 0 && content[start - 1] == b'=' {
             self.copy(behind, start);
-            self.mark(VALUE, start, word_end);
+            self.mark(VALUE, word_end);
             return word_end;
         }
         let run = end(digits, digit);
@@ -132,17 +132,17 @@ impl Outline {
             self.bytes[self.length..self.length + (end - start)].fill(b'0');
             self.length += end - start;
         } else {
-            self.mark(DIGITS, start, end);
+            self.mark(DIGITS, end);
         }
         end
     }
 
     #[inline(always)]
-    fn mark(&mut self, mark: u8, start: usize, end: usize) {
+    fn mark(&mut self, mark: u8, end: usize) {
         self.bytes[self.length] = mark;
         self.length += 1;
-        self.marked.push((start as u16, end as u16));
-        self.left_out.push((end - self.length) as u16);
+        self.marks += 1;
+        self.left_out[self.marks % MARKS] = (end - self.length) as u16;
     }
 
     /// Takes in a stretch of the content as it is.
@@ -170,27 +170,34 @@ impl Outline {
         &self.hex_words
     }
 
+    /// Where runs and values that are one mark begin and end in the content.
+    fn marked(&self) -> impl Iterator<Item = (usize, usize)> {
+        let marks = self.bytes[..self.length].iter().enumerate();
+        let marks = marks.filter(|(_, b)| matches!(**b, DIGITS | VALUE)).map(|(at, _)| at);
+        let left_out = self.left_out.windows(2).map(|pair| (usize::from(pair[0]), usize::from(pair[1])));
+        marks.zip(left_out).map(|(at, (before, behind))| (at + before, at + 1 + behind))
+    }
+
     /// Whether a value that is one mark begins at `at`.
     pub(super) fn has_value_at(&self, at: usize) -> bool {
-        let is_value = |start: usize| start > 0 && self.content[start - 1] == b'=';
-        is_value(at) && self.marked.iter().any(|(start, _)| usize::from(*start) == at)
+        let is_value = at > 0 && self.content[at - 1] == b'=';
+        is_value && self.marked().any(|(start, _)| start == at)
     }
 
     /// The place in all contents with this outline; `None` within what is one mark.
     pub(super) fn spot(&self, at: usize) -> Option<Spot> {
-        let marks = self.marked.partition_point(|(_, end)| usize::from(*end) <= at);
-        if self.marked.get(marks).is_some_and(|(start, _)| usize::from(*start) < at) {
+        let marks = self.marked().take_while(|(_, end)| *end <= at).count();
+        if self.marked().any(|(start, end)| start < at && at < end) {
             return None;
         }
-        let at = at.checked_sub(usize::from(self.left_out[marks]))?;
-        Some(Spot { at: at as u16, marks: marks as u16 })
+        let left_out = usize::from(self.left_out[marks % MARKS]);
+        Some(Spot { at: at.checked_sub(left_out)? as u16, marks: marks as u16 })
     }
 
     /// Where a place of all contents is in this one.
     #[inline(always)]
     pub(super) fn place(&self, spot: Spot) -> usize {
-        let left_out = self.left_out.get(usize::from(spot.marks)).copied().unwrap_or(0);
-        usize::from(spot.at) + usize::from(left_out)
+        usize::from(spot.at) + usize::from(self.left_out[usize::from(spot.marks) % MARKS])
     }
 }
 

@@ -12,12 +12,12 @@ pub(crate) struct Worth {
     credit: u16,
 }
 
-/// Lines looked for from one look to the next.
-const LOOK_LINES: u16 = 256;
+/// Lines from one look to the next.
+const LOOK_LINES: u16 = 32 * RESTING_ONE_IN;
 /// Fewer found than one in so many is not worth it.
 const WORTH_ONE_IN: u16 = 2;
-/// While resting, one line in so many is looked for.
-const RESTING_ONE_IN: u16 = 8;
+/// While resting, one line in so many is looked for. A prime: of lines that come again in turn not always the same.
+const RESTING_ONE_IN: u16 = 31;
 /// What taking a line down costs, in lines found.
 const KEEP_COST: u16 = 8;
 /// Credit at the start, and at most.
