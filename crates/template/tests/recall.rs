@@ -37,7 +37,13 @@ struct Both {
 impl Both {
     fn new(zone: Zone) -> Self {
         let plain = (SourceFormat::default(), Shaper::new());
-        Self { remembering: (SourceFormat::default(), Reader::new()), plain, zone, recalled: 0, recalled_shapes: 0 }
+        Self {
+            remembering: (SourceFormat::default(), Reader::new()),
+            plain,
+            zone,
+            recalled: 0,
+            recalled_shapes: 0,
+        }
     }
 
     /// What the reader that remembers tells, and what the other does.
@@ -106,7 +112,8 @@ fn with_other_numbers(line: &str, seed: u64, one_in: u64) -> String {
         n += 1;
         let draw = scattered(n);
         let run = s[at..].iter().take_while(|b| b.is_ascii_digit()).count();
-        let length = if draw.is_multiple_of(one_in) { LENGTHS[(draw >> 40) as usize % LENGTHS.len()] } else { run };
+        let length =
+            if draw.is_multiple_of(one_in) { LENGTHS[(draw >> 40) as usize % LENGTHS.len()] } else { run };
         let digit = |i: usize, of: &[u8]| of[(scattered(n << 8 | i as u64) >> 20) as usize % of.len()];
         let is_value = at > 0 && s[at - 1] == b'=';
         match s[at] {

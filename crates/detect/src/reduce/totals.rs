@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_each_source_whatever_the_order_of_its_lines() {
-        let lines: Vec<(SourceId, u64)> = (1..200).map(|n| ((n % 7 * n % 3) as SourceId, n * 37 % 101)).collect();
+        let lines: Vec<(SourceId, u64)> =
+            (1..200).map(|n| ((n % 7 * n % 3) as SourceId, n * 37 % 101)).collect();
         let mut totals = Totals::default();
         let mut expected: BTreeMap<SourceId, SourceTotals> = BTreeMap::new();
         for (source, n) in lines {

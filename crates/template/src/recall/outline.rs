@@ -29,7 +29,7 @@ const MARKS: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Outline {
     /// The content, and nothing behind it.
-    content: Box<[u8; BYTES]>,
+    content: Box<[u8; BYTES + BLOCK]>,
     bytes: Box<[u8; BYTES + BLOCK]>,
     length: usize,
     /// Runs and values that are one mark.
@@ -52,7 +52,7 @@ pub(crate) struct Spot {
 impl Default for Outline {
     fn default() -> Self {
         Self {
-            content: Box::new([0; BYTES]),
+            content: Box::new([0; BYTES + BLOCK]),
             bytes: Box::new([0; BYTES + BLOCK]),
             length: 0,
             marks: 0,
@@ -76,22 +76,25 @@ impl Outline {
         let mut behind = 0;
         let mut at = 0;
         while let Some(digit) = first(&digits, at) {
-            let word = (begin(&words, digit), end(&words, digit));
-            behind = self.word(content, word, digit, &digits, behind);
-            at = word.1;
+            // Most are numbers: a word is what is no longer.
+            let run = end(&digits, digit);
+            let start = if has(&words, digit.wrapping_sub(1)) { begin(&words, digit) } else { digit };
+            let word_end = if has(&words, run) { end(&words, run) } else { run };
+            behind = self.word(content, (start, word_end), (digit, run), &digits, behind);
+            at = word_end;
         }
         self.copy(behind, content.len());
         Some(SkeletonHash::of_outline(&self.bytes[..self.length]))
     }
 
-    /// Takes in a word with a digit in it, the first of which stands at `digit`; what stands before `behind` was taken in. Tells what
-    /// was then.
+    /// Takes in a word, the first digits of which stand from `digit` to `run`; what stands before `behind` was taken in.
+    /// Tells what was then.
     #[inline(always)]
     fn word(
         &mut self,
         content: &[u8],
         (start, word_end): (usize, usize),
-        digit: usize,
+        (digit, run): (usize, usize),
         digits: &Bits,
         behind: usize,
     ) -> usize {
@@ -100,7 +103,6 @@ impl Outline {
             self.mark(VALUE, word_end);
             return word_end;
         }
-        let run = end(digits, digit);
         if digit == start && run == word_end {
             return self.run(content, (start, word_end), behind);
         }
@@ -152,13 +154,10 @@ impl Outline {
         let mut length = self.length;
         while at < to {
             // What is copied beyond the end is overwritten by the next.
-            if let (Some(block), Some(place)) = (
-                self.content.get(at..at + BLOCK).and_then(<[u8]>::first_chunk::<BLOCK>),
-                self.bytes.get_mut(length..length + BLOCK),
-            ) {
-                place.copy_from_slice(block);
-            } else {
-                self.bytes[length..length + (to - at)].copy_from_slice(&self.content[at..to]);
+            let block = self.content.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>);
+            let place = self.bytes.get_mut(length..).and_then(<[u8]>::first_chunk_mut::<BLOCK>);
+            if let (Some(block), Some(place)) = (block, place) {
+                *place = *block;
             }
             (at, length) = (at + BLOCK, length + BLOCK);
         }
@@ -241,6 +240,12 @@ fn first(bits: &Bits, from: usize) -> Option<usize> {
         found = *bits.get(word)?;
     }
     Some(word * 64 + found.trailing_zeros() as usize)
+}
+
+/// Whether a bit is set; there is none beyond the last.
+#[inline(always)]
+fn has(bits: &Bits, at: usize) -> bool {
+    bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
 }
 
 /// The end of the bits in a row that `at` is one of.
