@@ -30,8 +30,6 @@ enum Check {
     Address { part: (Spot, Spot), answer: Option<Spot> },
     /// What a piece is.
     Piece { part: (Spot, Spot), classes: u8, answer: Option<ParameterKind> },
-    /// A digit whose value was made use of.
-    Same { at: Spot, byte: u8 },
 }
 
 impl ContentReading {
@@ -94,7 +92,6 @@ impl Check {
             Self::Piece { part, classes, answer } => {
                 of(part).is_some_and(|piece| kind_of(piece, Seen::of(*classes)) == *answer)
             }
-            Self::Same { at, byte } => content.get(outline.place(*at)) == Some(byte),
         }
     }
 }
@@ -228,13 +225,5 @@ impl ContentWatch {
         if by_scheme || by_digits {
             self.spoil();
         }
-    }
-
-    pub(super) fn same(&self, part: &[u8]) {
-        let check = match part {
-            [byte] => self.outline.spot(self.range(part).0).map(|at| Check::Same { at, byte: *byte }),
-            _ => None,
-        };
-        self.add(check);
     }
 }
