@@ -127,6 +127,7 @@ fn with_other_numbers(line: &str, seed: u64, one_in: u64) -> String {
         }
         at += run.max(1);
     }
+    // What with_other_digits knows hexadecimal words by.
     other.retain(|b| !matches!(b, 2 | 3));
     String::from_utf8(other).unwrap_or_default()
 }
@@ -153,6 +154,8 @@ const LENGTHY: &[&str] = &[
     "n12.3.4.5.6.7.8 12:34 12:34:56 1:2 3.4 12-34 1-2 11:22:33 1.2.3 1-2-3 11:22:33 1/2/3 11:22:33",
     "\u{1b}[31m12\u{1b}[0m of 34 at 5\u{1b}[12345678abc\u{1b}[1;32m6",
     "key=\u{2}1\u{3}, trace 5af7183fb1d4cf5f of 1234567890ab, AB12345678: x/5af7183f.1 5af7183f.2 12345678d 5af7183fZ",
+    "\u{1b}[\u{2}12345678ab\u{3} and \u{1b}[\u{2}12345678\u{3}m at a/b.\u{2}5af7183f\u{3} or [1,\u{2}12345678ab\u{3}]",
+    "x=1,\u{2}12345678ab\u{3} <\u{2}12345678ab\u{3} -\u{2}5af7183f01\u{3} (\u{2}5af7183f01\u{3}) 2,\u{2}5af7183f01\u{3}",
     "amount 12.5 EUR, from 10.1.2.3:8080 seq=1f.2 ref=12345678 ref=7 ref=af1 ref=a-1",
 ];
 
@@ -189,7 +192,7 @@ proptest! {
     ) {
         let mut both = Both::new(Zone::fixed(minutes));
         let kinds: Vec<String> = kinds.iter().map(|(message, origin)| origin.line(message)).collect();
-        let kinds = kinds.iter().map(String::as_str).chain(TELLING.iter().copied());
+        let kinds = kinds.iter().map(String::as_str).chain(LENGTHY.iter().chain(TELLING).copied());
         for (kind, line) in kinds.enumerate() {
             for round in 0..40u64 {
                 let text = with_other_digits(line, u64::from(seed) + 1000 * (40 * kind as u64 + round), one_in);
@@ -241,7 +244,8 @@ proptest! {
             let mut both = Both::new(Zone::UTC);
             for (word, round) in words.iter().flat_map(|word| (0..40u64).map(move |round| (word, round))) {
                 let seed = u64::from(seed) + 1000 * (40 * number as u64 + round);
-                let text = format!("put {}", with_other_numbers(word, seed, one_in));
+                let word = with_other_digits(word, seed, one_in);
+                let text = format!("put {}", with_other_numbers(&word, seed, one_in));
                 let (found, expected) = both.read(&text, HINT);
                 prop_assert_eq!(found, expected);
             }

@@ -146,8 +146,15 @@ impl Walk<'_> {
         // A comma between digits belongs to a number or a list of them.
         while after + 1 < *end && s[after] == b',' && s[after + 1].is_ascii_digit() && after > start {
             after += 1;
+            let digits = after;
             while after < *end && (s[after].is_ascii_digit() || s[after] == b'.') {
                 after += 1;
+            }
+            // Where it ends, or what stands behind it, may be within a hexadecimal word.
+            if let Some(watch) = self.watch
+                && watch.has_hex(&s[digits..after])
+            {
+                watch.spoil();
             }
         }
         // What was opened within the value is closed within it: `ws=WorkSource{10}`, `next=retry(3)`.
@@ -170,12 +177,16 @@ impl Walk<'_> {
         let chunk = &s[start..*end];
         let (mut stop, mut seen) = self.classes.piece(start, *end);
         // A comma between digits belongs to the number.
-        while stop > start
-            && stop + 1 < *end
-            && s[stop] == b','
-            && s[stop - 1].is_ascii_digit()
-            && s[stop + 1].is_ascii_digit()
-        {
+        while stop > start && stop + 1 < *end && s[stop] == b',' && s[stop + 1].is_ascii_digit() {
+            // The last of a hexadecimal word may be a digit or not.
+            if let Some(watch) = self.watch
+                && watch.has_hex(&s[stop - 1..stop])
+            {
+                watch.spoil();
+            }
+            if !s[stop - 1].is_ascii_digit() {
+                break;
+            }
             let (next, more) = self.classes.piece(stop + 1, *end);
             (stop, seen) = (next, seen | Seen::DELIMITED | more);
         }
