@@ -130,7 +130,7 @@ impl Reader {
             self.watch.begin_content(content, &self.outline);
             let shape = self.shaper.shape_watched(content, &self.watch);
             let (text, parameters) = (self.shaper.text(), self.shaper.parameters());
-            let reading = ContentReading::of(shape, text, parameters, &self.outline, self.watch.content());
+            let reading = ContentReading::of(shape, text, parameters, self.watch.content());
             // Kept too where there is none, so as not to be asked for again.
             self.contents.keep(hash, reading);
             return shape;

@@ -38,7 +38,6 @@ impl ContentReading {
         shape: Shape,
         text: &[u8],
         parameters: &[Parameter],
-        outline: &Outline,
         watch: &ContentWatch,
     ) -> Option<Self> {
         // A digit in the text would be one of this content's.
@@ -47,7 +46,7 @@ impl ContentReading {
         }
         let of_all = |parameter: &Parameter| {
             let (start, end) = (parameter.start as usize, parameter.end as usize);
-            Some((parameter.kind, outline.spot(start)?, outline.spot(end)?))
+            Some((parameter.kind, watch.spot(start)?, watch.spot(end)?))
         };
         Some(Self {
             shape,
@@ -105,6 +104,8 @@ fn told(stamp: Option<Stamp>) -> Option<(usize, Spelling)> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ContentWatch {
     outline: Outline,
+    /// Where its marks begin and end.
+    marked: Vec<(usize, usize)>,
     /// The address of the content's first byte.
     base: usize,
     checks: RefCell<Vec<Check>>,
@@ -115,6 +116,8 @@ impl ContentWatch {
     /// Begins with a content and its outline.
     pub(super) fn begin(&mut self, content: &str, outline: &Outline) {
         self.outline.clone_from(outline);
+        self.marked.clear();
+        self.marked.extend(outline.marked());
         self.base = content.as_ptr() as usize;
         self.checks.get_mut().clear();
         self.spoiled.set(false);
@@ -134,6 +137,10 @@ impl ContentWatch {
         }
     }
 
+    fn spot(&self, at: usize) -> Option<Spot> {
+        self.outline.spot(at, &self.marked)
+    }
+
     /// Where a part of the content begins and ends.
     fn range(&self, part: &[u8]) -> (usize, usize) {
         let start = (part.as_ptr() as usize).wrapping_sub(self.base);
@@ -142,7 +149,7 @@ impl ContentWatch {
 
     fn part(&self, part: &[u8]) -> Option<(Spot, Spot)> {
         let (start, end) = self.range(part);
-        Some((self.outline.spot(start)?, self.outline.spot(end)?))
+        Some((self.spot(start)?, self.spot(end)?))
     }
 
     /// Whether a time stands at `at` of the content.
@@ -153,9 +160,9 @@ impl ContentWatch {
         }
         let answer = match stamp {
             None => Some(None),
-            Some((end, spelling)) => self.outline.spot(end).map(|end| Some((end, spelling))),
+            Some((end, spelling)) => self.spot(end).map(|end| Some((end, spelling))),
         };
-        self.add(self.outline.spot(at).zip(answer).map(|(at, answer)| Check::Time { at, answer }));
+        self.add(self.spot(at).zip(answer).map(|(at, answer)| Check::Time { at, answer }));
     }
 
     /// Whether other numbers could make a time of what is none. Runs of 8 and 14 digits have their length in all contents;
@@ -174,7 +181,7 @@ impl ContentWatch {
         }
         let answer = match length {
             None => Some(None),
-            Some(length) => self.outline.spot(self.range(s).0 + length).map(Some),
+            Some(length) => self.spot(self.range(s).0 + length).map(Some),
         };
         self.add(self.part(s).zip(answer).map(|(part, answer)| Check::Address { part, answer }));
     }
@@ -197,7 +204,7 @@ impl ContentWatch {
 
     /// A piece begins: what stands behind `=` is not known but as a value.
     pub(super) fn piece_at(&self, at: usize) {
-        if self.outline.has_value_at(at) {
+        if self.outline.is_behind_key(at) && self.marked.iter().any(|(start, _)| *start == at) {
             self.spoil();
         }
     }
