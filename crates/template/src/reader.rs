@@ -2,7 +2,10 @@
 
 use crate::{
     Line, Parameter, Shape, Shaper, SourceFormat, Zone,
-    recall::{Known, MAX_LINE_BYTES, Place, Reading, Recall, Skeleton, SkeletonHash, Watch},
+    recall::{
+        ContentReading, Known, MAX_LINE_BYTES, Outline, Place, Reading, Recall, Skeleton, SkeletonHash,
+        Watch, Worth,
+    },
 };
 
 /// Reads lines of any sources, and remembers how lines that differ in their digits only are read. What it remembers
@@ -10,66 +13,16 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
     shaper: Shaper,
-    recall: Recall,
+    recall: Recall<Reading>,
     skeleton: Skeleton,
+    worth: Worth,
+    contents: Recall<ContentReading>,
+    outline: Outline,
+    worth_of_contents: Worth,
+    /// Of the last content, where it was recalled.
+    parameters: Vec<Parameter>,
     watch: Watch,
     last: Last,
-    worth: Worth,
-}
-
-/// Whether remembering is worth its while: of a stream whose lines have little in common hardly any is found.
-#[derive(Clone, Copy, Debug)]
-struct Worth {
-    /// Lines until the next look at how many were found.
-    left: u16,
-    found: u16,
-    /// Only some lines are looked for.
-    rests: bool,
-    /// Lines found, less what taking lines down costs.
-    credit: u16,
-}
-
-/// Lines looked for from one look to the next.
-const LOOK_LINES: u16 = 256;
-/// Fewer found than one in so many is not worth it.
-const WORTH_ONE_IN: u16 = 2;
-/// While resting, one line in so many is looked for.
-const RESTING_ONE_IN: u16 = 8;
-/// What taking a line down costs, in lines found.
-const KEEP_COST: u16 = 8;
-/// Credit at the start, and at most.
-const MAX_CREDIT: u16 = 16_384;
-
-impl Default for Worth {
-    fn default() -> Self {
-        Self { left: LOOK_LINES, found: 0, rests: false, credit: MAX_CREDIT }
-    }
-}
-
-impl Worth {
-    /// Whether the next line is to be looked for.
-    #[inline]
-    fn is_due(&mut self) -> bool {
-        self.left -= 1;
-        if self.left == 0 {
-            let looked = if self.rests { LOOK_LINES / RESTING_ONE_IN } else { LOOK_LINES };
-            *self = Self { left: LOOK_LINES, found: 0, rests: self.found < looked / WORTH_ONE_IN, ..*self };
-        }
-        !self.rests || self.left.is_multiple_of(RESTING_ONE_IN)
-    }
-
-    #[inline]
-    fn found(&mut self) {
-        self.found += 1;
-        self.credit = (self.credit + 1).min(MAX_CREDIT);
-    }
-
-    /// Whether a line may be taken down.
-    fn may_keep(&mut self) -> bool {
-        let left = self.credit.checked_sub(KEEP_COST);
-        self.credit = left.unwrap_or(self.credit);
-        left.is_some()
-    }
 }
 
 /// What the last line was to [`Recall`].
@@ -78,6 +31,8 @@ enum Last {
     #[default]
     New,
     Read(Place),
+    /// Its content was read before.
+    Content(Place),
     /// It is being taken down.
     Watched(SkeletonHash),
 }
@@ -146,14 +101,41 @@ impl Reader {
                 let shape = self.shaper.shape_watched(line.content, &self.watch);
                 let (text, parameters) = (self.shaper.text(), self.shaper.parameters());
                 if let Some(reading) = Reading::of(line, shape, text, parameters, &self.watch) {
-                    self.recall.keep(hash, reading);
+                    self.recall.keep(hash, Some(reading));
                 }
                 self.last = Last::New;
                 return shape;
             }
-            Last::New => {}
+            Last::Content(_) | Last::New => {}
         }
-        self.shaper.shape(line.content)
+        self.shape_by_outline(line.content)
+    }
+
+    /// The shape of a content, whatever the length of its numbers if one like it was read before.
+    fn shape_by_outline(&mut self, content: &str) -> Shape {
+        if content.len() > MAX_LINE_BYTES || !self.worth_of_contents.is_due() {
+            return self.shaper.shape(content);
+        }
+        let Some(hash) = self.outline.read(content.as_bytes()) else { return self.shaper.shape(content) };
+        if let Some(place) = self.contents.find(hash) {
+            if let Some(reading) = self.contents.get(place)
+                && reading.is_of(content, &self.outline)
+            {
+                reading.parameters(&self.outline, &mut self.parameters);
+                self.worth_of_contents.found();
+                self.last = Last::Content(place);
+                return reading.shape;
+            }
+        } else if matches!(self.contents.see(hash), Known::Seen(_)) && self.worth_of_contents.may_keep() {
+            self.watch.begin_content(content, &self.outline);
+            let shape = self.shaper.shape_watched(content, &self.watch);
+            let (text, parameters) = (self.shaper.text(), self.shaper.parameters());
+            let reading = ContentReading::of(shape, text, parameters, self.watch.content());
+            // Kept too where there is none, so as not to be asked for again.
+            self.contents.keep(hash, reading);
+            return shape;
+        }
+        self.shaper.shape(content)
     }
 
     /// The shape of a content by itself, as [`Shaper::shape`] tells it; the last shape from then on.
@@ -164,15 +146,24 @@ impl Reader {
 
     /// Appends the canonical text of the last shape, as [`Shaper::write_tokens`] does.
     pub fn write_tokens(&self, out: &mut String) {
-        match self.reading() {
-            Some(reading) => out.push_str(&String::from_utf8_lossy(&reading.text)),
+        let text = match self.last {
+            Last::Read(place) => self.recall.get(place).map(|reading| &reading.text),
+            Last::Content(place) => self.contents.get(place).map(|reading| &reading.text),
+            Last::New | Last::Watched(_) => None,
+        };
+        match text {
+            Some(text) => out.push_str(&String::from_utf8_lossy(text)),
             None => self.shaper.write_tokens(out),
         }
     }
 
     /// The parameters of the last shape, as [`Shaper::parameters`] tells them.
     pub fn parameters(&self) -> &[Parameter] {
-        self.reading().map_or_else(|| self.shaper.parameters(), |reading| &reading.parameters)
+        match self.last {
+            Last::Read(place) => self.recall.get(place).map_or(&[], |reading| &reading.parameters),
+            Last::Content(_) => &self.parameters,
+            Last::New | Last::Watched(_) => self.shaper.parameters(),
+        }
     }
 
     /// Whether the last line was like one read before, but for its digits.
@@ -180,10 +171,8 @@ impl Reader {
         matches!(self.last, Last::Read(_))
     }
 
-    fn reading(&self) -> Option<&Reading> {
-        match self.last {
-            Last::Read(place) => self.recall.get(place),
-            Last::New | Last::Watched(_) => None,
-        }
+    /// Whether the shape that was asked for last is that of a content read before, but for its numbers.
+    pub fn has_recalled_shape(&self) -> bool {
+        matches!(self.last, Last::Read(_) | Last::Content(_))
     }
 }

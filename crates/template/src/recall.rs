@@ -5,16 +5,24 @@
 //! digits: whether a time is one, whether an address is. Those questions, and the answers to them, are taken down when a
 //! skeleton is read for the second time; a line that answers them alike is what the one before was.
 //!
+//! Where digits differ in number as well, at least the shape of the message may be known: see [`Outline`].
+//!
 //! Nothing of a line's values is remembered. Bounded: sets of a few skeletons, the oldest goes first.
 
 mod check;
+mod content;
+mod outline;
 mod skeleton;
+mod worth;
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 pub(crate) use check::Watch;
 use check::{Check, Span};
+pub(crate) use content::ContentReading;
+pub(crate) use outline::Outline;
 pub(crate) use skeleton::Skeleton;
+pub(crate) use worth::Worth;
 
 use crate::{
     Format, Level, Line, Parameter, Shape,
@@ -31,13 +39,19 @@ const WAYS: usize = 4;
 /// Checks that are kept beside the rest of a reading; of most lines these are all.
 const NEAR_CHECKS: usize = 5;
 
-/// What was read of lines, by their skeleton. The hashes lie by themselves: a set's fill one line of the processor's
+/// What was read of lines, or of their contents, by their skeleton. The hashes lie by themselves: a set's fill one line of the processor's
 /// cache, and most that a look-up costs is waiting for memory.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Recall {
+#[derive(Clone, Debug)]
+pub(crate) struct Recall<R> {
     hashes: Vec<[u128; WAYS]>,
-    readings: Vec<[Option<Box<Reading>>; WAYS]>,
+    readings: Vec<[Option<Box<R>>; WAYS]>,
     seen: Vec<Seen>,
+}
+
+impl<R> Default for Recall<R> {
+    fn default() -> Self {
+        Self { hashes: Vec::new(), readings: Vec::new(), seen: Vec::new() }
+    }
 }
 
 /// What a set's skeletons were seen once: the next time they are taken down.
@@ -75,12 +89,17 @@ impl SkeletonHash {
         Self(xxh3_128_with_seed(skeleton, u64::from(has_hex)))
     }
 
+    /// Of an outline.
+    pub(crate) fn of_outline(outline: &[u8]) -> Self {
+        Self(xxh3_128_with_seed(outline, 2))
+    }
+
     fn set(self) -> usize {
         self.0 as usize % SETS
     }
 }
 
-impl Recall {
+impl<R> Recall<R> {
     #[inline]
     pub(crate) fn find(&self, hash: SkeletonHash) -> Option<Place> {
         let set = hash.set();
@@ -106,11 +125,12 @@ impl Recall {
     }
 
     #[inline]
-    pub(crate) fn get(&self, place: Place) -> Option<&Reading> {
+    pub(crate) fn get(&self, place: Place) -> Option<&R> {
         self.readings.get(place.set)?.get(place.way)?.as_deref()
     }
 
-    pub(crate) fn keep(&mut self, hash: SkeletonHash, reading: Reading) {
+    /// Keeps what was read, or that nothing of it can be kept.
+    pub(crate) fn keep(&mut self, hash: SkeletonHash, reading: Option<R>) {
         let set = hash.set();
         let (Some(seen), Some(hashes), Some(readings)) =
             (self.seen.get_mut(set), self.hashes.get_mut(set), self.readings.get_mut(set))
@@ -120,7 +140,7 @@ impl Recall {
         let way = usize::from(seen.turn) % WAYS;
         seen.turn = seen.turn.wrapping_add(1);
         hashes[way] = hash.0;
-        readings[way] = Some(Box::new(reading));
+        readings[way] = reading.map(Box::new);
     }
 }
 

@@ -50,7 +50,12 @@ fn class(content: &str, parameter: &Parameter) -> Option<u64> {
         return None;
     }
     let word = &before[before.len() - between - word..before.len() - between];
-    Some(fingerprint64(&word.to_ascii_lowercase()).rotate_left(1))
+    let hash = if word.iter().any(u8::is_ascii_uppercase) {
+        fingerprint64(&word.to_ascii_lowercase())
+    } else {
+        fingerprint64(word)
+    };
+    Some(hash.rotate_left(1))
 }
 
 /// Whether a value could name something: whatever its kind, its look decides from line to line.
@@ -59,21 +64,40 @@ fn names(value: &str, kind: ParameterKind, content: &str, start: usize) -> bool 
     match kind {
         ParameterKind::Number if value.len() < PREFIXED_DIGITS => false,
         ParameterKind::Number => {
-            let digits = value.bytes().filter(u8::is_ascii_digit).count();
             let before = content.as_bytes()[..start].last();
             let is_prefixed = before.is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-'));
-            digits >= if is_prefixed { PREFIXED_DIGITS } else { SHORTEST }
+            let enough = if is_prefixed { PREFIXED_DIGITS } else { SHORTEST };
+            // Most are too short, whatever their bytes are.
+            value.len() >= enough && value.bytes().filter(u8::is_ascii_digit).count() >= enough
         }
-        ParameterKind::Value => {
-            value.len() >= SHORTEST
-                && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-                && has_digit()
-        }
+        ParameterKind::Value => value.len() >= SHORTEST && is_name_with_digit(value.as_bytes()),
         ParameterKind::Hex | ParameterKind::Id | ParameterKind::Uuid => {
             value.len() >= SHORTEST && has_digit()
         }
         _ => false,
     }
+}
+
+/// Whether a value is of letters, digits, `-` and `_` alone, and has a digit.
+fn is_name_with_digit(value: &[u8]) -> bool {
+    const DIGIT: u8 = 1;
+    const NAME: u8 = 2;
+    const OTHER: u8 = 4;
+    static CLASS: [u8; 256] = {
+        let mut classes = [OTHER; 256];
+        let mut b = 0;
+        while b < 256 {
+            match b as u8 {
+                b'0'..=b'9' => classes[b] = DIGIT,
+                b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => classes[b] = NAME,
+                _ => {}
+            }
+            b += 1;
+        }
+        classes
+    };
+    let seen = value.iter().fold(0, |seen, b| seen | CLASS[usize::from(*b)]);
+    seen & (DIGIT | OTHER) == DIGIT
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,7 +156,7 @@ impl KeyFinder {
             match self.keys.iter().position(|key| *key == class) {
                 Some(rank) if best.is_none_or(|(known, _)| rank < known) => best = Some((rank, value)),
                 Some(_) => {}
-                None if looks && best.is_none() => self.look(class, fingerprint64(value.as_bytes()), shape),
+                None if looks && best.is_none() => self.look(class, value, shape),
                 None => {}
             }
             if candidates == CANDIDATES {
@@ -151,7 +175,7 @@ impl KeyFinder {
         (!is_under_way).then_some(value)
     }
 
-    fn look(&mut self, class: u64, value: u64, shape: ShapeId) {
+    fn look(&mut self, class: u64, value: &str, shape: ShapeId) {
         self.looked += 1;
         if self.looked > LOOK {
             *self = Self { keys: std::mem::take(&mut self.keys), pause: PAUSE, ..Self::default() };
@@ -173,6 +197,7 @@ impl KeyFinder {
             return;
         }
         known.lines += 1;
+        let value = fingerprint64(value.as_bytes());
         let recent = &mut self.recent[value as usize % RECENT];
         if recent.value != value {
             *recent = Recent { value, shape, linked: false };

@@ -18,6 +18,7 @@ use super::{
     shapes::{Met, ShapeId, Shapes},
     sources::{ServiceId, SourceId},
     step_detail::StepDetail,
+    totals::Totals,
     values::{PlaceWindows, Places},
     windows::{OpenWindows, Place},
 };
@@ -79,7 +80,7 @@ struct LogWindow {
     /// By shape: place in `counts` and 1, or 0.
     slots: Vec<u32>,
     counts: Vec<ShapeCount>,
-    totals: BTreeMap<SourceId, SourceTotals>,
+    totals: Totals,
     steps: WindowSteps,
 }
 
@@ -98,18 +99,6 @@ struct ShapeCount {
     /// Lines whose values could not be told apart by their places.
     unplaced: u64,
     places: PlaceWindows,
-}
-
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct SourceTotals {
-    lines: u64,
-    errors: u64,
-    bytes: u64,
-    late: u64,
-    ahead: u64,
-    continuations: u64,
-    first: Timestamp,
-    last: Timestamp,
 }
 
 /// The lines of one resource of an entry, and what is the same for all of them, looked up once.
@@ -262,7 +251,7 @@ impl LogFold {
         lines.trace.feed(read.line);
         let trace = lines.trace.finish().unwrap_or(0);
         let window = self.windows.at(read.place.window);
-        let totals = window.totals.entry(read.source).or_default();
+        let totals = window.totals.of(read.source);
         totals.continuations += 1;
         totals.bytes += read.line.len() as u64;
         totals.seen(read.timed.time);
@@ -389,7 +378,7 @@ impl LogFold {
         window: LogWindow,
     ) -> BTreeMap<ServiceId, proto::WindowSummary> {
         let mut summaries: BTreeMap<ServiceId, proto::WindowSummary> = BTreeMap::new();
-        for (source, totals) in window.totals {
+        for (source, totals) in window.totals.into_sums() {
             let source = core.sources.source(source);
             let summary =
                 summaries.entry(source.service).or_insert_with(|| core.summary(source.service, start));
@@ -472,7 +461,7 @@ impl LogWindow {
     /// partitioning.
     fn count(&mut self, shape: ShapeId, read: &Read<'_>, error: bool, core: &Core) -> &mut ShapeCount {
         let time = read.timed.time;
-        let totals = self.totals.entry(read.source).or_default();
+        let totals = self.totals.of(read.source);
         totals.bytes += read.line.len() as u64;
         totals.ahead += u64::from(read.timed.ahead);
         if read.place.late {
@@ -522,15 +511,6 @@ impl LogWindow {
         count.last = count.last.max(time);
         count.level = count.level.max(read.severity());
         count
-    }
-}
-
-impl SourceTotals {
-    fn seen(&mut self, time: Timestamp) {
-        if self.first == Timestamp::default() || time < self.first {
-            self.first = time;
-        }
-        self.last = self.last.max(time);
     }
 }
 

@@ -17,6 +17,7 @@ mod shapes;
 mod sources;
 mod spans;
 mod step_detail;
+mod totals;
 mod values;
 mod windows;
 
@@ -133,7 +134,7 @@ impl Reduce {
 
 impl Stage for Reduce {
     const NAME: &'static str = "reduce";
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
     type Output = proto::Summaries;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Summaries>) {

@@ -52,17 +52,19 @@ struct ShapePlaces {
 }
 
 /// What a value has to pass to matter, as far as its window and those before it tell: all that most lines need to have
-/// read of a place.
+/// read of a place. Small, and only of places where something may stand: a service's shapes have many, and each line
+/// waits for those of its own to come from memory.
 #[derive(Clone, Copy)]
 struct Bar {
-    /// Of a quantity: below and above these values.
-    low: f64,
-    high: f64,
-    /// It is one.
+    /// Of a quantity: below and above these values. In short, so that what is as good as them passes as well.
+    low: f32,
+    high: f32,
+    number: u8,
+    kind: ParameterKind,
+    /// It is a quantity.
     is_quantity: bool,
     /// Values are told apart.
     is_named: bool,
-    kind: ParameterKind,
 }
 
 /// One place, as far as closed windows tell.
@@ -174,10 +176,15 @@ impl Places {
         }
         let begins = (content.as_ptr() as usize).wrapping_sub(read.line().as_ptr() as usize);
         let mut current = Current { read, core, content: begins, kept: None };
-        for (number, (bar, parameter)) in of_shape.bars.iter_mut().zip(parameters).enumerate() {
-            if !bar.is_open() {
-                bar.look_at(content, parameter, &of_shape.places[number], (into, number), &mut current);
+        let mut is_open = false;
+        for bar in &mut of_shape.bars {
+            if let Some(parameter) = parameters.get(usize::from(bar.number)) {
+                bar.look_at(content, parameter, &of_shape.places, into, &mut current);
+                is_open |= bar.is_open();
             }
+        }
+        if is_open {
+            of_shape.bars.retain(|bar| !bar.is_open());
         }
         true
     }
@@ -305,24 +312,28 @@ fn week_of(window: Timestamp) -> u64 {
 impl ShapePlaces {
     fn set_bars(&mut self, window: Timestamp, rows: &[PlaceWindow]) {
         self.bars_of = Some(window);
-        let places = self.places.iter().enumerate();
+        let bars = (0u8..).zip(&self.places).map(|(number, place)| {
+            let row = rows.get(usize::from(number));
+            Bar::of(number, place, window, row)
+        });
         self.bars.clear();
-        self.bars.extend(places.map(|(number, place)| Bar::of(place, window, rows.get(number))));
+        self.bars.extend(bars.filter(|bar| !bar.is_open()));
     }
 }
 
 impl Bar {
-    fn of(place: &Place, window: Timestamp, row: Option<&PlaceWindow>) -> Self {
+    fn of(number: u8, place: &Place, window: Timestamp, row: Option<&PlaceWindow>) -> Self {
         let mut bar = Self {
-            low: f64::INFINITY,
-            high: f64::NEG_INFINITY,
+            low: f32::INFINITY,
+            high: f32::NEG_INFINITY,
+            number,
             is_quantity: place.range.is_some(),
             is_named: place.named.is_some() && !row.is_some_and(|row| row.overflow),
             kind: place.kind,
         };
         if let Some(range) = place.range.as_ref().filter(|range| range.week == week_of(window)) {
-            bar.high = range.high.get(EXTREMES - 1).copied().unwrap_or(bar.high);
-            bar.low = range.low.get(EXTREMES - 1).copied().unwrap_or(bar.low);
+            bar.high = range.high.get(EXTREMES - 1).map_or(bar.high, |last| at_most(*last));
+            bar.low = range.low.get(EXTREMES - 1).map_or(bar.low, |last| at_least(*last));
         }
         if let Some(row) = row {
             bar.raise(row);
@@ -330,14 +341,14 @@ impl Bar {
         bar
     }
 
-    /// After a row has taken up a value. Of lines that hold the same value the least is shown, so one that is as far out
-    /// as those of the row is looked at again.
+    /// After a row has taken up a value. Of lines that hold the farthest value the least is shown, so where all those of the
+    /// row are as far out, one more of them is looked at again.
     fn raise(&mut self, row: &PlaceWindow) {
-        if let Some(last) = row.high.values.get(EXTREMES - 1) {
-            self.high = self.high.max(last.next_down());
+        if let Some((first, last)) = row.high.ends() {
+            self.high = self.high.max(if first > last { at_most(last) } else { below(last) });
         }
-        if let Some(last) = row.low.values.get(EXTREMES - 1) {
-            self.low = self.low.min(last.next_up());
+        if let Some((first, last)) = row.low.ends() {
+            self.low = self.low.min(if first < last { at_least(last) } else { above(last) });
         }
     }
 
@@ -351,29 +362,30 @@ impl Bar {
         &mut self,
         content: &str,
         parameter: &Parameter,
-        place: &Place,
-        (rows, number): (&mut PlaceWindows, usize),
+        places: &[Place],
+        rows: &mut PlaceWindows,
         current: &mut Current<'_>,
     ) {
         let text = &content.as_bytes()[parameter.start as usize..parameter.end as usize];
+        let number = usize::from(self.number);
         if self.is_quantity
             && let Some(value) = quantity(self.kind, text)
             && value > 0.0
         {
             // The first values are at both ends.
-            if value > self.high {
+            if value > f64::from(self.high) {
                 let row = rows.at(number);
                 row.high.note(value, End::High, current);
                 self.raise(row);
             }
-            if value < self.low {
+            if value < f64::from(self.low) {
                 let row = rows.at(number);
                 row.low.note(value, End::Low, current);
                 self.raise(row);
             }
         }
         if self.is_named
-            && let Some(known) = &place.named
+            && let Some(known) = places.get(number).and_then(|place| place.named.as_ref())
         {
             let hash = fingerprint64(text) & !1;
             if !known.is_passed_on(hash) {
@@ -382,6 +394,30 @@ impl Bar {
             }
         }
     }
+}
+
+/// The largest short number that is a value or less.
+fn at_most(value: f64) -> f32 {
+    let short = value as f32;
+    if f64::from(short) <= value { short } else { short.next_down() }
+}
+
+/// The smallest short number that is a value or more.
+fn at_least(value: f64) -> f32 {
+    let short = value as f32;
+    if f64::from(short) >= value { short } else { short.next_up() }
+}
+
+/// A short number below a value.
+fn below(value: f64) -> f32 {
+    let short = at_most(value);
+    if f64::from(short) < value { short } else { short.next_down() }
+}
+
+/// A short number above a value.
+fn above(value: f64) -> f32 {
+    let short = at_least(value);
+    if f64::from(short) > value { short } else { short.next_up() }
 }
 
 impl Place {
@@ -479,6 +515,11 @@ impl Range {
 }
 
 impl Extremes {
+    /// The farthest value and the last of them, where one more would push that out.
+    fn ends(&self) -> Option<(f64, f64)> {
+        Some((*self.values.first()?, *self.values.get(EXTREMES - 1)?))
+    }
+
     fn note(&mut self, value: f64, end: End, current: &Current<'_>) {
         let (read, core) = (current.read, current.core);
         let beyond = |one: f64, other: f64| if end == End::High { one > other } else { one < other };

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::MAX_LINE_BYTES;
+use super::{MAX_LINE_BYTES, Outline, content::ContentWatch};
 use crate::{
     format::klog_stamp,
     shape::{ParameterKind, Seen, ipv4, kind_of},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Questions a line; of a line with more nothing is remembered.
-const MAX_CHECKS: usize = 32;
+pub(super) const MAX_CHECKS: usize = 32;
 /// Bytes of one that must be the same.
 const SAME_BYTES: usize = 4;
 
@@ -92,9 +92,12 @@ fn told(stamp: Option<Stamp>) -> Option<(u16, Spelling, bool)> {
     stamp.map(|stamp| (stamp.end as u16, stamp.spelling, stamp.ns.is_some()))
 }
 
-/// Takes the questions down while a line is read.
+/// Takes the questions down while a line is read, or a content alone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
+    /// Of a content alone.
+    content: ContentWatch,
+    is_of_content: bool,
     /// The address of the line's first byte.
     base: usize,
     length: usize,
@@ -107,12 +110,24 @@ pub(crate) struct Watch {
 impl Watch {
     /// Begins with a line.
     pub(crate) fn begin(&mut self, line: &str, hex_words: &[(usize, usize)]) {
+        self.is_of_content = false;
         self.base = line.as_ptr() as usize;
         self.length = line.len().min(MAX_LINE_BYTES);
         self.hex_words.clear();
         self.hex_words.extend_from_slice(hex_words);
         self.checks.get_mut().clear();
         self.spoiled.set(false);
+    }
+
+    /// Begins with a content, whatever the length of its numbers.
+    pub(crate) fn begin_content(&mut self, content: &str, outline: &Outline) {
+        self.is_of_content = true;
+        self.content.begin(content, outline);
+    }
+
+    /// What is taken down of a content.
+    pub(crate) fn content(&self) -> &ContentWatch {
+        &self.content
     }
 
     /// What was asked; `None` if not all of it was taken down.
@@ -134,6 +149,9 @@ impl Watch {
 
     /// Nothing is to be remembered of this line.
     pub(crate) fn spoil(&self) {
+        if self.is_of_content {
+            return self.content.spoil();
+        }
         self.spoiled.set(true);
     }
 
@@ -149,6 +167,9 @@ impl Watch {
     /// Whether a time stands at `at` of `s`. `alone`: without regard to what is around the line.
     #[cold]
     pub(crate) fn time(&self, s: &[u8], at: usize, alone: bool, stamp: Option<Stamp>) {
+        if self.is_of_content {
+            return self.content.time(s, at, stamp);
+        }
         if stamp.is_none() && !self.may_be_time(s, at) {
             return;
         }
@@ -174,12 +195,18 @@ impl Watch {
     }
 
     pub(crate) fn address(&self, s: &[u8], length: Option<usize>) {
+        if self.is_of_content {
+            return self.content.address(s, length);
+        }
         let answer = length.map(|length| length as u16);
         self.add(self.span(s).map(|part| Check::Address { part, answer }));
     }
 
     /// Whether a hexadecimal word stands in a part.
     pub(crate) fn has_hex(&self, part: &[u8]) -> bool {
+        if self.is_of_content {
+            return self.content.has_hex(part);
+        }
         match self.span(part) {
             Some(Span { start, end }) => {
                 let overlaps =
@@ -191,6 +218,9 @@ impl Watch {
     }
 
     pub(crate) fn piece(&self, piece: &[u8], seen: Seen, kind: Option<ParameterKind>) {
+        if self.is_of_content {
+            return self.content.piece(piece, seen, kind);
+        }
         if self.has_hex(piece) {
             let classes = seen.classes();
             self.add(self.span(piece).map(|part| Check::Piece { part, classes, answer: kind }));
@@ -199,6 +229,10 @@ impl Watch {
 
     /// Digits whose values were made use of.
     pub(crate) fn same(&self, part: &[u8]) {
+        if self.is_of_content {
+            // Of a piece, which is asked for as a whole.
+            return;
+        }
         let mut bytes = [0; SAME_BYTES];
         let check = match (self.span(part), bytes.get_mut(..part.len())) {
             (Some(span), Some(place)) => {
@@ -208,5 +242,26 @@ impl Watch {
             _ => None,
         };
         self.add(check);
+    }
+
+    /// A piece of a content begins at `at`.
+    pub(crate) fn piece_at(&self, at: usize) {
+        if self.is_of_content {
+            self.content.piece_at(at);
+        }
+    }
+
+    /// A stretch is read as digits, with the marks among them.
+    pub(crate) fn digits(&self, stretch: &[u8]) {
+        if self.is_of_content {
+            self.content.digits(stretch);
+        }
+    }
+
+    /// What may be a path begins here, in a token that ends with it.
+    pub(crate) fn path(&self, s: &[u8]) {
+        if self.is_of_content {
+            self.content.path(s);
+        }
     }
 }

@@ -33,6 +33,10 @@ impl Skeleton {
     /// Of the hexadecimal words of the same line too, if it has any. A word keeps its length, its case, and whether it
     /// begins with a digit; what stands behind `0x` its length alone.
     pub(crate) fn read_hex(&mut self, line: &[u8]) -> Option<&[u8]> {
+        // Of what stands behind a colour code, its digits belong to the code.
+        if memchr::memchr(0x1b, line).is_some() {
+            return None;
+        }
         let hex = hex_bits(line);
         let mut behind = 0;
         while let Some((start, end)) = next_run(&hex, behind) {
@@ -170,6 +174,7 @@ mod tests {
                 "0af000 aF000000 xaf000000 af000000g deadbeef 00000000",
                 None,
             ),
+            ("\u{1b}[5af7183fb1d4cf5f", "\u{1b}[0af0000fb0d0cf0f", None),
         ] {
             assert_eq!(skeleton(line), (digits.to_owned(), hex.map(str::to_owned)), "{line}");
         }

@@ -67,6 +67,11 @@ impl Seen {
         Self(u64::from(classes))
     }
 
+    /// Whether digits are among its bytes.
+    pub(crate) fn has_digits(self) -> bool {
+        self.has(DIGIT)
+    }
+
     /// All classes that its bytes have.
     pub(crate) fn classes(self) -> u8 {
         self.0.to_le_bytes().into_iter().fold(0, |classes, of_byte| classes | of_byte)

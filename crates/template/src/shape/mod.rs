@@ -22,7 +22,8 @@ pub use kind::{Parameter, ParameterKind};
 
 pub(crate) use class::Seen;
 pub(crate) use name::ipv4;
-pub(crate) use piece::kind_of;
+pub(crate) use number::is_number;
+pub(crate) use piece::{is_date_like, kind_of};
 
 use class::Classes;
 use memo::Memo;

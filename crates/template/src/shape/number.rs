@@ -37,6 +37,11 @@ pub(super) fn kind(piece: &[u8]) -> Option<ParameterKind> {
     is_compound_duration(body).then_some(ParameterKind::Duration)
 }
 
+/// Whether a piece is a number as a whole; how many digits it has makes no difference.
+pub(crate) fn is_number(piece: &[u8]) -> bool {
+    kind(piece).is_some()
+}
+
 fn unit_kind(unit: &[u8]) -> Option<ParameterKind> {
     match unit {
         b"ns" | b"us" | b"ms" | b"s" | b"sec" | b"secs" | b"m" | b"min" | b"mins" | b"h" | b"hr" | b"hrs"

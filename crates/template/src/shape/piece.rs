@@ -17,6 +17,11 @@ impl Walk<'_> {
     pub(super) fn chunk(&mut self, start: usize, at: &mut usize, seen: Seen) -> bool {
         let s = self.s;
         let mut end = *at;
+        if let Some(watch) = self.watch
+            && seen.is_digits()
+        {
+            watch.digits(&s[start..end]);
+        }
         // Most tokens that come here are a count, or key=value with a key of letters.
         if seen.is_digits() && s[start].is_ascii_digit() && !is_date_like(s, start, end) {
             self.lift(ParameterKind::Number, start, end);
@@ -141,8 +146,15 @@ impl Walk<'_> {
         // A comma between digits belongs to a number or a list of them.
         while after + 1 < *end && s[after] == b',' && s[after + 1].is_ascii_digit() && after > start {
             after += 1;
+            let digits = after;
             while after < *end && (s[after].is_ascii_digit() || s[after] == b'.') {
                 after += 1;
+            }
+            // Where it ends, or what stands behind it, may be within a hexadecimal word.
+            if let Some(watch) = self.watch
+                && watch.has_hex(&s[digits..after])
+            {
+                watch.spoil();
             }
         }
         // What was opened within the value is closed within it: `ws=WorkSource{10}`, `next=retry(3)`.
@@ -165,14 +177,24 @@ impl Walk<'_> {
         let chunk = &s[start..*end];
         let (mut stop, mut seen) = self.classes.piece(start, *end);
         // A comma between digits belongs to the number.
-        while stop > start
-            && stop + 1 < *end
-            && s[stop] == b','
-            && s[stop - 1].is_ascii_digit()
-            && s[stop + 1].is_ascii_digit()
-        {
+        while stop > start && stop + 1 < *end && s[stop] == b',' && s[stop + 1].is_ascii_digit() {
+            // The last of a hexadecimal word may be a digit or not.
+            if let Some(watch) = self.watch
+                && watch.has_hex(&s[stop - 1..stop])
+            {
+                watch.spoil();
+            }
+            if !s[stop - 1].is_ascii_digit() {
+                break;
+            }
             let (next, more) = self.classes.piece(stop + 1, *end);
             (stop, seen) = (next, seen | Seen::DELIMITED | more);
+        }
+        if let Some(watch) = self.watch {
+            watch.piece_at(start);
+            if seen.is_digits() {
+                watch.digits(&s[start..stop]);
+            }
         }
         // Whether it is a date may depend on what stands behind it.
         self.looked_beyond |= seen.has(DIGIT) && stop == *end && matches!(stop - start, 1 | 2 | 6);
@@ -224,6 +246,9 @@ impl Walk<'_> {
 
     /// What is a URL or path that begins at `start`, in a token that ends at `end`, and its length.
     fn path(&self, start: usize, end: usize) -> Option<(ParameterKind, usize)> {
+        if let Some(watch) = self.watch {
+            watch.path(&self.s[start..end]);
+        }
         name::path(&self.s[start..end], || {
             // To the first byte that no path holds.
             let mut stop = self.classes.find(start, end, DELIMITER);
@@ -328,7 +353,7 @@ fn spelled(piece: &[u8], seen: Seen) -> Option<ParameterKind> {
 }
 
 /// Digits alone that a date may begin with: `20240305`, `240305 112233`, `05 Mar`.
-fn is_date_like(s: &[u8], start: usize, stop: usize) -> bool {
+pub(crate) fn is_date_like(s: &[u8], start: usize, stop: usize) -> bool {
     match stop - start {
         8 | 14 => true,
         6 => s.get(stop) == Some(&b' ') && s.get(stop + 1).is_some_and(u8::is_ascii_digit),
