@@ -1,6 +1,6 @@
 //! How heavy the tails of a series' residuals are, learned while it runs.
 //!
-//! Five candidates: Student's t with 2, 3, 5 and 10 degrees of freedom and the normal, each scaled to the same mean
+//! Five candidates: Student's t with 2, 3, 4 and 10 degrees of freedom and the normal, each scaled to the same mean
 //! absolute value. Their posterior weights follow from the decayed likelihood of the residuals seen (Bayesian model
 //! averaging: Hoeting, Madigan, Raftery and Volinsky 1999; forgetting: Raftery, Kárný and Ettler 2010). The tail is the
 //! weighted mean of theirs, so a heavy one counts until enough quiet windows have spoken against it. The uncertainty of
@@ -13,15 +13,15 @@ use serde::{Deserialize, Serialize};
 use crate::tail::{Tail, normal_upper, student_upper};
 
 const NORMAL: usize = 4;
-const DEGREES: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
+const DEGREES: [f64; 4] = [2.0, 3.0, 4.0, 10.0];
 /// E|T| of each candidate.
-const MEAN_ABS: [f64; 5] = [SQRT_2, 1.102_657_791, 0.949_016_725, 0.864_685_298, 0.797_884_561];
+const MEAN_ABS: [f64; 5] = [SQRT_2, 1.102_657_791, 1.0, 0.864_685_298, 0.797_884_561];
 /// ln of each candidate's density at 0, per mean absolute value.
-const LN_PEAK: [f64; 5] = [-LN_2, -0.903_165_411, -1.020_948_446, -1.089_287_008, -1.144_729_886];
+const LN_PEAK: [f64; 5] = [-LN_2, -0.903_165_411, -0.980_829_253, -1.089_287_008, -1.144_729_886];
 /// 4, 10, 20, 26 and 40 %.
 const LN_PRIOR: [f64; 5] = [-3.218_875_825, -LN_10, -1.609_437_912, -1.347_073_648, -0.916_290_732];
 /// 97.5 % quantile of each candidate, in its mean absolute value.
-const REACH: [f64; 5] = [3.042, 2.886, 2.709, 2.577, 2.456];
+const REACH: [f64; 5] = [3.042, 2.886, 2.776, 2.577, 2.456];
 /// Memory of the likelihoods, in windows.
 const MEMORY: f64 = 500.0;
 /// The most that one residual can speak against a candidate, in nats: a lone fault does not make a series heavy-tailed.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use foreshock_model::{Finding, Kind, Severity};
+use foreshock_model::Severity;
 use serde::{Deserialize, Serialize};
 
 use super::TestCount;
@@ -27,24 +27,11 @@ pub struct Thresholds {
     pub warn: f64,
     /// Tests a week that they follow from.
     pub tests_a_week: f64,
-    /// Streams of tests, weighted, over pages a week.
-    pub streams: f64,
 }
 
 impl Thresholds {
-    /// What they grant to a finding.
-    pub fn grant(&self, finding: &Finding) -> Severity {
-        let secs = finding.window_end.since(finding.window_start).as_secs_f64().max(10.0);
-        let page = libm::log10(WEEK_SECONDS / secs * self.streams);
-        let warn = page - libm::log10(WARNINGS_A_PAGE);
-        match finding.surprise {
-            surprise if surprise >= page => Severity::Critical,
-            surprise if surprise >= warn => Severity::Warning,
-            _ => Severity::Info,
-        }
-    }
-
-    fn grant_old(&self, surprise: f64) -> Severity {
+    /// What they grant to a finding so surprising, whatever it is of.
+    pub fn grant(&self, surprise: f64) -> Severity {
         match surprise {
             surprise if surprise >= self.page => Severity::Critical,
             surprise if surprise >= self.warn => Severity::Warning,
@@ -84,16 +71,7 @@ impl TestRates {
             page: (tests_a_week / pages).log10(),
             warn: (tests_a_week / (pages * WARNINGS_A_PAGE)).log10(),
             tests_a_week,
-            streams: self.rates.iter().map(|((kind, _), rate)| rate * Kind::parse(kind).map_or(1.0, weight)).sum::<f64>().max(3.0) / pages,
         }
-    }
-}
-
-/// How many of the pages one stream of tests may have, over another.
-fn weight(kind: Kind) -> f64 {
-    match kind {
-        Kind::Silence | Kind::WillRunOut => 0.1,
-        _ => 1.0,
     }
 }
 

@@ -134,7 +134,7 @@ impl TenantState {
         // An error line that was never seen is worth telling, page or not: detect puts it out only where such are rare.
         let new_error = finding.kind == Kind::NewPattern && finding.severity == Severity::Critical;
         let floor = if new_error { Severity::Warning } else { Severity::Info };
-        thresholds.grant(finding).max(floor).min(finding.severity)
+        thresholds.grant(finding.surprise).max(floor).min(finding.severity)
     }
 
     /// The incident that a finding belongs to. One that was resolved comes back for the same trouble alone.

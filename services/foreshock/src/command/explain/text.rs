@@ -46,11 +46,11 @@ fn said(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
 }
 
 fn decided(out: &mut impl Write, decision: &Decision, finding: &Finding) -> io::Result<()> {
-    let foreshock_detect::Thresholds { page, warn, tests_a_week, .. } = decision.thresholds;
+    let foreshock_detect::Thresholds { page, warn, tests_a_week } = decision.thresholds;
     let pages = decision.pages_a_week;
     row(out, "budget", &format!("{pages} false pages a week over {tests_a_week} tests a week"))?;
     row(out, "thresholds", &format!("a page from a surprise of {page} on, a warning from {warn} on"))?;
-    let granted = decision.thresholds.grant(finding);
+    let granted = decision.thresholds.grant(finding.surprise);
     let rule = format!(
         "the budget grants {granted}, by its size and nature it matters as {} at most: {}",
         decision.at_most, decision.severity
