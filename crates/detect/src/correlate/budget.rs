@@ -139,18 +139,22 @@ impl Account {
     }
 
     /// By kind.
-    fn tests_a_week(&self) -> BTreeMap<Kind, f64> {
+    fn tests_a_week(&self) -> impl Iterator<Item = (Kind, f64)> {
         let hours = self.hours + self.from.map_or(0.0, |from| hours(from, self.to));
-        let a_week = |tally: &Tally| tally.an_hour(hours.max(SHORTEST)) * HOURS_A_WEEK;
-        self.tallies.iter().map(|(kind, tally)| (*kind, a_week(tally))).collect()
+        let a_week = move |tally: &Tally| tally.an_hour(hours.max(SHORTEST)) * HOURS_A_WEEK;
+        self.tallies.iter().map(move |(kind, tally)| (*kind, a_week(tally)))
+    }
+
+    /// How many times as many small p-values a kind has as it should.
+    pub(super) fn calibration(&self, kind: Kind) -> f64 {
+        self.tallies.get(&kind).map_or(1.0, Tally::calibration)
     }
 
     /// What is asked of a finding of `kind`; of none in particular where there is none.
     pub(super) fn thresholds(&self, kind: Option<Kind>, budget: &Budget) -> Thresholds {
-        let tests_a_week = self.tests_a_week().values().sum::<f64>().max(FEWEST_TESTS);
+        let tests_a_week = self.tests_a_week().map(|(_, tests)| tests).sum::<f64>().max(FEWEST_TESTS);
         let pages = budget.pages_a_week.max(1e-3);
-        let tally = kind.and_then(|kind| self.tallies.get(&kind));
-        let calibration = tally.map_or(1.0, Tally::calibration);
+        let calibration = kind.map_or(1.0, |kind| self.calibration(kind));
         // What was not spent is not carried over: in a week without a page the budget is the same.
         let held = (pages / self.pages.max(pages)).max(MOST_HELD);
         let asked = libm::log10(calibration * tests_a_week / pages);
@@ -172,7 +176,7 @@ impl Account {
         Spending {
             pages_a_week: budget.pages_a_week,
             thresholds: self.thresholds(None, budget),
-            kinds: self.tests_a_week().into_iter().map(of_kind).collect(),
+            kinds: self.tests_a_week().map(of_kind).collect(),
         }
     }
 }

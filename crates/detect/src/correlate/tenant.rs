@@ -97,7 +97,7 @@ impl TenantState {
                 .values()
                 .find(|standing| standing.incident.findings.iter().any(|f| f.id == decision.id));
             decision.incident = of.map(|standing| standing.incident.id);
-            decision.spread = of.and_then(|standing| self.spread(standing, config));
+            decision.spread = of.and_then(|standing| self.spread(standing));
             decisions.noted.push(decision);
         }
         let changes: Vec<Change> = self.changes.iter().cloned().collect();
@@ -137,7 +137,7 @@ impl TenantState {
         let page = self.account.thresholds(None, &config.budget).page;
         let reaches = |standing: &Standing| {
             standing.incident.severity == Severity::Warning
-                && self.spread(standing, config).is_some_and(|spread| spread.surprise >= page)
+                && self.spread(standing).is_some_and(|spread| spread.surprise >= page)
         };
         let raised: Vec<IncidentId> =
             self.standing.iter().filter(|(_, standing)| reaches(standing)).map(|(id, _)| *id).collect();
@@ -148,11 +148,9 @@ impl TenantState {
         paying.for_each(|()| self.account.spend());
     }
 
-    fn spread(&self, standing: &Standing, config: &DetectConfig) -> Option<Spread> {
-        let worth = |finding: &Finding| {
-            let thresholds = self.account.thresholds(Some(finding.kind), &config.budget);
-            finding.surprise - libm::log10(thresholds.calibration)
-        };
+    fn spread(&self, standing: &Standing) -> Option<Spread> {
+        let worth =
+            |finding: &Finding| finding.surprise - libm::log10(self.account.calibration(finding.kind));
         Spread::of(&standing.incident.findings, worth)
     }
 
