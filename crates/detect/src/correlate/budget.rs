@@ -113,7 +113,7 @@ impl Account {
         self.from.get_or_insert(start);
         self.to = end;
         for test in tests {
-            self.tallies.entry(test.kind).or_default().add(test.count, test.candidates, test.all_candidates);
+            self.tallies.entry(test.kind).or_default().add(test);
         }
     }
 

@@ -69,9 +69,11 @@ struct TestCount {
     tenant: Tenant,
     kind: Kind,
     count: u64,
+    /// Of the tests that tell it: those, and how many there are of them.
     candidates: u64,
-    /// Whether those that are no findings are among them.
-    all_candidates: bool,
+    told: u64,
+    /// Findings, where not all tests tell it.
+    found: u64,
 }
 
 /// Findings somebody wants to know the decision over, and the decisions.
@@ -147,7 +149,8 @@ impl Correlate {
                 kind: Kind::parse(&tests.kind)?,
                 count: tests.count,
                 candidates: tests.candidates,
-                all_candidates: tests.all_candidates,
+                told: tests.told,
+                found: tests.found,
             })
         });
         let edges = message.edges.into_iter().filter_map(|edge| {

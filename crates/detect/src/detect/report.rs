@@ -16,8 +16,8 @@ pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
     /// Tests made, by tenant, kind and seconds a window.
     tests: BTreeMap<(Tenant, Kind, u32), u64>,
-    /// Those of them whose p-value was small, of the kinds that say so of all.
-    candidates: BTreeMap<(Tenant, Kind, u32), u64>,
+    /// Tests that tell whether their p-value was small, and how many were.
+    candidates: BTreeMap<(Tenant, Kind, u32), (u64, u64)>,
     pub(super) edges: BTreeSet<(Tenant, ServiceName, String)>,
     pub(super) changes: Vec<(Tenant, Change)>,
     /// Services there was no room for, by tenant.
@@ -33,33 +33,40 @@ impl Report {
         }
     }
 
-    /// Counts those tests whose surprise was at least [`LEAST_SURPRISE`], put out as findings or not: it shows whether
-    /// the kind's p-values are too careful or too small. Of kinds that never say so only the findings are known, which
-    /// can show that p-values are too small but not that they are too careful.
-    pub(super) fn candidates(&mut self, tenant: &Tenant, kind: Kind, window_seconds: u32, count: u64) {
-        *self.candidates.entry((tenant.clone(), kind, window_seconds)).or_default() += count;
+    /// Of so many of the tests that were counted, how many had at least the surprise [`LEAST_SURPRISE`], put out as findings
+    /// or not: it shows whether the kind's p-values are too careful or too small. Of tests that never tell only the
+    /// findings are known, which can show that p-values are too small but not that they are too careful.
+    pub(super) fn candidates(
+        &mut self,
+        tenant: &Tenant,
+        kind: Kind,
+        window_seconds: u32,
+        tests: u64,
+        count: u64,
+    ) {
+        let all = self.candidates.entry((tenant.clone(), kind, window_seconds)).or_default();
+        *all = (all.0 + tests, all.1 + count);
     }
 
     /// The message of the tests of each tenant, kind and length.
     fn tests(&self) -> Vec<proto::Tests> {
-        let mut put_out: BTreeMap<(&Tenant, Kind), u64> = BTreeMap::new();
+        let mut findings: BTreeMap<(&Tenant, Kind), u64> = BTreeMap::new();
         for finding in self.findings.iter().filter(|finding| finding.surprise >= LEAST_SURPRISE) {
-            *put_out.entry((&finding.tenant, finding.kind)).or_default() += 1;
-        }
-        for (tenant, kind, _) in self.candidates.keys() {
-            put_out.remove(&(tenant, *kind));
+            *findings.entry((&finding.tenant, finding.kind)).or_default() += 1;
         }
         let tests = self.tests.iter().map(|(key, count)| {
             let (tenant, kind, window_seconds) = key;
-            let all = self.candidates.get(key).copied();
+            let (told, candidates) = self.candidates.get(key).copied().unwrap_or_default();
+            // With the first length of the kind: a finding's own window need not be of any of them.
+            let found = (told < *count).then(|| findings.remove(&(tenant, *kind))).flatten();
             proto::Tests {
                 tenant: tenant.to_string(),
                 kind: kind.to_string(),
                 count: *count,
                 window_seconds: *window_seconds,
-                // With the first length of the kind: a finding's own window need not be of any of them.
-                candidates: all.or_else(|| put_out.remove(&(tenant, *kind))).unwrap_or_default(),
-                all_candidates: all.is_some(),
+                candidates,
+                told,
+                found: found.unwrap_or_default(),
             }
         });
         tests.collect()

@@ -36,12 +36,13 @@ struct Tests {
     minute: u64,
     /// So many times as many small p-values as there should be.
     times: f64,
-    all_candidates: bool,
+    /// Whether p-values that are no findings are told as well.
+    tells: bool,
 }
 
 impl Tests {
     fn new(seed: u64, times: f64) -> Self {
-        Self { account: Account::default(), random: Random(seed), minute: 0, times, all_candidates: true }
+        Self { account: Account::default(), random: Random(seed), minute: 0, times, tells: true }
     }
 
     /// The smallest surprise that pages, and how many findings of these minutes did, each an incident.
@@ -65,8 +66,9 @@ impl Tests {
 
     fn take(&mut self, count: u64, candidates: u64) {
         let end = Timestamp::from_secs(START + self.minute * 60);
-        let (tenant, kind, all_candidates) = (Tenant::default(), Kind::Spike, self.all_candidates);
-        self.account.take(end, &[TestCount { tenant, kind, count, candidates, all_candidates }]);
+        let (tenant, kind) = (Tenant::default(), Kind::Spike);
+        let (candidates, told, found) = if self.tells { (candidates, count, 0) } else { (0, 0, candidates) };
+        self.account.take(end, &[TestCount { tenant, kind, count, candidates, told, found }]);
     }
 
     fn page(&self) -> f64 {
@@ -113,7 +115,7 @@ fn without_pages_the_expected_number_of_false_pages_is_the_budget() {
 fn p_values_that_are_too_careful_are_given_more() {
     let mut honest = Tests::new(1, 1.0);
     let mut careful = Tests::new(1, 0.2);
-    let mut told_only = Tests { all_candidates: false, ..Tests::new(1, 0.2) };
+    let mut told_only = Tests { tells: false, ..Tests::new(1, 0.2) };
     let given = honest.run(MINUTES_A_WEEK).0 - careful.run(MINUTES_A_WEEK).0;
     assert!((given - 0.7).abs() < 0.1, "{given}");
     let given = honest.page() - told_only.run(MINUTES_A_WEEK).0;
@@ -127,6 +129,9 @@ fn p_values_that_are_too_small_are_held() {
     let (mut honest, mut careless) = (Tests::new(1, 1.0), Tests::new(1, 30.0));
     let held = careless.run(3 * MINUTES_A_WEEK).0 - honest.run(3 * MINUTES_A_WEEK).0;
     assert!(held > 1.2, "{held}");
+    let mut findings = Tests { tells: false, ..Tests::new(1, 30.0) };
+    let held = findings.run(3 * MINUTES_A_WEEK).0 - honest.page();
+    assert!(held > 1.2, "and so are findings of those that do not tell: {held}");
     let later = pages_a_week(30.0, 4, 5);
     assert!(later <= 4.0, "60 without being held: {later}");
 }
