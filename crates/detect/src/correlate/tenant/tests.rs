@@ -129,3 +129,15 @@ fn what_reaches_three_services_or_three_kinds_of_one_pages_if_together_it_is_sur
         "what is no more than information never pages"
     );
 }
+
+#[test]
+fn what_is_no_more_than_information_lends_no_reach_to_an_incident() {
+    let mut state = TenantState::default();
+    let end = at(10);
+    let odd = |service, at_most, surprise| finding(service, "s", Kind::Spike, at_most, surprise, end);
+    let warnings = [odd("a", Severity::Warning, 9.0), odd("b", Severity::Warning, 9.0)];
+    let told = close(&mut state, end, [&warnings[..], &[odd("c", Severity::Info, 50.0)]].concat());
+    assert_eq!(told, [(Severity::Warning, IncidentStatus::Open)]);
+    let incident = &state.standing.values().next().expect("it stands").incident;
+    assert_eq!(incident.findings.len(), 3, "it is shown all the same");
+}
