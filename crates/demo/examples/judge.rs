@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use foreshock_demo::{Fault, Shop, ShopOptions};
 use foreshock_detect::{
     Clock, DetectConfig, InputKind,
+    correlate::Correlate,
     pipeline::{Entry, Partitions, Pipeline},
 };
 use foreshock_model::{Tenant, Timestamp};
@@ -81,6 +82,12 @@ fn main() {
     }
     if let Some(label) = shop.label() {
         println!("{}", label.to_csv());
+    }
+    for (tenant, spending) in pipeline.correlate().flat_map(Correlate::spending) {
+        println!("{tenant}: {:.1?} of {}", spending.thresholds, spending.pages_a_week);
+        for (kind, of) in spending.kinds {
+            println!("  {kind}: {of:.2?}");
+        }
     }
     let patterns: usize = pipeline.detect().map(|d| d.pattern_count()).sum();
     let series: usize = pipeline.detect().map(|d| d.series_count()).sum();

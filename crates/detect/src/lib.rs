@@ -27,7 +27,7 @@ mod zone;
 use foreshock_template::Level;
 
 pub use config::{Budget, Clock, DetectConfig, Limits, Quota, Sessions};
-pub use correlate::Thresholds;
+pub use correlate::{KindSpending, Spending, Spread, Thresholds};
 pub use degraded::{Folds, OWN_SERVICE};
 pub use origin::{Holes, InputId, Origin, partition_of_tenant};
 pub use session_key::SessionKey;

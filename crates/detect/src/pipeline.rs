@@ -276,6 +276,11 @@ impl Pipeline {
         self.detect.iter().map(|member| &member.stage)
     }
 
+    /// The stages correlate, by partition.
+    pub fn correlate(&self) -> impl Iterator<Item = &Correlate> {
+        self.correlate.iter().map(|member| &member.stage)
+    }
+
     /// Messages that never came, over all stages. Must be 0.
     pub fn holes(&self) -> u64 {
         let detect = self.detect.iter().map(|member| member.stage.holes().holes());

@@ -5,7 +5,7 @@ use foreshock_model::{Finding, FindingId, IncidentId, Kind, ServiceName, Severit
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::Thresholds;
+use crate::{Spread, Thresholds};
 
 /// A finding that is asked for, by what its id follows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Workings {
 pub struct Decision {
     /// Over which.
     pub id: FindingId,
-    /// How surprising a finding had to be then.
+    /// How surprising a finding of its kind had to be then, and what that followed from.
     pub thresholds: Thresholds,
     /// Expected false pages a week that they follow from.
     pub pages_a_week: f64,
@@ -75,6 +75,8 @@ pub struct Decision {
     pub severity: Severity,
     /// The incident it belongs to, if any.
     pub incident: Option<IncidentId>,
+    /// How far that reached at the end of the window, if far enough to matter.
+    pub spread: Option<Spread>,
 }
 
 /// The serialised form of a state.

@@ -55,6 +55,7 @@ pub(crate) fn router(api: Api, hosts: Arc<[String]>) -> Router {
         .route("/api/v1/findings", get(findings))
         .route("/api/v1/patterns", get(patterns))
         .route("/api/v1/series", get(series))
+        .route("/api/v1/budget", get(budget))
         .route("/api/v1/stream", get(events))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(hosts, guard))
@@ -79,6 +80,11 @@ impl List for Patterns {
 struct Series;
 impl List for Series {
     const PARAMETERS: &'static [&'static str] = &["tenant", "service", "limit"];
+}
+
+struct Budget;
+impl List for Budget {
+    const PARAMETERS: &'static [&'static str] = &["tenant"];
 }
 
 async fn incidents(State(api): State<Api>, asked: Asked<Incidents>) -> Json<Value> {
@@ -120,6 +126,14 @@ async fn series(State(api): State<Api>, asked: Asked<Series>) -> Result<Json<Val
     let tenant = wanted.tenant.unwrap_or_default();
     let rows = blocking(move || insight.series(&tenant, wanted.service.as_ref(), wanted.limit)).await?;
     Ok(Json(json!({"series": rows})))
+}
+
+async fn budget(State(api): State<Api>, asked: Asked<Budget>) -> Result<Json<Value>, Refused> {
+    api.metrics.requests.fetch_add(1, Relaxed);
+    let insight = api.insight.clone();
+    let tenant = asked.0.tenant.unwrap_or_default();
+    let row = blocking(move || insight.budget(&tenant)).await?;
+    Ok(Json(json!({"budget": row})))
 }
 
 async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {

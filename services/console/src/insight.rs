@@ -1,8 +1,8 @@
-//! What the worker knows and the journal does not say: patterns and series as they stand. The worker implements it.
+//! What the worker knows and the journal does not say: patterns, series and alert budgets as they stand. The worker implements it.
 
 use std::collections::BTreeMap;
 
-use foreshock_model::{ServiceName, Tenant, Timestamp};
+use foreshock_model::{Kind, ServiceName, Tenant, Timestamp};
 use serde::Serialize;
 
 /// A look into the running stages. Called from a thread that may block for a moment; must not take long.
@@ -12,6 +12,39 @@ pub trait Insight: Send + Sync {
 
     /// The series of a tenant, by service and name, at most `limit`; of one service alone where it is named.
     fn series(&self, tenant: &Tenant, service: Option<&ServiceName>, limit: usize) -> Vec<SeriesRow>;
+
+    /// How a tenant's alert budget stands; `None` where nothing was ever seen of it.
+    fn budget(&self, tenant: &Tenant) -> Option<BudgetRow>;
+}
+
+/// A tenant's alert budget, what was spent, and the thresholds that follow.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BudgetRow {
+    /// False pages a week that are wanted.
+    pub pages_a_week: f64,
+    /// Incidents a week that paged, with a memory of a week.
+    pub paged_a_week: f64,
+    /// Tests a week.
+    pub tests_a_week: f64,
+    /// How surprising a finding must be to page, as -log10 p.
+    pub page: f64,
+    /// To be told without a page.
+    pub warn: f64,
+    /// The same by kind of finding.
+    pub kinds: BTreeMap<Kind, KindBudgetRow>,
+}
+
+/// What a kind of finding has of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct KindBudgetRow {
+    /// Tests a week of the kind.
+    pub tests_a_week: f64,
+    /// How many times as many small p-values the kind has as it should.
+    pub calibration: f64,
+    /// How surprising a finding of the kind must be to page.
+    pub page: f64,
+    /// To be told without a page.
+    pub warn: f64,
 }
 
 /// A pattern of a service's lines.
@@ -65,5 +98,9 @@ impl Insight for NoInsight {
 
     fn series(&self, _: &Tenant, _: Option<&ServiceName>, _: usize) -> Vec<SeriesRow> {
         Vec::new()
+    }
+
+    fn budget(&self, _: &Tenant) -> Option<BudgetRow> {
+        None
     }
 }

@@ -72,7 +72,7 @@ async fn a_final_finding_takes_the_place_of_its_provisional_one() {
 }
 
 #[tokio::test]
-async fn patterns_and_series_come_from_the_worker() {
+async fn patterns_series_and_budgets_come_from_the_worker() {
     let console = Running::start(Config::default(), async |_: &dyn Journal| {}).await;
     let patterns = get(console.address, "/api/v1/patterns?limit=2&tenant=acme").await.json();
     assert_eq!(patterns["patterns"].as_array().unwrap().len(), 2);
@@ -80,6 +80,13 @@ async fn patterns_and_series_come_from_the_worker() {
     assert_eq!(patterns["patterns"][0]["last_seen"], "1970-01-01T00:00:02.000000000Z");
     let series = get(console.address, "/api/v1/series?service=auth").await.json();
     assert_eq!(series["series"][0]["service"], "auth");
+    let budget = get(console.address, "/api/v1/budget?tenant=acme").await.json();
+    let spike = serde_json::json!({"tests_a_week": 5e5, "calibration": 0.5, "page": 5.4, "warn": 3.9});
+    let stands = serde_json::json!({
+        "pages_a_week": 2.0, "paged_a_week": 0.5, "tests_a_week": 1e6, "page": 5.7, "warn": 4.2, "kinds": {"spike": spike}
+    });
+    assert_eq!(budget["budget"], stands);
+    assert!(get(console.address, "/api/v1/budget").await.json()["budget"].is_null());
     console.stop().await;
 }
 
@@ -95,6 +102,7 @@ async fn wrong_requests_are_told_what_is_right() {
         "/api/v1/incidents?statsu=open",
         "/api/v1/incidents?status=open&status=open",
         "/api/v1/patterns?service=x",
+        "/api/v1/budget?limit=1",
         "/api/v1/findings?kind=nothing",
         "/api/v1/findings?tenant=%2F",
         &format!("/api/v1/incidents?service={}", "x".repeat(3000)),

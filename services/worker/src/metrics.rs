@@ -3,15 +3,15 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use foreshock_detect::Folds;
+use foreshock_detect::{Folds, Spending};
 use foreshock_journal::{Offset, Partition};
-use foreshock_model::Timestamp;
+use foreshock_model::{Tenant, Timestamp};
 
 use crate::{Reading, Sizes, latency::Latency};
 
@@ -216,6 +216,8 @@ pub struct PartitionMetrics {
     idle_since: AtomicU64,
     /// From the append of a batch to its durability.
     pub commit: Latency,
+    /// How tenants' alert budgets stand.
+    spending: Mutex<Vec<(Tenant, Spending)>>,
 }
 
 impl PartitionMetrics {
@@ -226,6 +228,7 @@ impl PartitionMetrics {
             live: AtomicBool::new(false),
             idle_since: AtomicU64::new(0),
             commit: Latency::default(),
+            spending: Mutex::default(),
         }
     }
 
@@ -326,6 +329,15 @@ impl PartitionMetrics {
         self.counters.folded_operations.store(operations, Relaxed);
         self.counters.folded_services.store(services, Relaxed);
         self.counters.folded_steps.store(steps, Relaxed);
+    }
+
+    pub(crate) fn spends(&self, spending: Vec<(Tenant, Spending)>) {
+        *self.spending.lock().unwrap_or_else(PoisonError::into_inner) = spending;
+    }
+
+    /// How the alert budgets of the partition's tenants stand, where it is one of correlate.
+    pub fn spending(&self) -> Vec<(Tenant, Spending)> {
+        self.spending.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn refused(&self) {

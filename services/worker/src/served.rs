@@ -1,7 +1,7 @@
 //! What the runner and the metrics page want to know of a stage beyond what the stage itself needs.
 
-use foreshock_detect::{Folds, Stage, correlate::Correlate, detect::Detect, reduce::Reduce};
-use foreshock_model::Timestamp;
+use foreshock_detect::{Folds, Spending, Stage, correlate::Correlate, detect::Detect, reduce::Reduce};
+use foreshock_model::{Tenant, Timestamp};
 
 /// Figures of a stage's state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,11 @@ pub trait Served: Stage {
     /// How much the state holds. Read once a second.
     fn sizes(&self) -> Sizes {
         Sizes::default()
+    }
+
+    /// How each tenant's alert budget stands, of at most so many. Read once a second.
+    fn spending(&self, _at_most: usize) -> Vec<(Tenant, Spending)> {
+        Vec::new()
     }
 
     /// Whether a person may want to hear of this output: then its latency is measured.
@@ -79,5 +84,9 @@ impl Served for Correlate {
     fn reading(&self) -> Reading {
         let holes = self.holes();
         Reading { holes: holes.holes(), repeats: holes.repeats(), ..Reading::default() }
+    }
+
+    fn spending(&self, at_most: usize) -> Vec<(Tenant, Spending)> {
+        self.spending().take(at_most).map(|(tenant, spending)| (tenant.clone(), spending)).collect()
     }
 }

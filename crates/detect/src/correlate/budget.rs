@@ -2,31 +2,50 @@
 //!
 //! If every test of a week were clean and its p-value honest, the expected number of p-values at or below `a` is
 //! `a` times the number of tests. A threshold of budget / tests a week keeps the expected number of false pages a
-//! week at the budget, whatever the dependence between tests (linearity of expectation).
+//! week at the budget, whatever the dependence between tests (linearity of expectation). An online procedure holds
+//! it to what is seen: the level of a kind follows from how many of its p-values are small (as SAFFRON and ADDIS
+//! estimate the share of true nulls), that of all from the pages there were, with a decaying memory.
+//!
+//! Counts are added up as whole numbers within an hour and turned into weights when it is over, so that neither the
+//! number of partitions nor the windows that are looked at change a digit.
 
 use std::collections::BTreeMap;
 
-use foreshock_model::Severity;
+use foreshock_model::{BASE_WINDOW, Kind, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::TestCount;
+use super::{
+    TestCount,
+    tally::{KEEP, Tally},
+};
 use crate::Budget;
 
-const WEEK_SECONDS: f64 = 604_800.0;
-/// Weight of the newest window in the moving average of tests a window.
-const NEWEST: f64 = 0.1;
+const HOUR_SECONDS: u64 = 3_600;
+const HOURS_A_WEEK: f64 = 168.0;
+/// After so many hours without a word nothing is remembered.
+const FORGOTTEN: u64 = 10 * 168;
+/// What was counted in less than this share of an hour is taken as counted in it.
+const SHORTEST: f64 = 1.0 / 60.0;
+/// A tenant of whom little is known is held to ten tests a minute.
+const FEWEST_TESTS: f64 = 1e5;
 /// Warnings may be this many times as frequent as pages.
 const WARNINGS_A_PAGE: f64 = 30.0;
+/// However many pages there were, what is so much more surprising than the budget asks for pages.
+const MOST_HELD: f64 = 0.01;
 
-/// How surprising a finding must be, as -log10 p.
+/// How surprising a finding of a kind must be, as -log10 p, and what that follows from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// To page.
     pub page: f64,
     /// To be told without a page.
     pub warn: f64,
-    /// Tests a week that they follow from.
+    /// Tests a week, of all kinds.
     pub tests_a_week: f64,
+    /// How many times as many small p-values the kind has as it should: below 1 it is too careful and gets more.
+    pub calibration: f64,
+    /// Pages a week that there were, an incident once, with a memory of a week.
+    pub paged_a_week: f64,
 }
 
 impl Thresholds {
@@ -40,61 +59,131 @@ impl Thresholds {
     }
 }
 
-/// How many tests a tenant's windows hold.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct TestRates {
-    /// By kind and window length: moving average of the number a window.
-    rates: BTreeMap<(String, u32), f64>,
+/// A tenant's budget as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Spending {
+    /// Expected false pages a week, as configured.
+    pub pages_a_week: f64,
+    /// Of what is neither too careful nor too careless; what was spent, and of how many tests.
+    pub thresholds: Thresholds,
+    /// Tests a week by kind, and its own thresholds.
+    pub kinds: BTreeMap<Kind, KindSpending>,
 }
 
-impl TestRates {
-    /// Takes the counts of one window, sorted; those of the same kind are added up first.
-    pub(super) fn take(&mut self, tests: &[TestCount]) {
-        let mut sums: BTreeMap<(String, u32), u64> = BTreeMap::new();
-        for test in tests {
-            *sums.entry((test.kind.clone(), test.window_seconds.max(1))).or_default() += test.count;
+/// What a kind of finding has of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct KindSpending {
+    /// Its share of the tests a week.
+    pub tests_a_week: f64,
+    /// See [`Thresholds::calibration`].
+    pub calibration: f64,
+    /// See [`Thresholds::page`].
+    pub page: f64,
+    /// See [`Thresholds::warn`].
+    pub warn: f64,
+}
+
+/// What a tenant's tests are, and what was spent on pages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Account {
+    /// The hour that is counted, since 1970.
+    hour: u64,
+    /// Whole hours that were counted, with a memory of a week.
+    hours: f64,
+    /// From when on this hour is counted; none before the first test.
+    from: Option<Timestamp>,
+    /// To when it is.
+    to: Timestamp,
+    tallies: BTreeMap<Kind, Tally>,
+    /// Pages, with a memory of a week.
+    pages: f64,
+}
+
+impl Account {
+    /// Comes to a window that ends then, and takes its tests.
+    pub(super) fn take(&mut self, end: Timestamp, tests: &[TestCount]) {
+        if end == Timestamp::MAX {
+            return;
         }
-        for (key, sum) in sums {
-            let sum = sum as f64;
-            let rate = self.rates.entry(key).or_insert(sum);
-            *rate += NEWEST * (sum - *rate);
+        let start = end.minus(BASE_WINDOW);
+        self.come_to(start.nanos() / (HOUR_SECONDS * 1_000_000_000));
+        if tests.is_empty() {
+            return;
+        }
+        self.from.get_or_insert(start);
+        self.to = end;
+        for test in tests {
+            self.tallies.entry(test.kind).or_default().add(test);
         }
     }
 
-    pub(super) fn thresholds(&self, budget: &Budget) -> Thresholds {
-        let tests_a_week: f64 =
-            self.rates.iter().map(|((_, seconds), rate)| rate * WEEK_SECONDS / f64::from(*seconds)).sum();
-        // A tenant of whom little is known is held to a thousand tests a minute.
-        let tests_a_week = tests_a_week.max(1e7);
-        let pages = budget.pages_a_week.max(1e-3);
-        Thresholds {
-            page: (tests_a_week / pages).log10(),
-            warn: (tests_a_week / (pages * WARNINGS_A_PAGE)).log10(),
-            tests_a_week,
+    fn come_to(&mut self, hour: u64) {
+        if hour > self.hour.saturating_add(FORGOTTEN) {
+            *self = Self { hour, ..Self::default() };
+        }
+        while self.hour < hour {
+            let end = Timestamp::from_secs((self.hour + 1) * HOUR_SECONDS);
+            if let Some(from) = &mut self.from {
+                self.hours = self.hours * KEEP + hours(*from, end);
+                *from = end;
+            }
+            self.tallies.values_mut().for_each(Tally::turn);
+            self.pages *= KEEP;
+            self.hour += 1;
         }
     }
+
+    /// An incident began to page.
+    pub(super) fn spend(&mut self) {
+        self.pages += 1.0;
+    }
+
+    /// By kind.
+    fn tests_a_week(&self) -> impl Iterator<Item = (Kind, f64)> {
+        let hours = self.hours + self.from.map_or(0.0, |from| hours(from, self.to));
+        let a_week = move |tally: &Tally| tally.an_hour(hours.max(SHORTEST)) * HOURS_A_WEEK;
+        self.tallies.iter().map(move |(kind, tally)| (*kind, a_week(tally)))
+    }
+
+    /// How many times as many small p-values a kind has as it should.
+    pub(super) fn calibration(&self, kind: Kind) -> f64 {
+        self.tallies.get(&kind).map_or(1.0, Tally::calibration)
+    }
+
+    /// What is asked of a finding of `kind`; of none in particular where there is none.
+    pub(super) fn thresholds(&self, kind: Option<Kind>, budget: &Budget) -> Thresholds {
+        let tests_a_week = self.tests_a_week().map(|(_, tests)| tests).sum::<f64>().max(FEWEST_TESTS);
+        let pages = budget.pages_a_week.max(1e-3);
+        let calibration = kind.map_or(1.0, |kind| self.calibration(kind));
+        // What was not spent is not carried over: in a week without a page the budget is the same.
+        let held = (pages / self.pages.max(pages)).max(MOST_HELD);
+        let asked = libm::log10(calibration * tests_a_week / pages);
+        Thresholds {
+            page: asked - libm::log10(held),
+            warn: asked - libm::log10(WARNINGS_A_PAGE),
+            tests_a_week,
+            calibration,
+            paged_a_week: self.pages,
+        }
+    }
+
+    /// How it stands.
+    pub(super) fn spending(&self, budget: &Budget) -> Spending {
+        let of_kind = |(kind, tests_a_week): (Kind, f64)| {
+            let Thresholds { page, warn, calibration, .. } = self.thresholds(Some(kind), budget);
+            (kind, KindSpending { tests_a_week, calibration, page, warn })
+        };
+        Spending {
+            pages_a_week: budget.pages_a_week,
+            thresholds: self.thresholds(None, budget),
+            kinds: self.tests_a_week().map(of_kind).collect(),
+        }
+    }
+}
+
+fn hours(from: Timestamp, to: Timestamp) -> f64 {
+    to.since(from).as_secs_f64() / HOUR_SECONDS as f64
 }
 
 #[cfg(test)]
-mod tests {
-    use foreshock_model::Tenant;
-
-    use super::*;
-
-    #[test]
-    fn the_expected_number_of_false_pages_a_week_is_the_budget() {
-        let mut rates = TestRates::default();
-        let count = |kind: &str, count| TestCount {
-            tenant: Tenant::default(),
-            kind: kind.into(),
-            window_seconds: 60,
-            count,
-        };
-        for _ in 0..200 {
-            rates.take(&[count("spike", 6_000), count("spike", 3_000), count("dip", 1_000)]);
-        }
-        let thresholds = rates.thresholds(&Budget { pages_a_week: 2.0 });
-        let false_pages = 10f64.powf(-thresholds.page) * 10_000.0 * 7.0 * 1_440.0;
-        assert!((false_pages - 2.0).abs() < 1e-6, "{false_pages}");
-    }
-}
+mod tests;

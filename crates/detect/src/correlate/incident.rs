@@ -35,6 +35,8 @@ pub(super) struct Standing {
     grown: Timestamp,
     /// Something worth telling changed since it was last put out.
     news: bool,
+    /// Its page was paid for.
+    paid: bool,
 }
 
 impl Standing {
@@ -65,6 +67,7 @@ impl Standing {
             quiet: QUIET_AT_LEAST,
             grown: finding.window_end,
             news: true,
+            paid: false,
         }
     }
 
@@ -134,6 +137,21 @@ impl Standing {
         if !known && findings.len() < limit {
             findings.push(finding);
         }
+    }
+
+    /// Pages for how far it reaches.
+    pub(super) fn raise(&mut self) {
+        self.incident.severity = Severity::Critical;
+        self.news = true;
+    }
+
+    /// Whether a page is to be paid for: once an incident. What Foreshock says of itself was counted, not inferred.
+    pub(super) fn pay(&mut self) -> bool {
+        let pages = self.incident.severity == Severity::Critical
+            && self.incident.findings.iter().any(|f| f.kind != Kind::Degraded && f.severity > Severity::Info);
+        let pays = pages && !self.paid;
+        self.paid |= pays;
+        pays
     }
 
     /// At the end of a window: what to tell, if there is something.

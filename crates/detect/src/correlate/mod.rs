@@ -10,6 +10,8 @@ mod causes;
 mod incident;
 mod provisional;
 mod service_map;
+mod spread;
+mod tally;
 mod tenant;
 
 use std::{
@@ -18,12 +20,16 @@ use std::{
     sync::Arc,
 };
 
-use foreshock_model::{BASE_WINDOW, Finding, FindingId, Tenant, Timestamp, proto};
+use foreshock_model::{BASE_WINDOW, Finding, FindingId, Kind, Tenant, Timestamp, proto};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use self::tenant::TenantState;
-pub use self::{budget::Thresholds, service_map::ServiceMap};
+pub use self::{
+    budget::{KindSpending, Spending, Thresholds},
+    service_map::ServiceMap,
+    spread::Spread,
+};
 use crate::{
     DetectConfig, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage, degraded,
     partition_of_tenant,
@@ -57,13 +63,17 @@ struct Pending {
     news: Vec<News>,
 }
 
-/// How many tests of windows of one length a window held.
+/// How many tests of a kind a window held, and how many of them had a small p-value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct TestCount {
     tenant: Tenant,
-    kind: String,
-    window_seconds: u32,
+    kind: Kind,
     count: u64,
+    /// Of the tests that tell it: those, and how many there are of them.
+    candidates: u64,
+    told: u64,
+    /// Findings, where not all tests tell it.
+    found: u64,
 }
 
 /// Findings somebody wants to know the decision over, and the decisions.
@@ -104,9 +114,9 @@ impl Correlate {
         self.state.upstream.reached()
     }
 
-    /// The thresholds that follow from each tenant's budget at present.
-    pub fn thresholds(&self) -> impl Iterator<Item = (&Tenant, Thresholds)> {
-        self.state.tenants.iter().map(|(tenant, state)| (tenant, state.thresholds(&self.config)))
+    /// Each tenant's budget as it stands: what was spent, and the thresholds that follow.
+    pub fn spending(&self) -> impl Iterator<Item = (&Tenant, Spending)> {
+        self.state.tenants.iter().map(|(tenant, state)| (tenant, state.spending(&self.config)))
     }
 
     /// Notes what is decided over a finding.
@@ -135,9 +145,12 @@ impl Correlate {
             let tenant = Tenant::new(&tests.tenant).ok()?;
             Some(TestCount {
                 tenant,
-                kind: tests.kind,
-                window_seconds: tests.window_seconds,
+                // Of a kind that is not known here there are no findings either.
+                kind: Kind::parse(&tests.kind)?,
                 count: tests.count,
+                candidates: tests.candidates,
+                told: tests.told,
+                found: tests.found,
             })
         });
         let edges = message.edges.into_iter().filter_map(|edge| {
@@ -281,7 +294,7 @@ impl Correlate {
 
 impl Stage for Correlate {
     const NAME: &'static str = "correlate";
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
     type Output = proto::Incidents;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Incidents>) {

@@ -6,8 +6,8 @@ use foreshock_model::{Change, Finding, Incident, IncidentId, IncidentStatus, Kin
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Decisions, News, Pending, ServiceMap, Thresholds,
-    budget::TestRates,
+    Decisions, News, Pending, ServiceMap, Spending, Spread, Thresholds,
+    budget::Account,
     incident::{NEAR, Standing},
     provisional::Provisionals,
 };
@@ -21,7 +21,7 @@ const BYSTANDERS: usize = 200;
 /// What correlate keeps of one tenant.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct TenantState {
-    rates: TestRates,
+    account: Account,
     map: ServiceMap,
     changes: VecDeque<Change>,
     /// Open ones, and resolved ones that may still come back.
@@ -31,8 +31,8 @@ pub(super) struct TenantState {
 }
 
 impl TenantState {
-    pub(super) fn thresholds(&self, config: &DetectConfig) -> Thresholds {
-        self.rates.thresholds(&config.budget)
+    pub(super) fn spending(&self, config: &DetectConfig) -> Spending {
+        self.account.spending(&config.budget)
     }
 
     /// Whether time alone may change something here.
@@ -47,7 +47,7 @@ impl TenantState {
 
     /// Tells at once of a finding that would be told: as a provisional incident, or as news of the one it belongs to.
     pub(super) fn provisional(&mut self, finding: Finding, config: &DetectConfig) -> Option<Incident> {
-        let severity = self.severity(&finding, self.thresholds(config));
+        let severity = severity(&finding, self.account.thresholds(Some(finding.kind), &config.budget));
         if severity < Severity::Warning {
             return None;
         }
@@ -66,16 +66,18 @@ impl TenantState {
         config: &DetectConfig,
         decisions: &mut Decisions,
     ) -> Vec<Incident> {
+        self.account.take(end, &pending.tests);
         self.learn(&pending);
-        let thresholds = self.thresholds(config);
         let mut findings = pending.findings;
         let mut noted: Vec<Decision> = Vec::new();
         for finding in &mut findings {
-            let (at_most, severity) = (finding.severity, self.severity(finding, thresholds));
+            let thresholds = self.account.thresholds(Some(finding.kind), &config.budget);
+            let (at_most, severity) = (finding.severity, severity(finding, thresholds));
             finding.severity = severity;
             if decisions.asked.remove(&finding.id) {
                 let (id, pages_a_week) = (finding.id, config.budget.pages_a_week);
-                noted.push(Decision { id, thresholds, pages_a_week, at_most, severity, incident: None });
+                let (incident, spread) = (None, None);
+                noted.push(Decision { id, thresholds, pages_a_week, at_most, severity, incident, spread });
             }
         }
         // The most telling first, so that it opens the incident that the others join.
@@ -88,12 +90,14 @@ impl TenantState {
         for finding in findings {
             self.place(finding, end, config);
         }
+        self.spend(config);
         for mut decision in noted {
             let of = self
                 .standing
                 .values()
                 .find(|standing| standing.incident.findings.iter().any(|f| f.id == decision.id));
             decision.incident = of.map(|standing| standing.incident.id);
+            decision.spread = of.and_then(|standing| self.spread(standing));
             decisions.noted.push(decision);
         }
         let changes: Vec<Change> = self.changes.iter().cloned().collect();
@@ -114,7 +118,6 @@ impl TenantState {
     }
 
     fn learn(&mut self, pending: &Pending) {
-        self.rates.take(&pending.tests);
         for news in &pending.news {
             match news {
                 News::Edge { caller, callee, .. } => self.map.note(caller, callee),
@@ -129,12 +132,26 @@ impl TenantState {
         }
     }
 
-    /// What the budget grants, never more than the finding's own practical significance.
-    fn severity(&self, finding: &Finding, thresholds: Thresholds) -> Severity {
-        // An error line that was never seen is worth telling, page or not: detect puts it out only where such are rare.
-        let new_error = finding.kind == Kind::NewPattern && finding.severity == Severity::Critical;
-        let floor = if new_error { Severity::Warning } else { Severity::Info };
-        thresholds.grant(finding.surprise).max(floor).min(finding.severity)
+    /// Pages for incidents that reach so far that it can't be chance, and pays for all that began to page.
+    fn spend(&mut self, config: &DetectConfig) {
+        let page = self.account.thresholds(None, &config.budget).page;
+        let reaches = |standing: &Standing| {
+            standing.incident.severity == Severity::Warning
+                && self.spread(standing).is_some_and(|spread| spread.surprise >= page)
+        };
+        let raised: Vec<IncidentId> =
+            self.standing.iter().filter(|(_, standing)| reaches(standing)).map(|(id, _)| *id).collect();
+        for id in raised {
+            self.standing.entry(id).and_modify(Standing::raise);
+        }
+        let paying = self.standing.values_mut().filter_map(|standing| standing.pay().then_some(()));
+        paying.for_each(|()| self.account.spend());
+    }
+
+    fn spread(&self, standing: &Standing) -> Option<Spread> {
+        let worth =
+            |finding: &Finding| finding.surprise - libm::log10(self.account.calibration(finding.kind));
+        Spread::of(&standing.incident.findings, worth)
     }
 
     /// The incident that a finding belongs to. One that was resolved comes back for the same trouble alone.
@@ -185,3 +202,14 @@ impl TenantState {
         self.standing.insert(id, standing);
     }
 }
+
+/// What the budget grants, never more than the finding's own practical significance.
+fn severity(finding: &Finding, thresholds: Thresholds) -> Severity {
+    // An error line that was never seen is worth telling, page or not: detect puts it out only where such are rare.
+    let new_error = finding.kind == Kind::NewPattern && finding.severity == Severity::Critical;
+    let floor = if new_error { Severity::Warning } else { Severity::Info };
+    thresholds.grant(finding.surprise).max(floor).min(finding.severity)
+}
+
+#[cfg(test)]
+mod tests;

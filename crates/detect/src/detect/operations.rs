@@ -139,6 +139,8 @@ impl Operation {
             return;
         }
         report.tested(&key.0, Kind::LevelShift, 60, 1);
+        let small = u64::from(shift.up.surprise() >= LEAST_SURPRISE);
+        report.candidates(&key.0, Kind::LevelShift, 60, 1, small);
         let mean = libm::exp2(verdict.mean);
         if shift.up.surprise() < LEAST_SURPRISE || p95 < RISE * mean {
             return;

@@ -20,6 +20,7 @@ use super::{
     hours::{AtThisTime, Hours},
     merged::{Example, MergedShape},
     report::Report,
+    silence::gaps,
     told::Told,
 };
 use crate::{ERROR_LEVEL, WARN_LEVEL};
@@ -393,8 +394,7 @@ impl Pattern {
             return None;
         }
         let overdue = self.regularity.overdue(minute.end().as_secs_f64());
-        let seconds = overdue.mean_secs.clamp(60.0, 1e9) as u32;
-        report.tested(&key.0, Kind::Silence, seconds, 1);
+        report.tested(&key.0, Kind::Silence, 60, gaps(minute, overdue.mean_secs));
         if overdue.tail.surprise() < bar(patterns as f64 * 86_400.0 / overdue.mean_secs.max(60.0)) {
             return None;
         }

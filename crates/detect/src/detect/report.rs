@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foreshock_model::{Change, Finding, Kind, ServiceName, Tenant, Timestamp, proto};
 
+use super::draft::LEAST_SURPRISE;
 use crate::{Origin, Outputs, partition_of_tenant};
 
 /// Findings in one message.
@@ -15,6 +16,8 @@ pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
     /// Tests made, by tenant, kind and seconds a window.
     tests: BTreeMap<(Tenant, Kind, u32), u64>,
+    /// Tests that tell whether their p-value was small, and how many were.
+    candidates: BTreeMap<(Tenant, Kind, u32), (u64, u64)>,
     pub(super) edges: BTreeSet<(Tenant, ServiceName, String)>,
     pub(super) changes: Vec<(Tenant, Change)>,
     /// Services there was no room for, by tenant.
@@ -22,11 +25,51 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Counts tests, so that the budget can be divided by them.
+    /// Counts tests, so that the budget can be divided by them: each once, in the window it is made in, however long
+    /// the window is that it is about.
     pub(super) fn tested(&mut self, tenant: &Tenant, kind: Kind, window_seconds: u32, count: u64) {
         if count > 0 {
             *self.tests.entry((tenant.clone(), kind, window_seconds)).or_default() += count;
         }
+    }
+
+    /// Of so many of the tests that were counted, how many had at least the surprise [`LEAST_SURPRISE`], put out as findings
+    /// or not: it shows whether the kind's p-values are too careful or too small. Of tests that never tell only the
+    /// findings are known, which can show that p-values are too small but not that they are too careful.
+    pub(super) fn candidates(
+        &mut self,
+        tenant: &Tenant,
+        kind: Kind,
+        window_seconds: u32,
+        tests: u64,
+        count: u64,
+    ) {
+        let all = self.candidates.entry((tenant.clone(), kind, window_seconds)).or_default();
+        *all = (all.0 + tests, all.1 + count);
+    }
+
+    /// The message of the tests of each tenant, kind and length.
+    fn tests(&self) -> Vec<proto::Tests> {
+        let mut findings: BTreeMap<(&Tenant, Kind), u64> = BTreeMap::new();
+        for finding in self.findings.iter().filter(|finding| finding.surprise >= LEAST_SURPRISE) {
+            *findings.entry((&finding.tenant, finding.kind)).or_default() += 1;
+        }
+        let tests = self.tests.iter().map(|(key, count)| {
+            let (tenant, kind, window_seconds) = key;
+            let (told, candidates) = self.candidates.get(key).copied().unwrap_or_default();
+            // With the first length of the kind: a finding's own window need not be of any of them.
+            let found = (told < *count).then(|| findings.remove(&(tenant, *kind))).flatten();
+            proto::Tests {
+                tenant: tenant.to_string(),
+                kind: kind.to_string(),
+                count: *count,
+                window_seconds: *window_seconds,
+                candidates,
+                told,
+                found: found.unwrap_or_default(),
+            }
+        });
+        tests.collect()
     }
 
     /// Puts out provisional findings, each to its tenant's partition.
@@ -63,13 +106,9 @@ impl Report {
                 out.messages.push((output, full));
             }
         }
-        for ((tenant, kind, window_seconds), count) in self.tests {
-            last[usize::from(partition_of_tenant(&tenant, outputs))].tests.push(proto::Tests {
-                tenant: tenant.to_string(),
-                kind: kind.to_string(),
-                count,
-                window_seconds,
-            });
+        let tests = self.tests();
+        for ((tenant, _, _), tests) in self.tests.keys().zip(tests) {
+            last[usize::from(partition_of_tenant(tenant, outputs))].tests.push(tests);
         }
         for (tenant, caller, callee) in self.edges {
             last[usize::from(partition_of_tenant(&tenant, outputs))].edges.push(proto::Edge {

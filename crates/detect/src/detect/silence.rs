@@ -133,6 +133,14 @@ impl Sources {
     }
 }
 
+/// Gaps that end in a minute, where there is one in so many seconds: each is one test, however often it is looked at
+/// while it lasts.
+pub(super) fn gaps(minute: Window, mean_secs: f64) -> u64 {
+    let length = mean_secs.clamp(60.0, 1e9);
+    let ended = |at: Timestamp| (at.as_secs_f64() / length).floor();
+    (ended(minute.end()) - ended(minute.start)) as u64
+}
+
 /// Reports a silence, one of so many that are watched. Returns whether there is one.
 fn judge(
     heard: &mut Heard,
@@ -147,7 +155,7 @@ fn judge(
     if !overdue.learned.is_ready() {
         return false;
     }
-    report.tested(&key.0, Kind::Silence, overdue.mean_secs.clamp(60.0, 1e9) as u32, 1);
+    report.tested(&key.0, Kind::Silence, 60, gaps(minute, overdue.mean_secs));
     let bar = bar(among as f64 * 86_400.0 / overdue.mean_secs.max(60.0));
     if overdue.tail.surprise() < bar || overdue.silence_secs < SHORTEST_SECONDS {
         return false;

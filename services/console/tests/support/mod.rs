@@ -6,7 +6,9 @@ pub mod sample;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use foreshock_console::{Config, Console, ConsoleError, Insight, Metrics, PatternRow, SeriesRow};
+use foreshock_console::{
+    BudgetRow, Config, Console, ConsoleError, Insight, KindBudgetRow, Metrics, PatternRow, SeriesRow,
+};
 use foreshock_journal::Journal;
 use foreshock_model::{ServiceName, Tenant, Timestamp};
 use tempfile::TempDir;
@@ -72,5 +74,17 @@ impl Insight for Worker {
             last_seen: Timestamp::from_secs(3),
             learned: true,
         }]
+    }
+
+    fn budget(&self, tenant: &Tenant) -> Option<BudgetRow> {
+        let kind = KindBudgetRow { tests_a_week: 5e5, calibration: 0.5, page: 5.4, warn: 3.9 };
+        (tenant.as_str() == "acme").then(|| BudgetRow {
+            pages_a_week: 2.0,
+            paged_a_week: 0.5,
+            tests_a_week: 1e6,
+            page: 5.7,
+            warn: 4.2,
+            kinds: [(foreshock_model::Kind::Spike, kind)].into(),
+        })
     }
 }

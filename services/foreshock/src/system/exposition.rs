@@ -5,8 +5,10 @@ mod families;
 use std::sync::atomic::Ordering::Relaxed;
 
 use families::Families;
+use foreshock_detect::Spending;
 use foreshock_ingest::IngestSnapshot;
 use foreshock_journal::{Health, Journal};
+use foreshock_model::Tenant;
 use foreshock_worker::{LagReport, PartitionFigures, PartitionLag, WorkerMetrics, resident_bytes};
 
 use super::{Figures, reload::Reloads};
@@ -350,6 +352,7 @@ fn worker(to: &mut Families, metrics: &WorkerMetrics) {
         seen.buckets,
     );
     for (stage, partition, figures) in metrics.all() {
+        figures.spending().iter().for_each(|(tenant, spending)| budget(to, tenant, spending));
         let seen = figures.commit.distribution();
         let labels = [
             ("stage", stage.to_owned()),
@@ -362,6 +365,38 @@ fn worker(to: &mut Families, metrics: &WorkerMetrics) {
             labels,
             seen.sum_seconds,
             seen.buckets,
+        );
+    }
+}
+
+fn budget(to: &mut Families, tenant: &Tenant, spending: &Spending) {
+    let labels = || [("tenant", tenant.to_string())];
+    let all = spending.thresholds;
+    to.gauge(
+        "foreshock_budget_pages_a_week",
+        "False pages a week that are wanted",
+        labels(),
+        spending.pages_a_week,
+    );
+    to.gauge(
+        "foreshock_budget_paged_a_week",
+        "Incidents a week that paged, with a memory of a week",
+        labels(),
+        all.paged_a_week,
+    );
+    to.gauge("foreshock_budget_tests_a_week", "Tests a week", labels(), all.tests_a_week);
+    to.gauge(
+        "foreshock_budget_page_surprise",
+        "How surprising a finding must be to page, as -log10 p",
+        labels(),
+        all.page,
+    );
+    for (kind, spending) in &spending.kinds {
+        to.gauge(
+            "foreshock_budget_calibration",
+            "How many times as many small p-values a kind has as it should",
+            [("tenant", tenant.to_string()), ("kind", kind.to_string())],
+            spending.calibration,
         );
     }
 }

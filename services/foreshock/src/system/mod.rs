@@ -136,7 +136,8 @@ impl System {
             Addresses { otlp, console: console.as_ref().map(Console::address), admin: admin_address };
         let console = console.map(|console| {
             let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.console));
-            let insight = Arc::new(StageInsight(Arc::clone(&views)));
+            let (detect, worker) = (Arc::clone(&views), Arc::clone(&figures.worker));
+            let insight = Arc::new(StageInsight { detect, figures: worker });
             Service::start("console", &failed, |stop| async move {
                 Ok(console.serve(journal, insight, metrics, stop).await?)
             })

@@ -35,6 +35,8 @@ use crate::{
 
 /// Offsets without outputs are committed this often.
 const OFFSETS_EVERY: Duration = Duration::from_secs(1);
+/// Tenants of a partition whose alert budget is shown.
+const TENANTS_SHOWN: usize = 1_000;
 /// Outputs that may wait behind a batch that is on its way, in bytes.
 const AHEAD_BYTES: usize = 4 << 20;
 
@@ -179,6 +181,7 @@ impl<S: Served> Runner<S> {
                 saved = outcome(&mut self.saving) => self.saved(saved),
                 _ = every_second.tick() => {
                     self.figures.holds(self.stage.sizes());
+                    self.figures.spends(Served::spending(&self.stage, TENANTS_SHOWN));
                     self.give_up_sources();
                 }
                 look = next_look(&mut self.looks) => look(&self.stage),

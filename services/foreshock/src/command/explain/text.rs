@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use foreshock_detect::Decision;
+use foreshock_detect::{Decision, Spread, Thresholds};
 use foreshock_model::Finding;
 use serde_json::Value;
 
@@ -46,9 +46,12 @@ fn said(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
 }
 
 fn decided(out: &mut impl Write, decision: &Decision, finding: &Finding) -> io::Result<()> {
-    let foreshock_detect::Thresholds { page, warn, tests_a_week } = decision.thresholds;
+    let Thresholds { page, warn, tests_a_week, calibration, paged_a_week } = decision.thresholds;
     let pages = decision.pages_a_week;
     row(out, "budget", &format!("{pages} false pages a week over {tests_a_week} tests a week"))?;
+    row(out, "spent", &format!("{paged_a_week} pages a week, as remembered for a week"))?;
+    let small = format!("{calibration} times as many small p-values of {} as there should be", finding.kind);
+    row(out, "calibration", &small)?;
     row(out, "thresholds", &format!("a page from a surprise of {page} on, a warning from {warn} on"))?;
     let granted = decision.thresholds.grant(finding.surprise);
     let rule = format!(
@@ -57,7 +60,13 @@ fn decided(out: &mut impl Write, decision: &Decision, finding: &Finding) -> io::
     );
     row(out, "decision", &rule)?;
     let incident = decision.incident.map_or_else(|| "none".to_owned(), |id| id.to_string());
-    row(out, "incident", &incident)
+    row(out, "incident", &incident)?;
+    match decision.spread {
+        Some(Spread { sides, surprise }) => {
+            row(out, "its spread", &format!("{sides} sides, together a surprise of {surprise}"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn row(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {

@@ -1,0 +1,143 @@
+use foreshock_model::{BASE_WINDOW, Expected, Id, Tenant};
+
+use super::*;
+
+/// The end of a window: so many seconds after an hour of 2024.
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_secs(1_710_000_000 + seconds)
+}
+
+fn finding(
+    service: &str,
+    series: &str,
+    kind: Kind,
+    at_most: Severity,
+    surprise: f64,
+    end: Timestamp,
+) -> Finding {
+    let (tenant, service) = (Tenant::default(), service.into());
+    let window = end.minus(BASE_WINDOW).window(BASE_WINDOW);
+    Finding {
+        id: Id::finding(&tenant, &service, series, window, kind, false),
+        tenant,
+        kind,
+        service,
+        series: series.into(),
+        window_start: window.start,
+        window_end: end,
+        surprise,
+        effect: 2.0,
+        observed: 2.0,
+        expected: Expected { low: 0.0, high: 1.0 },
+        severity: at_most,
+        title: format!("{series} is odd"),
+        template: String::new(),
+        evidence: Vec::new(),
+        provisional: false,
+        replaces: Vec::new(),
+        labels: BTreeMap::new(),
+    }
+}
+
+/// Closes a window with these findings, and says which incidents are told and how severe they are.
+fn close(state: &mut TenantState, end: Timestamp, findings: Vec<Finding>) -> Vec<(Severity, IncidentStatus)> {
+    let pending = Pending { findings, ..Pending::default() };
+    let told = state.close(end, pending, &DetectConfig::default(), &mut Decisions::default());
+    told.into_iter().map(|incident| (incident.severity, incident.status)).collect()
+}
+
+fn paged(state: &TenantState) -> f64 {
+    state.spending(&DetectConfig::default()).thresholds.paged_a_week
+}
+
+#[test]
+fn an_incident_spends_once_however_much_it_brings() {
+    let mut state = TenantState::default();
+    let mut told = Vec::new();
+    for window in 1..60 {
+        let end = at(10 * window);
+        let odd = |n| finding("shop", &format!("s{n}"), Kind::Spike, Severity::Critical, 9.0, end);
+        told.extend(close(&mut state, end, (0..20).map(odd).collect()));
+    }
+    assert_eq!(told[0], (Severity::Critical, IncidentStatus::Open));
+    assert_eq!(state.standing.len(), 1);
+    assert_eq!(paged(&state), 1.0);
+    // Another hour, another incident.
+    close(&mut state, at(7_200), vec![]);
+    let end = at(7_210);
+    close(&mut state, end, vec![finding("shop", "s", Kind::Spike, Severity::Critical, 9.0, end)]);
+    assert!((1.9..2.0).contains(&paged(&state)), "{}", paged(&state));
+}
+
+#[test]
+fn a_warning_and_what_foreshock_says_of_itself_spend_nothing() {
+    let mut state = TenantState::default();
+    let end = at(10);
+    let warning = finding("shop", "s", Kind::Spike, Severity::Warning, 20.0, end);
+    let own = finding("foreshock", "lag", Kind::Degraded, Severity::Critical, 20.0, end);
+    let told = close(&mut state, end, vec![warning, own]);
+    let open = IncidentStatus::Open;
+    assert_eq!(told.len(), 2);
+    assert!(told.contains(&(Severity::Critical, open)) && told.contains(&(Severity::Warning, open)));
+    assert_eq!(paged(&state), 0.0);
+}
+
+#[test]
+fn more_pages_than_the_budget_hold_the_next_and_show_it_as_a_warning() {
+    let mut state = TenantState::default();
+    close(&mut state, at(0), vec![]);
+    (0..20).for_each(|_| state.account.spend());
+    let end = at(10);
+    let odd = |surprise| vec![finding("shop", "s", Kind::Spike, Severity::Critical, surprise, end)];
+    // Two in a hundred thousand tests are 4.7, and ten times as many pages one more.
+    let warning = close(&mut state.clone(), end, odd(5.6));
+    assert_eq!(warning, [(Severity::Warning, IncidentStatus::Open)]);
+    assert_eq!(close(&mut state, end, odd(5.8)), [(Severity::Critical, IncidentStatus::Open)]);
+}
+
+/// What is told of three findings that may be warnings at most.
+fn of_three(services: [&str; 3], kinds: [Kind; 3], at_most: Severity, surprise: f64) -> Vec<Severity> {
+    let mut state = TenantState::default();
+    let end = at(10);
+    let odd = |n: usize| finding(services[n], &format!("s{n}"), kinds[n], at_most, surprise, end);
+    let told = close(&mut state, end, (0..3).map(odd).collect());
+    let paged = paged(&state);
+    let severities: Vec<Severity> = told.into_iter().map(|(severity, _)| severity).collect();
+    assert_eq!(paged, severities.iter().filter(|severity| **severity == Severity::Critical).count() as f64);
+    severities
+}
+
+#[test]
+fn what_reaches_three_services_or_three_kinds_of_one_pages_if_together_it_is_surprising_enough() {
+    let (same, unlike) = ([Kind::Spike; 3], [Kind::Spike, Kind::LevelShift, Kind::FlatLine]);
+    let (one, two, three) = (["a", "a", "a"], ["a", "a", "b"], ["a", "b", "c"]);
+    // 4.7 is asked, and e times ln 3 more of three together: 5.17.
+    for (services, kinds, surprise, severity) in [
+        (three, same, 5.3, Severity::Critical),
+        (three, same, 5.1, Severity::Warning),
+        (two, same, 9.0, Severity::Warning),
+        (one, same, 9.0, Severity::Warning),
+        (one, unlike, 5.3, Severity::Critical),
+        (one, unlike, 5.1, Severity::Warning),
+    ] {
+        let told = of_three(services, kinds, Severity::Warning, surprise);
+        assert_eq!(told, [severity], "{services:?} {kinds:?} {surprise}");
+    }
+    assert_eq!(
+        of_three(three, same, Severity::Info, 50.0),
+        [],
+        "what is no more than information never pages"
+    );
+}
+
+#[test]
+fn what_is_no_more_than_information_lends_no_reach_to_an_incident() {
+    let mut state = TenantState::default();
+    let end = at(10);
+    let odd = |service, at_most, surprise| finding(service, "s", Kind::Spike, at_most, surprise, end);
+    let warnings = [odd("a", Severity::Warning, 9.0), odd("b", Severity::Warning, 9.0)];
+    let told = close(&mut state, end, [&warnings[..], &[odd("c", Severity::Info, 50.0)]].concat());
+    assert_eq!(told, [(Severity::Warning, IncidentStatus::Open)]);
+    let incident = &state.standing.values().next().expect("it stands").incident;
+    assert_eq!(incident.findings.len(), 3, "it is shown all the same");
+}
