@@ -140,7 +140,8 @@ pub struct Sessions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
-    /// Expected number of false pages a week and tenant; thresholds follow from it.
+    /// Expected number of false pages a week and tenant, at most; thresholds follow from it. One a day is what a person on call
+    /// bears; what is told in practice is mostly less, as p-values are held to the careful side.
     pub pages_a_week: f64,
 }
 

@@ -1,17 +1,19 @@
 //! The alert budget: how surprising a finding must be so that a tenant gets no more false pages than it wants.
 //!
 //! If every test of a week were clean and its p-value honest, the expected number of p-values at or below `a` is
-//! `a` times the number of tests. A threshold of budget / tests a week keeps the expected number of false pages a
-//! week at the budget, whatever the dependence between tests (linearity of expectation). An online procedure holds
-//! it to what is seen: the level of a kind follows from how many of its p-values are small (as SAFFRON and ADDIS
-//! estimate the share of true nulls), that of all from the pages there were, with a decaying memory.
+//! `a` times the number of tests. Levels that add up to the budget over all tests of a week keep the expected number of
+//! false pages a week at the budget, whatever the dependence between tests (linearity of expectation). Every stream of
+//! tests has the same share, be it one every ten seconds or one an hour: else whoever looks often has all of it
+//! (weighted p-values: Genovese, Roeder and Wasserman, Biometrika 2006). An online procedure holds it to what is seen: the
+//! level of a kind follows from how many of its p-values are small (as SAFFRON and ADDIS estimate the share of true
+//! nulls), that of all from the pages there were, with a decaying memory.
 //!
 //! Counts are added up as whole numbers within an hour and turned into weights when it is over, so that neither the
 //! number of partitions nor the windows that are looked at change a digit.
 
 use std::collections::BTreeMap;
 
-use foreshock_model::{BASE_WINDOW, Kind, Severity, Timestamp};
+use foreshock_model::{BASE_WINDOW, Finding, Kind, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,10 +28,15 @@ const HOURS_A_WEEK: f64 = 168.0;
 const FORGOTTEN: u64 = 10 * 168;
 /// What was counted in less than this share of an hour is taken as counted in it.
 const SHORTEST: f64 = 1.0 / 60.0;
-/// A tenant of whom little is known is held to ten tests a minute.
-const FEWEST_TESTS: f64 = 1e5;
+/// A tenant of whom little is known is held to so many streams of tests.
+const FEWEST_STREAMS: f64 = 10.0;
+const WEEK_SECONDS: f64 = 604_800.0;
+/// What is asked of no finding in particular is asked of one about so many seconds.
+const MINUTE_SECONDS: f64 = 60.0;
 /// Warnings may be this many times as frequent as pages.
 const WARNINGS_A_PAGE: f64 = 30.0;
+/// Pages over the wanted false ones, up to which all may be true.
+const TRUE_A_FALSE: f64 = 10.0;
 /// However many pages there were, what is so much more surprising than the budget asks for pages.
 const MOST_HELD: f64 = 0.01;
 
@@ -42,6 +49,8 @@ pub struct Thresholds {
     pub warn: f64,
     /// Tests a week, of all kinds.
     pub tests_a_week: f64,
+    /// Streams of tests that share the budget: those of kinds that are too careful count for less.
+    pub streams: f64,
     /// How many times as many small p-values the kind has as it should: below 1 it is too careful and gets more.
     pub calibration: f64,
     /// Pages a week that there were, an incident once, with a memory of a week.
@@ -77,7 +86,7 @@ pub struct KindSpending {
     pub tests_a_week: f64,
     /// See [`Thresholds::calibration`].
     pub calibration: f64,
-    /// See [`Thresholds::page`].
+    /// See [`Thresholds::page`], of a finding about as long a window as its tests are on average.
     pub page: f64,
     /// See [`Thresholds::warn`].
     pub warn: f64,
@@ -140,8 +149,8 @@ impl Account {
 
     /// By kind.
     fn tests_a_week(&self) -> impl Iterator<Item = (Kind, f64)> {
-        let hours = self.hours + self.from.map_or(0.0, |from| hours(from, self.to));
-        let a_week = move |tally: &Tally| tally.an_hour(hours.max(SHORTEST)) * HOURS_A_WEEK;
+        let counted = self.counted_hours();
+        let a_week = move |tally: &Tally| tally.an_hour(counted) * HOURS_A_WEEK;
         self.tallies.iter().map(move |(kind, tally)| (*kind, a_week(tally)))
     }
 
@@ -150,18 +159,38 @@ impl Account {
         self.tallies.get(&kind).map_or(1.0, Tally::calibration)
     }
 
-    /// What is asked of a finding of `kind`; of none in particular where there is none.
-    pub(super) fn thresholds(&self, kind: Option<Kind>, budget: &Budget) -> Thresholds {
-        let tests_a_week = self.tests_a_week().map(|(_, tests)| tests).sum::<f64>().max(FEWEST_TESTS);
+    /// Hours that the memory holds, this one included.
+    fn counted_hours(&self) -> f64 {
+        (self.hours + self.from.map_or(0.0, |from| hours(from, self.to))).max(SHORTEST)
+    }
+
+    /// What is asked of `finding`; of none in particular where there is none.
+    pub(super) fn thresholds(&self, finding: Option<&Finding>, budget: &Budget) -> Thresholds {
+        let about = |finding: &Finding| match finding.kind {
+            // One test a gap, counted by the minute, however long it has lasted when it is told.
+            Kind::Silence => MINUTE_SECONDS,
+            _ => finding.window_end.since(finding.window_start).as_secs_f64().max(1.0),
+        };
+        self.asked(finding.map(|finding| finding.kind), finding.map_or(MINUTE_SECONDS, about), budget)
+    }
+
+    /// What is asked of a finding of `kind` that is about so many seconds.
+    fn asked(&self, kind: Option<Kind>, seconds: f64, budget: &Budget) -> Thresholds {
+        let counted = self.counted_hours();
+        // What is too careful leaves what it does not use to the others.
+        let used = |tally: &Tally| tally.streams(counted) * tally.calibration().min(1.0);
+        let streams = self.tallies.values().map(used).sum::<f64>().max(FEWEST_STREAMS);
         let pages = budget.pages_a_week.max(1e-3);
         let calibration = kind.map_or(1.0, |kind| self.calibration(kind));
         // What was not spent is not carried over: in a week without a page the budget is the same.
-        let held = (pages / self.pages.max(pages)).max(MOST_HELD);
-        let asked = libm::log10(calibration * tests_a_week / pages);
+        let allowed = TRUE_A_FALSE * pages;
+        let held = (allowed / self.pages.max(allowed)).max(MOST_HELD);
+        let asked = libm::log10(calibration.max(1.0) * streams * WEEK_SECONDS / seconds / pages);
         Thresholds {
             page: asked - libm::log10(held),
             warn: asked - libm::log10(WARNINGS_A_PAGE),
-            tests_a_week,
+            tests_a_week: self.tests_a_week().map(|(_, tests)| tests).sum(),
+            streams,
             calibration,
             paged_a_week: self.pages,
         }
@@ -170,7 +199,10 @@ impl Account {
     /// How it stands.
     pub(super) fn spending(&self, budget: &Budget) -> Spending {
         let of_kind = |(kind, tests_a_week): (Kind, f64)| {
-            let Thresholds { page, warn, calibration, .. } = self.thresholds(Some(kind), budget);
+            let counted = self.counted_hours();
+            let about = self.tallies.get(&kind).map(|tally| tally.streams(counted) / tally.an_hour(counted));
+            let seconds = about.map_or(MINUTE_SECONDS, |hours| hours * HOUR_SECONDS as f64);
+            let Thresholds { page, warn, calibration, .. } = self.asked(Some(kind), seconds, budget);
             (kind, KindSpending { tests_a_week, calibration, page, warn })
         };
         Spending {

@@ -69,6 +69,8 @@ struct TestCount {
     tenant: Tenant,
     kind: Kind,
     count: u64,
+    /// Of the windows that they are about, together.
+    seconds: u64,
     /// Of the tests that tell it: those, and how many there are of them.
     candidates: u64,
     told: u64,
@@ -148,6 +150,7 @@ impl Correlate {
                 // Of a kind that is not known here there are no findings either.
                 kind: Kind::parse(&tests.kind)?,
                 count: tests.count,
+                seconds: tests.count.saturating_mul(tests.window_seconds.into()),
                 candidates: tests.candidates,
                 told: tests.told,
                 found: tests.found,

@@ -47,7 +47,7 @@ impl TenantState {
 
     /// Tells at once of a finding that would be told: as a provisional incident, or as news of the one it belongs to.
     pub(super) fn provisional(&mut self, finding: Finding, config: &DetectConfig) -> Option<Incident> {
-        let severity = severity(&finding, self.account.thresholds(Some(finding.kind), &config.budget));
+        let severity = severity(&finding, self.account.thresholds(Some(&finding), &config.budget));
         if severity < Severity::Warning {
             return None;
         }
@@ -71,7 +71,7 @@ impl TenantState {
         let mut findings = pending.findings;
         let mut noted: Vec<Decision> = Vec::new();
         for finding in &mut findings {
-            let thresholds = self.account.thresholds(Some(finding.kind), &config.budget);
+            let thresholds = self.account.thresholds(Some(finding), &config.budget);
             let (at_most, severity) = (finding.severity, severity(finding, thresholds));
             finding.severity = severity;
             if decisions.asked.remove(&finding.id) {

@@ -10,6 +10,19 @@ use crate::{Origin, Outputs, partition_of_tenant};
 /// Findings in one message.
 const FINDINGS_A_MESSAGE: usize = 500;
 
+/// Kinds whose p-values are held to the record of their service before they are put out ([`foreshock_stats::Peaks`]): that there
+/// are many says that much happens.
+const HELD_TO_A_RECORD: [Kind; 8] = [
+    Kind::Spike,
+    Kind::Dip,
+    Kind::LevelShift,
+    Kind::TrendChange,
+    Kind::VarianceChange,
+    Kind::SeasonBroken,
+    Kind::FlatLine,
+    Kind::JointDeviation,
+];
+
 /// Findings, how many tests they stand out of, and news of services.
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -25,8 +38,8 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Counts tests, so that the budget can be divided by them: each once, in the window it is made in, however long
-    /// the window is that it is about.
+    /// Counts tests, so that the budget can be divided by them: each once, in the window it is made in. `window_seconds` is how
+    /// long a window what it finds is about.
     pub(super) fn tested(&mut self, tenant: &Tenant, kind: Kind, window_seconds: u32, count: u64) {
         if count > 0 {
             *self.tests.entry((tenant.clone(), kind, window_seconds)).or_default() += count;
@@ -51,7 +64,10 @@ impl Report {
     /// The message of the tests of each tenant, kind and length.
     fn tests(&self) -> Vec<proto::Tests> {
         let mut findings: BTreeMap<(&Tenant, Kind), u64> = BTreeMap::new();
-        for finding in self.findings.iter().filter(|finding| finding.surprise >= LEAST_SURPRISE) {
+        let counts = |finding: &&Finding| {
+            finding.surprise >= LEAST_SURPRISE && !HELD_TO_A_RECORD.contains(&finding.kind)
+        };
+        for finding in self.findings.iter().filter(counts) {
             *findings.entry((&finding.tenant, finding.kind)).or_default() += 1;
         }
         let tests = self.tests.iter().map(|(key, count)| {

@@ -303,7 +303,7 @@ impl ServiceState {
     ) {
         for (id, gone) in returned {
             let Some(pattern) = self.patterns.get(id) else { continue };
-            report.tested(&key.0, Kind::ReturningPattern, 3_600, 1);
+            report.tested(&key.0, Kind::ReturningPattern, window.length.as_secs() as u32, 1);
             if self.returns.is_told() {
                 report.findings.push(pattern.returned(key, *id, window, gone).finish(key, &self.miner));
             }
@@ -468,7 +468,7 @@ impl ServiceState {
         let mut dispersions: Vec<f64> = hours.iter().map(|(_, pace)| pace.dispersion).collect();
         dispersions.sort_by(f64::total_cmp);
         self.dispersion = dispersions.get(dispersions.len() / 2).copied().filter(|_| dispersions.len() >= 4);
-        report.tested(&key.0, Kind::PatternRateDown, 600, hours.len() as u64);
+        report.tested(&key.0, Kind::PatternRateDown, HOUR.as_secs() as u32, hours.len() as u64);
         let bar = window_bar(hours.len(), TEN_MINUTES);
         let hour = Window { start: ten.end().minus(HOUR), length: HOUR };
         let released = self.released(hour.start);

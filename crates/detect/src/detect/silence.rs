@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
-    draft::{Draft, bar, span},
+    draft::{Draft, LEAST_SURPRISE, bar, span},
     merged::Merged,
     report::Report,
 };
@@ -155,7 +155,10 @@ fn judge(
     if !overdue.learned.is_ready() {
         return false;
     }
-    report.tested(&key.0, Kind::Silence, 60, gaps(minute, overdue.mean_secs));
+    let tests = gaps(minute, overdue.mean_secs);
+    report.tested(&key.0, Kind::Silence, 60, tests);
+    let small = if overdue.tail.surprise() >= LEAST_SURPRISE { tests } else { 0 };
+    report.candidates(&key.0, Kind::Silence, 60, tests, small);
     let bar = bar(among as f64 * 86_400.0 / overdue.mean_secs.max(60.0));
     if overdue.tail.surprise() < bar || overdue.silence_secs < SHORTEST_SECONDS {
         return false;
