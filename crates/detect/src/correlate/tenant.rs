@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Decisions, News, Pending, ServiceMap, Spending, Spread, Thresholds,
     budget::Account,
-    incident::{NEAR, Standing},
+    incident::{NEAR, RETURNS, Standing},
     provisional::Provisionals,
 };
 use crate::{DetectConfig, workings::Decision};
@@ -109,7 +109,7 @@ impl TenantState {
         let standing = self.standing.values().map(|standing| &standing.incident);
         told.extend(self.provisionals.settle(end, standing));
         self.standing.retain(|_, standing| {
-            standing.incident.status != IncidentStatus::Resolved || end.since(standing.last) <= NEAR
+            standing.incident.status != IncidentStatus::Resolved || end.since(standing.last) <= RETURNS
         });
         while self.bystanders.front().is_some_and(|finding| end.since(finding.window_end) > NEAR) {
             self.bystanders.pop_front();
@@ -156,16 +156,16 @@ impl TenantState {
 
     /// The incident that a finding belongs to. One that was resolved comes back for the same trouble alone.
     fn nearest(&self, finding: &Finding, severity: Severity, end: Timestamp) -> Option<IncidentId> {
-        let open = |standing: &Standing| {
-            standing.incident.status != IncidentStatus::Resolved
-                || (severity > Severity::Info && standing.holds(finding))
+        let within = |standing: &Standing| match standing.incident.status {
+            IncidentStatus::Resolved => (severity > Severity::Info && standing.holds(finding)).then_some(RETURNS),
+            _ => Some(NEAR),
         };
-        let links = self
-            .standing
-            .iter()
-            .filter(|(_, standing)| open(standing))
-            .filter_map(|(id, standing)| Some((standing.link(&finding.service, end, &self.map)?, *id)));
-        links.min().map(|(_, id)| id)
+        // One that stands before one that is over.
+        let links = self.standing.iter().filter_map(|(id, standing)| {
+            let within = within(standing)?;
+            Some((within, standing.link(&finding.service, end, within, &self.map)?, *id))
+        });
+        links.min().map(|(_, _, id)| id)
     }
 
     /// Puts a finding into the nearest incident, or opens one for it.

@@ -74,6 +74,11 @@ impl Clock {
         if self.seen < 2 { 0.0 } else { f64::from(self.gaps[(self.seen as usize - 2) % GAPS]) }
     }
 
+    /// Since the last observation, in seconds.
+    pub(crate) fn silent_secs(&self, now_secs: f64) -> f64 {
+        if self.seen == 0 { 0.0 } else { (now_secs - self.last).max(0.0) }
+    }
+
     /// Probability of a silence as long as the one until `now_secs`.
     pub(crate) fn overdue(&self, now_secs: f64) -> Tail {
         let Some(step) = self.step_secs().filter(|_| self.seen >= NEEDED) else { return Tail::ONE };

@@ -120,6 +120,11 @@ impl SeriesWatch {
         self.clock.overdue(now_secs)
     }
 
+    /// Since the last observation until `now_secs`, in seconds.
+    pub fn silent_secs(&self, now_secs: f64) -> f64 {
+        self.clock.silent_secs(now_secs)
+    }
+
     /// Feeds the value at `secs`, Unix time. A value that is none (`NaN`, infinite) is a gap.
     pub fn observe(&mut self, secs: f64, value: f64) -> Watched {
         match self.look(secs, value) {

@@ -86,7 +86,7 @@ fn a_warning_and_what_foreshock_says_of_itself_spend_nothing() {
 fn more_pages_than_the_budget_hold_the_next_and_show_it_as_a_warning() {
     let mut state = TenantState::default();
     close(&mut state, at(0), vec![]);
-    (0..20).for_each(|_| state.account.spend());
+    (0..700).for_each(|_| state.account.spend());
     let end = at(10);
     let odd = |surprise| vec![finding("shop", "s", Kind::Spike, Severity::Critical, surprise, end)];
     // Two in a hundred thousand tests are 4.7, and ten times as many pages one more.

@@ -24,6 +24,8 @@ const TOLD_SURPRISE: f64 = 2.0;
 const SHARE: f64 = 0.2;
 /// Of a bounded resource from this share of its bound.
 const BOUND_SHARE: f64 = 0.05;
+/// A bounded resource is nearly used up from this share of its bound.
+const NEARLY_USED_UP: f64 = 0.9;
 /// And of a flow from so many a minute.
 const RATE_STEP: f64 = 5.0;
 /// A quantile of fewer samples a minute says nothing.
@@ -49,6 +51,8 @@ pub(super) struct SeriesState {
     /// The base window of its first value. Not that of its announcement, which comes early where other sources of
     /// its partition move time on: what is learned must not depend on who shares a partition.
     since: Option<Timestamp>,
+    /// The minute before was odd as well.
+    again: bool,
     watch: SeriesWatch,
     run_out: Option<Box<RunOut>>,
 }
@@ -80,6 +84,7 @@ impl SeriesState {
             instance,
             measure,
             since: None,
+            again: false,
             watch: SeriesWatch::new(),
             run_out: limit.map(|limit| Box::new(RunOut::new(60.0).bounded_by(limit))),
         }
@@ -122,9 +127,9 @@ impl SeriesState {
         }
         let secs = minute.end().as_secs_f64();
         if samples == 0 {
-            let overdue = self.watch.overdue(secs);
-            if overdue.surprise() >= SILENT_SURPRISE && self.measure != Measure::Quantile {
-                service.note_silent(number, self.instance, overdue);
+            let silent = self.silent(secs);
+            if silent.surprise() >= SILENT_SURPRISE {
+                service.note_silent(number, self.instance, silent);
             }
             return;
         }
@@ -147,9 +152,24 @@ impl SeriesState {
         self.judge(service, text, value, minute, &watched, report);
     }
 
+    /// How unlikely it is that it has not been reported for so long. Without requests there is no quantile of them, and of
+    /// what is counted there may have been none.
+    fn silent(&self, secs: f64) -> Tail {
+        let overdue = self.watch.overdue(secs);
+        match self.measure {
+            Measure::Gauge => overdue,
+            Measure::Quantile => Tail::ONE,
+            Measure::Rate if overdue.surprise() < SILENT_SURPRISE => Tail::ONE,
+            Measure::Rate => {
+                let expected = self.watch.mean().max(0.0) * self.watch.silent_secs(secs);
+                overdue.max(negative_binomial_lower(0, expected, COUNT_SIZE))
+            }
+        }
+    }
+
     #[allow(clippy::too_many_arguments, reason = "the parts of one verdict")]
     fn judge(
-        &self,
+        &mut self,
         service: &mut ServiceMetrics,
         text: &SeriesText,
         value: f64,
@@ -165,6 +185,9 @@ impl SeriesState {
         if is_large {
             service.note_alarm(tail);
         }
+        // A quantile of one minute rests on few requests.
+        let is_sure = self.measure != Measure::Quantile || self.again;
+        self.again = is_large;
         let worth = service.worth(tail);
         let told = if is_large {
             worth.surprise() >= TOLD_SURPRISE
@@ -175,8 +198,10 @@ impl SeriesState {
             return;
         }
         let (kind, word) = described(oddity, watched.up);
-        let severity = if is_large {
+        let severity = if is_large && is_sure && !is_bounded_and_far_from_it(text, value) {
             Severity::Critical
+        } else if is_large {
+            Severity::Warning
         } else if watched.up && more_harms(&text.name, &text.unit) {
             Severity::Warning
         } else {
@@ -227,6 +252,11 @@ impl SeriesState {
     fn matters(&self, text: &SeriesText, value: f64, mean: f64) -> bool {
         (value - mean).abs() >= SHARE * mean.abs() && self.is_worth_a_page(text, value, mean)
     }
+}
+
+/// What can be used up wakes people when it nearly is, or is on its way there, which the forecast says.
+fn is_bounded_and_far_from_it(text: &SeriesText, value: f64) -> bool {
+    limit_of(&text.name, &text.unit).is_some_and(|limit| value < NEARLY_USED_UP * limit)
 }
 
 /// The kind of finding, and its verb.
