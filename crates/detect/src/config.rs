@@ -140,13 +140,13 @@ pub struct Sessions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
-    /// Expected number of false pages a week and tenant, at most; thresholds follow from it. One a day is what a person on call
-    /// bears; what is told in practice is mostly less, as p-values are held to the careful side.
+    /// Expected number of false pages a week and tenant, at most; thresholds follow from it. By default one a shift of twelve
+    /// hours: half of the two incidents that a shift can take care of (Beyer et al., Site Reliability Engineering, 2016, chapter 11).
     pub pages_a_week: f64,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { pages_a_week: 7.0 }
+        Self { pages_a_week: 14.0 }
     }
 }

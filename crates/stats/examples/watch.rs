@@ -53,7 +53,7 @@ impl Service {
         let (watch, silent) = self.watches.entry(series.to_owned()).or_default();
         let watched = watch.observe(secs, value);
         *silent = false;
-        self.leaps.add(watched.leap);
+        watched.leap.iter().for_each(|leap| self.leaps.add(*leap));
         if let Some(oddity) = watched.alarm() {
             self.alarms.push((series.to_owned(), format!("{oddity:?}"), watched.oddest().1));
         }

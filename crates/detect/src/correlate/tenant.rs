@@ -97,7 +97,7 @@ impl TenantState {
                 .values()
                 .find(|standing| standing.incident.findings.iter().any(|f| f.id == decision.id));
             decision.incident = of.map(|standing| standing.incident.id);
-            decision.spread = of.and_then(|standing| self.spread(standing));
+            decision.spread = of.and_then(|standing| self.spread(standing, config));
             decisions.noted.push(decision);
         }
         let changes: Vec<Change> = self.changes.iter().cloned().collect();
@@ -137,7 +137,7 @@ impl TenantState {
         let page = self.account.thresholds(None, &config.budget).page;
         let reaches = |standing: &Standing| {
             standing.incident.severity == Severity::Warning
-                && self.spread(standing).is_some_and(|spread| spread.surprise >= page)
+                && self.spread(standing, config).is_some_and(|spread| spread.surprise >= page)
         };
         let raised: Vec<IncidentId> =
             self.standing.iter().filter(|(_, standing)| reaches(standing)).map(|(id, _)| *id).collect();
@@ -148,9 +148,13 @@ impl TenantState {
         paying.for_each(|()| self.account.spend());
     }
 
-    fn spread(&self, standing: &Standing) -> Option<Spread> {
-        let worth =
-            |finding: &Finding| finding.surprise - libm::log10(self.account.calibration(finding.kind));
+    /// How far an incident reaches. What a finding is worth is what it has over what is asked of it, so that findings about
+    /// windows of unlike length can be put together.
+    fn spread(&self, standing: &Standing, config: &DetectConfig) -> Option<Spread> {
+        let page = self.account.thresholds(None, &config.budget).page;
+        let worth = |finding: &Finding| {
+            finding.surprise + page - self.account.thresholds(Some(finding), &config.budget).page
+        };
         Spread::of(&standing.incident.findings, worth)
     }
 

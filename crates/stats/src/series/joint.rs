@@ -51,10 +51,8 @@ pub struct Leaps {
 impl Leaps {
     /// Adds how far a metric was from its forecast, in its own standard deviations ([`super::Watched::leap`]).
     pub fn add(&mut self, leap: f64) {
-        if leap.is_finite() {
-            self.sum += (libm::log1p(leap * leap / DEGREES) * 4_294_967_296.0) as u64;
-            self.metrics += 1;
-        }
+        self.sum += (libm::log1p(leap * leap / DEGREES) * 4_294_967_296.0) as u64;
+        self.metrics += 1;
     }
 
     /// Metrics that were observed.

@@ -31,6 +31,8 @@ const REACH: f64 = 1.96;
 const MEMORY: f64 = 1_000.0;
 /// Steps without a value after which more of them tell the forecast nothing.
 const MOST_SKIPPED: u32 = 100;
+/// A value may be far from its forecast, or from all the series was.
+const WAYS: f64 = 2.0;
 /// Hypotheses a change is the likeliest of, as many independent ones as give its size.
 const CHANGE_LOOKS: f64 = 4.0;
 
@@ -69,7 +71,7 @@ pub(super) struct Look {
     value: f64,
     verdict: Verdict,
     far: Distance,
-    leap: f64,
+    leap: Option<f64>,
     pub(super) off: Option<Off>,
     lasting: Distance,
     stays: Tail,
@@ -154,7 +156,7 @@ impl SeriesWatch {
         // What is not known yet is no part of what the service's metrics do together.
         let is_known = self.leaps.is_known();
         let leap = self.leaps.observe(value - verdict.mean, floor, MEMORY);
-        let leap = if is_known { leap } else { f64::NAN };
+        let leap = is_known.then_some(leap);
         let far = self.far.observe(value, floor, MEMORY);
         let (off, lasting, bend) = self.see_day(secs, value, floor);
         let change = self.turn.observe(value, floor, bend);
@@ -184,7 +186,7 @@ impl SeriesWatch {
     pub(super) fn judge(&mut self, look: &Look) -> Watched {
         let Look { value, verdict, far, leap, lasting, stays, change, spread, flat, .. } = look;
         let mut tails = [Tail::ONE; 6];
-        tails[Oddity::Deviation as usize] = verdict.smaller().min(far.tail);
+        tails[Oddity::Deviation as usize] = verdict.smaller().min(far.tail).among(WAYS);
         tails[Oddity::Shift as usize] = *stays;
         if let Some(change) = change {
             let tail = &mut tails[oddity(change) as usize];

@@ -39,8 +39,8 @@ pub struct Watched {
     pub up: bool,
     /// For each of [`Oddity::ALL`], the probability of something at least as odd.
     pub tails: [Tail; 6],
-    /// Distance from the forecast, in standard deviations of all such distances: what a joint watch takes. `NaN` while too little is known.
-    pub leap: f64,
+    /// Distance from the forecast, in standard deviations of all such distances: what a joint watch takes. None while too little is known.
+    pub leap: Option<f64>,
     pub(super) alarm: Option<Oddity>,
 }
 
@@ -48,7 +48,7 @@ impl Watched {
     /// A gap.
     pub(super) fn nothing(verdict: &Verdict) -> Self {
         let (expected, mean) = (verdict.expected, verdict.mean);
-        Self { expected, mean, up: false, tails: [Tail::ONE; 6], leap: f64::NAN, alarm: None }
+        Self { expected, mean, up: false, tails: [Tail::ONE; 6], leap: None, alarm: None }
     }
 
     /// What would be told as a finding.

@@ -148,7 +148,9 @@ impl SeriesState {
         if self.measure == Measure::Rate {
             watched.hold(Oddity::Deviation, of_counts(sum, watched.mean, self.watch.learned()));
         }
-        service.note_leap(number, watched.leap);
+        if let Some(leap) = watched.leap {
+            service.note_leap(number, leap);
+        }
         self.judge(service, text, value, minute, &watched, report);
     }
 

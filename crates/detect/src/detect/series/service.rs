@@ -115,9 +115,6 @@ impl ServiceMetrics {
         let minute = &mut self.minute;
         minute.leaps.add(leap);
         let far = leap.abs();
-        if far.is_nan() {
-            return;
-        }
         if minute.farthest.len() < NAMED || minute.farthest.iter().any(|(least, _)| far > *least) {
             minute.farthest.push((far, series));
             minute.farthest.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
