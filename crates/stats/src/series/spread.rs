@@ -1,5 +1,7 @@
 //! Does a series vary more, or less, than it did?
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use crate::tail::{Tail, binomial_upper};
@@ -12,6 +14,10 @@ const NEEDED: u32 = 100;
 const MEMORY: f64 = 1_000.0;
 /// More, or less.
 const SIDES: f64 = 2.0;
+
+/// Of so many of the window or more on one side.
+static TAILS: LazyLock<[Tail; WINDOW as usize + 1]> =
+    LazyLock::new(|| std::array::from_fn(|above| binomial_upper(above as u64, WINDOW, 0.5).among(SIDES)));
 
 /// Sign test on the size of surprises: of the last 32, how many are larger than the median of all (Dixon and Mood, JASA
 /// 1946)? Whatever their distribution, each is so with chance one half. The median is followed by stochastic
@@ -45,7 +51,7 @@ impl Spread {
         if self.seen < NEEDED {
             return Tail::ONE;
         }
-        let above = u64::from(self.above.count_ones());
-        binomial_upper(above.max(WINDOW - above), WINDOW, 0.5).among(SIDES)
+        let above = self.above.count_ones() as usize;
+        TAILS[above.max(WINDOW as usize - above)]
     }
 }

@@ -84,6 +84,9 @@ impl Tail {
     /// The smallest of `looks` such tails is at most this likely (Bonferroni).
     #[must_use]
     pub fn among(self, looks: f64) -> Self {
+        if self.0 == 0.0 {
+            return self;
+        }
         Self::from_surprise(self.0 - libm::log10(looks.max(1.0)))
     }
 

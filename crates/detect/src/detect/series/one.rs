@@ -145,7 +145,7 @@ impl SeriesState {
             run_out.observe(secs, value);
         }
         let mut watched = self.watch.observe(secs, value);
-        if self.measure == Measure::Rate {
+        if self.measure == Measure::Rate && watched.tail(Oddity::Deviation).surprise() >= TOLD_SURPRISE {
             watched.hold(Oddity::Deviation, of_counts(sum, watched.mean, self.watch.learned()));
         }
         if let Some(leap) = watched.leap {
@@ -183,6 +183,10 @@ impl SeriesState {
             Some(oddity) => (oddity, watched.oddest().1),
             None => watched.oddest(),
         };
+        if watched.alarm().is_none() && tail.surprise() < LEAST_SURPRISE {
+            self.again = false;
+            return;
+        }
         let is_large = watched.alarm().is_some() && self.is_worth_a_page(text, value, watched.mean);
         if is_large {
             service.note_alarm(tail);
