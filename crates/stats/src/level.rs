@@ -20,6 +20,8 @@ const STEP_FLOOR: f64 = 0.4;
 const WALKS: f64 = 0.5;
 /// Values beyond are held to it: what follows from it stays finite.
 const LARGEST: f64 = 1e30;
+/// Windows after which the interval is weighed anew.
+const REACH_EVERY: u32 = 16;
 /// A residual of so many scales is far out: once in thirty windows of normal noise.
 const FAR: f64 = 2.7;
 /// Above this surprise a value is taken for a fault and does not teach the level.
@@ -46,6 +48,9 @@ pub struct Level {
     accept_after: u16,
     /// Windows without a value since the last one.
     gap: u16,
+    /// Half of the interval that holds 95 %, in scales, as it was some windows ago: weighing the tails anew takes longer than all
+    /// else.
+    reach: f32,
     /// A residual far out, in scales, that teaches the tails once the series has come back; 0 for none. If it does not
     /// come back, it was no tail but another level.
     pending: f32,
@@ -70,6 +75,7 @@ impl Level {
             rejected: 0,
             accept_after: accept_after.max(1),
             gap: 0,
+            reach: 0.0,
             pending: 0.0,
         }
     }
@@ -128,7 +134,7 @@ impl Level {
         let windows = self.bank.windows();
         let mut verdict = Verdict::silent(seen.forecast, Confidence::after(windows));
         if windows >= READY_AFTER {
-            let half = seen.scale * self.mixture.reach(self.known_windows());
+            let half = seen.scale * f64::from(self.reach);
             verdict.expected = (seen.forecast - half, seen.forecast + half);
             (verdict.up, verdict.down) =
                 self.overshoot.correct(seen.up, seen.down, windows - READY_AFTER, 1.0);
@@ -174,6 +180,9 @@ impl Level {
             }
         }
         self.gap = 0;
+        if windows < REACH_EVERY || windows.is_multiple_of(REACH_EVERY) {
+            self.reach = self.mixture.reach(self.known_windows()) as f32;
+        }
         self.bank.learn(seen.value, seen.forecast, self.floored_scale(seen.value, seen.forecast));
     }
 

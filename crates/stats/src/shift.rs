@@ -135,14 +135,16 @@ impl LevelShift {
         for (slot, before) in run[1..].iter_mut().zip(self.before) {
             *slot = f64::from(before);
         }
-        for length in SHORTEST..=RUN {
+        // Without two of five so far out none of the medians is.
+        let is_run = |sign: f64| run.iter().filter(|score| sign * **score > LN_2).count() >= 2;
+        for length in (SHORTEST..=RUN).filter(|_| is_run(1.0)) {
             let up = joint(&run[..length], correlation);
             if up < verdict.up {
                 (verdict.up, verdict.windows) = (up, length as u16);
             }
         }
         let opposite = run.map(|score| -score);
-        for length in SHORTEST..=RUN {
+        for length in (SHORTEST..=RUN).filter(|_| is_run(-1.0)) {
             let down = joint(&opposite[..length], correlation);
             if down < verdict.down {
                 verdict.down = down;

@@ -267,10 +267,11 @@ impl Turn {
         let (square, form, values, per_value) = best;
         let z = (square / noise).sqrt();
         let known_bend = BEND_MARGIN * line.off_by(bend, TESTED as f64).abs() * per_value / noise.sqrt();
+        let tail = self.tail(z);
         Some(Change {
             z,
-            tail: self.tail(z),
-            beyond_bend: self.tail((z - known_bend).max(0.0)),
+            tail,
+            beyond_bend: if known_bend > 0.0 { self.tail((z - known_bend).max(0.0)) } else { tail },
             form,
             values,
         })
