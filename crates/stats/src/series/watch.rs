@@ -64,6 +64,8 @@ pub struct SeriesWatch {
 struct Days {
     season: Season,
     lasting: Reach,
+    /// Watched whether they have a rhythm or not.
+    always: bool,
 }
 
 /// Everything that was seen of one value.
@@ -89,7 +91,7 @@ impl SeriesWatch {
 
     /// Watches the rhythm of days from the first value on, whether the series earns it or not.
     pub(super) fn of_days() -> Self {
-        Self { days: Some(Box::default()), ..Self::default() }
+        Self { days: Some(Box::new(Days { always: true, ..Days::default() })), ..Self::default() }
     }
 
     /// Memory it takes now, in bytes.
@@ -175,7 +177,7 @@ impl SeriesWatch {
         let lasting = off.map_or(Distance::NONE, |off| days.lasting.observe(off.lasting, floor, MEMORY));
         let step = self.clock.step_secs().filter(|_| days.season.is_real());
         let bend = step.map_or(0.0, |step| days.season.bend(step));
-        if days.season.is_hopeless() {
+        if days.season.is_hopeless() && !days.always {
             self.days = None;
             self.dawn = Dawn::later();
         }
