@@ -22,6 +22,8 @@ help:
 	@echo "make bench    measure"
 	@echo "make bench-templates  measure templates of raw lines, beside Drain3"
 	@echo "make bench-quality  what the log detectors find in labelled logs"
+	@echo "make bench-metrics  what the metric detectors find in labelled metrics"
+	@echo "make bench-noise  pages on simulated weeks of pure noise"
 	@echo "make bench-kafka  measure on a real Apache Kafka"
 	@echo "make chaos    kill it again and again under load, look what is lost (KILLS=number)"
 	@echo "make chaos-kafka kill, hold and cut off its services and three brokers of Kafka under load (KILLS=number)"
@@ -108,7 +110,18 @@ bench-templates: tools
 # What the log detectors find, scored; QUALITY passes options on.
 .PHONY: bench-quality
 bench-quality: bench-build
-	python3 benches/quality --foreshock $(FORESHOCK) --shared $(or $(SHARED),../shared) $(QUALITY)
+	python3 benches/quality --only logs --foreshock $(FORESHOCK) --shared $(or $(SHARED),../shared) $(QUALITY)
+
+# The same of metrics: the NAB, events of labelled sets, forecasts.
+.PHONY: bench-metrics
+bench-metrics: bench-build
+	python3 benches/quality --only metrics --seeds 10 --foreshock $(FORESHOCK) --shared $(or $(SHARED),../shared) $(QUALITY)
+
+# Twenty weeks of ten thousand series with twenty faults each: about an hour. NOISE passes options on.
+.PHONY: bench-noise
+bench-noise: tools
+	$(CARGO) build --release --locked -p foreshock-benches --bin noise
+	$(TARGET)/release/noise --faults 20 $(NOISE)
 
 # About eight minutes and up to 20 GB of disk for 100 kills.
 chaos: bench-build

@@ -15,7 +15,7 @@ use foreshock_detect::{
 use foreshock_model::{Finding, Incident, Severity, Tenant, Timestamp, proto};
 use prost::Message;
 
-use crate::random::Random;
+use crate::{process::Usage, random::Random};
 
 const START: u64 = 1_760_000_400;
 const MINUTE: u64 = 60;
@@ -58,6 +58,8 @@ pub struct NoiseReport {
     pub missed: Vec<String>,
     /// Time of detect and correlate, a series and minute.
     pub a_value: Duration,
+    /// What the process grew by, a series: state of both stages, names, tables, what they said, and what is in flight.
+    pub bytes_a_series: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,8 +185,8 @@ pub fn run(options: &NoiseOptions) -> anyhow::Result<NoiseReport> {
             is_silence: number % 4 == 3,
         })
         .collect();
+    let before = Usage::own()?.resident_bytes;
     let mut stages = Stages::new(options);
-    let mut took = Duration::ZERO;
     for minute in 0..minutes {
         let value = |(number, series): (usize, &mut Series)| {
             let fault = faults.iter().find(|fault| fault.series == number && fault.holds(minute));
@@ -194,12 +196,12 @@ pub fn run(options: &NoiseOptions) -> anyhow::Result<NoiseReport> {
         };
         let values: Vec<Option<f64>> = series.iter_mut().enumerate().map(value).collect();
         let message = stages.message(minute, &series, &values);
-        let began = Instant::now();
         stages.take(message)?;
-        took += began.elapsed();
     }
+    let grown = Usage::own()?.resident_bytes.saturating_sub(before);
     let mut report = stages.judge(&series, &faults);
-    report.a_value = took / u32::try_from(minutes * options.series as u64).unwrap_or(u32::MAX).max(1);
+    report.bytes_a_series = grown / options.series.max(1) as u64;
+    report.a_value = stages.took / u32::try_from(minutes * options.series as u64).unwrap_or(u32::MAX).max(1);
     Ok(report)
 }
 
@@ -208,6 +210,8 @@ struct Stages {
     detect: Detect,
     correlate: Correlate,
     sequence: u64,
+    /// By the stages themselves.
+    took: Duration,
     findings: Vec<Finding>,
     /// Incidents that reached `critical`, as they stood last.
     paged: BTreeMap<foreshock_model::IncidentId, Incident>,
@@ -224,6 +228,7 @@ impl Stages {
             detect: Detect::new(config.clone(), summaries.clone(), vec![metrics], 1),
             correlate: Correlate::new(config, input("foreshock_findings"), vec![summaries], 1),
             sequence: 0,
+            took: Duration::ZERO,
             findings: Vec::new(),
             paged: BTreeMap::new(),
         }
@@ -290,7 +295,9 @@ impl Stages {
             payload: &payload,
         };
         let mut found = Outputs::default();
+        let began = Instant::now();
         self.detect.apply(input, &mut found);
+        self.took += began.elapsed();
         anyhow::ensure!(found.poison.is_empty(), "{:?}", found.poison);
         for (offset, (_, message)) in (0..).zip(found.messages) {
             for finding in &message.findings {
@@ -299,7 +306,9 @@ impl Stages {
             let payload = message.encode_to_vec().into();
             let input = Input { offset, tenant: &tenant, received, kind: InputKind::Data, payload: &payload };
             let mut told = Outputs::default();
+            let began = Instant::now();
             self.correlate.apply(input, &mut told);
+            self.took += began.elapsed();
             for incident in told.messages.iter().flat_map(|(_, message)| &message.incidents) {
                 let incident = Incident::try_from(incident)?;
                 if incident.severity == Severity::Critical || self.paged.contains_key(&incident.id) {

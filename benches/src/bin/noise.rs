@@ -48,11 +48,12 @@ fn main() -> anyhow::Result<()> {
         })?;
         let pages: u64 = report.false_pages.values().sum();
         println!(
-            "seed {seed}: {pages} false pages {:?}, {} of {} faults, {} ns a value, findings {:?}",
+            "seed {seed}: {pages} false pages {:?}, {} of {} faults, {} ns and {} bytes a series, findings {:?}",
             report.false_pages,
             report.found,
             arguments.faults,
             report.a_value.as_nanos(),
+            report.bytes_a_series,
             report.false_findings
         );
         report.missed.iter().for_each(|missed| println!("   missed: {missed}"));
