@@ -35,7 +35,8 @@ def nab(foreshock, shared, work):
     for profile in ("standard", "low_fp", "low_fn"):
         labels = ("--labels", shared / "data" / "nab" / "windows.json", "--profile", profile)
         said = run(sys.executable, shared / "score" / "nab.py", "--data", data, "--scores", scores, *labels)
-        print(f"| {profile} | {re.search(r'^NAB \w+ ([\d.]+)', said, re.MULTILINE)[1]} |")
+        score = re.search(r"^NAB \w+ ([\d.]+)", said, re.MULTILINE)[1]
+        print(f"| {profile} | {score} |")
 
 
 def events(foreshock, shared, work, seeds):

@@ -161,7 +161,9 @@ impl TenantState {
     /// The incident that a finding belongs to. One that was resolved comes back for the same trouble alone.
     fn nearest(&self, finding: &Finding, severity: Severity, end: Timestamp) -> Option<IncidentId> {
         let within = |standing: &Standing| match standing.incident.status {
-            IncidentStatus::Resolved => (severity > Severity::Info && standing.holds(finding)).then_some(RETURNS),
+            IncidentStatus::Resolved => {
+                (severity > Severity::Info && standing.holds(finding)).then_some(RETURNS)
+            }
             _ => Some(NEAR),
         };
         // One that stands before one that is over.

@@ -164,7 +164,19 @@ impl SeriesWatch {
         let change = self.turn.observe(value, floor, bend);
         let spread = self.spread.observe(value - verdict.mean);
         let flat = self.flat.observe(value).tail;
-        Some(Look { value, verdict, far, leap, off, lasting, stays, change, spread, flat, steps_secs: self.clock.gap_secs() })
+        Some(Look {
+            value,
+            verdict,
+            far,
+            leap,
+            off,
+            lasting,
+            stays,
+            change,
+            spread,
+            flat,
+            steps_secs: self.clock.gap_secs(),
+        })
     }
 
     /// How far off the day a value is, and how much the day bends here.

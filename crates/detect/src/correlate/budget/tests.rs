@@ -68,7 +68,8 @@ impl Tests {
         let end = Timestamp::from_secs(START + self.minute * 60);
         let (tenant, kind) = (Tenant::default(), Kind::Spike);
         let (candidates, told, found) = if self.tells { (candidates, count, 0) } else { (0, 0, candidates) };
-        self.account.take(end, &[TestCount { tenant, kind, count, seconds: count * 60, candidates, told, found }]);
+        self.account
+            .take(end, &[TestCount { tenant, kind, count, seconds: count * 60, candidates, told, found }]);
     }
 
     fn page(&self) -> f64 {

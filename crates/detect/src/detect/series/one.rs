@@ -206,9 +206,7 @@ impl SeriesState {
         let (kind, word) = described(oddity, watched.up);
         let severity = if is_large && is_sure && !is_bounded_and_far_from_it(text, value) {
             Severity::Critical
-        } else if is_large {
-            Severity::Warning
-        } else if watched.up && more_harms(&text.name, &text.unit) {
+        } else if is_large || watched.up && more_harms(&text.name, &text.unit) {
             Severity::Warning
         } else {
             Severity::Info

@@ -7,11 +7,7 @@ use foreshock_stats::{Company, Leaps, Tail, series::JointlyWatched};
 use serde::{Deserialize, Serialize};
 
 use super::text::SeriesText;
-use crate::detect::{
-    ServiceKey,
-    draft::Draft,
-    report::Report,
-};
+use crate::detect::{ServiceKey, draft::Draft, report::Report};
 
 /// The series of what is told of all metrics together.
 pub(super) const TOGETHER: &str = "metrics";
@@ -128,12 +124,7 @@ impl ServiceMetrics {
     }
 
     /// Ends the minute, after all series.
-    pub(super) fn close_minute(
-        &mut self,
-        texts: &[SeriesText],
-        minute: Window,
-        report: &mut Report,
-    ) {
+    pub(super) fn close_minute(&mut self, texts: &[SeriesText], minute: Window, report: &mut Report) {
         let mut seen = std::mem::take(&mut self.minute);
         self.judge_silent(&mut seen, texts, minute, report);
         if seen.leaps.metrics() == 0 {

@@ -48,7 +48,11 @@ fn said(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
 fn decided(out: &mut impl Write, decision: &Decision, finding: &Finding) -> io::Result<()> {
     let Thresholds { page, warn, tests_a_week, streams, calibration, paged_a_week } = decision.thresholds;
     let pages = decision.pages_a_week;
-    row(out, "budget", &format!("{pages} false pages a week over {streams:.1} streams, {tests_a_week:.0} tests a week"))?;
+    row(
+        out,
+        "budget",
+        &format!("{pages} false pages a week over {streams:.1} streams, {tests_a_week:.0} tests a week"),
+    )?;
     row(out, "spent", &format!("{paged_a_week} pages a week, as remembered for a week"))?;
     let small = format!("{calibration} times as many small p-values of {} as there should be", finding.kind);
     row(out, "calibration", &small)?;
