@@ -35,8 +35,8 @@ const STRONG: f64 = 10.0;
 pub struct NoiseOptions {
     /// Metric series.
     pub series: usize,
-    /// Days simulated.
-    pub days: u64,
+    /// Minutes simulated.
+    pub minutes: u64,
     /// Faults planted.
     pub faults: usize,
     /// Chooses the noise and the faults.
@@ -58,7 +58,7 @@ pub struct NoiseReport {
     pub missed: Vec<String>,
     /// Time of detect and correlate, a series and minute.
     pub a_value: Duration,
-    /// What the process grew by, a series: state of both stages, names, tables, what they said, and what is in flight.
+    /// What the process grew by, a series, beyond the message of a minute: state of both stages, names, tables, what they said.
     pub bytes_a_series: u64,
 }
 
@@ -177,7 +177,7 @@ pub fn run(options: &NoiseOptions) -> anyhow::Result<NoiseReport> {
     let mut random = Random(options.seed);
     let mut series: Vec<Series> =
         (0..options.series).map(|number| Series::new(number, &mut random)).collect();
-    let minutes = options.days * 1440;
+    let minutes = options.minutes;
     let faults: Vec<Fault> = (0..options.faults)
         .map(|number| Fault {
             series: random.below(options.series as u64) as usize,
@@ -185,6 +185,10 @@ pub fn run(options: &NoiseOptions) -> anyhow::Result<NoiseReport> {
             is_silence: number % 4 == 3,
         })
         .collect();
+    // What one minute's message takes is there before: it is reduce's and the journal's, and given back.
+    let values: Vec<Option<f64>> = series.iter().map(|series| Some(series.level)).collect();
+    let payload = Stages::new(options).message(0, &series, &values).encode_to_vec();
+    drop((proto::Summaries::decode(payload.as_slice())?, payload, values));
     let before = Usage::own()?.resident_bytes;
     let mut stages = Stages::new(options);
     for minute in 0..minutes {

@@ -11,7 +11,8 @@ const FAULTS: usize = 20;
 fn weeks(seeds: std::ops::RangeInclusive<u64>) -> (u64, Vec<String>) {
     let (mut pages, mut missed) = (0, Vec::new());
     for seed in seeds {
-        let options = NoiseOptions { series: 1_000, days: 7, faults: FAULTS, seed, pages_a_week: BUDGET };
+        let minutes = 7 * 1_440;
+        let options = NoiseOptions { series: 1_000, minutes, faults: FAULTS, seed, pages_a_week: BUDGET };
         let report = run(&options).unwrap();
         pages += report.false_pages.values().sum::<u64>();
         assert!(report.missed.len() <= FAULTS / 10, "seed {seed}: {:?}", report.missed);

@@ -17,6 +17,9 @@ struct Arguments {
     /// Simulated days
     #[arg(long, default_value_t = 7)]
     days: u64,
+    /// Minutes in place of whole days, to see what a value costs
+    #[arg(long)]
+    minutes: Option<u64>,
     /// Weeks, each of another seed
     #[arg(long, default_value_t = 20)]
     seeds: u64,
@@ -33,15 +36,17 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    let minutes = arguments.minutes.unwrap_or(arguments.days * 1_440);
+    anyhow::ensure!(minutes > 0 && arguments.series > 0, "at least a minute and a series are needed");
     anyhow::ensure!(
-        arguments.days > 2 && arguments.series > 0,
-        "at least three days and a series are needed"
+        arguments.faults == 0 || minutes > 2 * 1_440 + 120,
+        "faults come from the third day on: simulate three or more, or leave --faults out"
     );
     let (mut false_pages, mut found, mut planted) = (0, 0, 0);
     for seed in arguments.first..arguments.first + arguments.seeds {
         let report = run(&NoiseOptions {
             series: arguments.series,
-            days: arguments.days,
+            minutes,
             faults: arguments.faults,
             seed,
             pages_a_week: arguments.budget,

@@ -17,7 +17,7 @@ use serde_json::json;
 use self::{
     one::{Measure, SeriesState},
     service::ServiceMetrics,
-    text::{SeriesText, limit_of},
+    text::{Names, SeriesText, limit_of},
 };
 use super::{ServiceKey, merged::NewSeries, report::Report};
 use crate::{Asked, Table, workings::numbers};
@@ -27,7 +27,7 @@ use crate::{Asked, Table, workings::numbers};
 pub(super) struct SeriesTable {
     by_id: Table<u64, u32>,
     states: Vec<SeriesState>,
-    texts: Vec<SeriesText>,
+    names: Names,
     services: Vec<ServiceMetrics>,
     by_service: Table<ServiceKey, u32>,
     /// Series of each tenant.
@@ -86,11 +86,7 @@ impl SeriesTable {
             let instance = self.services[number as usize].instance(&series.instance);
             self.by_id.insert(series.id, u32::try_from(self.states.len()).unwrap_or(u32::MAX));
             self.states.push(SeriesState::new(number, instance, measure, limit));
-            self.texts.push(SeriesText {
-                name: series.name.into(),
-                instance: series.instance.into(),
-                unit: series.unit.into(),
-            });
+            self.names.push(series.name, series.unit);
         }
     }
 
@@ -109,21 +105,22 @@ impl SeriesTable {
 
     /// Judges the minute of every series, then that of every service.
     pub(super) fn close_minute(&mut self, minute: Window, report: &mut Report) {
-        for (number, (state, text)) in (0..).zip(self.states.iter_mut().zip(&self.texts)) {
+        for (number, state) in (0..).zip(&mut self.states) {
             let service = &mut self.services[state.service() as usize];
-            state.close_minute(number, service, text, minute, report);
+            state.close_minute(number, service, &self.names, minute, report);
         }
         for service in &mut self.services {
-            service.close_minute(&self.texts, minute, report);
+            service.close_minute(&self.names, minute, report);
         }
     }
 
     /// Forecasts what is used up.
     pub(super) fn close_ten_minutes(&mut self, ten: Window, report: &mut Report) {
-        for (state, text) in self.states.iter_mut().zip(&self.texts) {
-            let service = state.service() as usize;
+        for (number, state) in (0..).zip(&mut self.states) {
+            let service = &self.services[state.service() as usize];
+            let text = self.names.of(number, state.instance(), service);
             let Some(run_out) = state.run_out() else { continue };
-            let finding = run_out::forecast(run_out, self.services[service].key(), text, ten, report);
+            let finding = run_out::forecast(run_out, service.key(), text, ten, report);
             report.findings.extend(finding);
         }
     }
@@ -146,14 +143,20 @@ impl SeriesTable {
 
     fn number_of(&self, asked: &Asked) -> Option<usize> {
         let service = *self.by_service.get(&asked.key())?;
-        let mut rows = self.states.iter().zip(&self.texts);
-        rows.position(|(state, text)| state.service() == service && text.series() == asked.series)
+        self.rows().position(|(state, text)| state.service() == service && text.series() == asked.series)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (&SeriesState, SeriesText<'_>)> {
+        (0..).zip(&self.states).map(|(number, state)| {
+            let service = &self.services[state.service() as usize];
+            (state, self.names.of(number, state.instance(), service))
+        })
     }
 
     pub(super) fn views(&self, tenant: &Tenant, limit: usize) -> Vec<SeriesView> {
         let of = |state: &SeriesState| self.services[state.service() as usize].key();
-        let rows = self.states.iter().zip(&self.texts);
-        rows.filter(|(state, _)| of(state).0 == *tenant)
+        self.rows()
+            .filter(|(state, _)| of(state).0 == *tenant)
             .take(limit)
             .map(|(state, text)| SeriesView {
                 name: text.name.to_string(),

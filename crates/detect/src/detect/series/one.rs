@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     service::ServiceMetrics,
-    text::{SeriesText, attribute, limit_of},
+    text::{Names, SeriesText, attribute, limit_of},
 };
 use crate::detect::{
     draft::{Draft, LEAST_SURPRISE, number},
@@ -49,8 +49,8 @@ pub(super) struct SeriesState {
     instance: u32,
     measure: Measure,
     /// The base window of its first value. Not that of its announcement, which comes early where other sources of
-    /// its partition move time on: what is learned must not depend on who shares a partition.
-    since: Option<Timestamp>,
+    /// its partition move time on: what is learned must not depend on who shares a partition. Never, before it.
+    since: Timestamp,
     /// The minute before was odd as well.
     again: bool,
     watch: SeriesWatch,
@@ -83,7 +83,7 @@ impl SeriesState {
             service,
             instance,
             measure,
-            since: None,
+            since: Timestamp::MAX,
             again: false,
             watch: SeriesWatch::new(),
             run_out: limit.map(|limit| Box::new(RunOut::new(60.0).bounded_by(limit))),
@@ -92,6 +92,10 @@ impl SeriesState {
 
     pub(super) fn service(&self) -> u32 {
         self.service
+    }
+
+    pub(super) fn instance(&self) -> u32 {
+        self.instance
     }
 
     pub(super) fn watch(&self) -> &SeriesWatch {
@@ -104,7 +108,7 @@ impl SeriesState {
 
     /// Adds the value of a base window.
     pub(super) fn take(&mut self, start: Timestamp, value: f64, samples: u32) {
-        self.since.get_or_insert(start);
+        self.since = self.since.min(start);
         match self.measure {
             Measure::Rate => self.sum += value,
             Measure::Gauge | Measure::Quantile => self.sum += value * f64::from(samples),
@@ -117,12 +121,12 @@ impl SeriesState {
         &mut self,
         number: u32,
         service: &mut ServiceMetrics,
-        text: &SeriesText,
+        names: &Names,
         minute: Window,
         report: &mut Report,
     ) {
         let (sum, samples) = (std::mem::take(&mut self.sum), std::mem::take(&mut self.samples));
-        if self.since.is_none_or(|since| minute.start < since) {
+        if minute.start < self.since {
             return;
         }
         let secs = minute.end().as_secs_f64();
@@ -149,9 +153,11 @@ impl SeriesState {
             watched.hold(Oddity::Deviation, of_counts(sum, watched.mean, self.watch.learned()));
         }
         if let Some(leap) = watched.leap {
-            service.note_leap(number, leap);
+            service.note_leap(number, self.instance, leap);
         }
-        self.judge(service, text, value, minute, &watched, report);
+        if let Some(tail) = self.judge(number, service, names, value, minute, &watched, report) {
+            service.note_alarm(tail);
+        }
     }
 
     /// How unlikely it is that it has not been reported for so long. Without requests there is no quantile of them, and of
@@ -169,28 +175,28 @@ impl SeriesState {
         }
     }
 
+    /// Tells of what is odd. Its probability, if it would be told of by itself.
     #[allow(clippy::too_many_arguments, reason = "the parts of one verdict")]
     fn judge(
         &mut self,
-        service: &mut ServiceMetrics,
-        text: &SeriesText,
+        series: u32,
+        service: &ServiceMetrics,
+        names: &Names,
         value: f64,
         minute: Window,
         watched: &Watched,
         report: &mut Report,
-    ) {
+    ) -> Option<Tail> {
         let (oddity, tail) = match watched.alarm() {
             Some(oddity) => (oddity, watched.oddest().1),
             None => watched.oddest(),
         };
         if watched.alarm().is_none() && tail.surprise() < LEAST_SURPRISE {
             self.again = false;
-            return;
+            return None;
         }
+        let text = names.of(series, self.instance, service);
         let is_large = watched.alarm().is_some() && self.is_worth_a_page(text, value, watched.mean);
-        if is_large {
-            service.note_alarm(tail);
-        }
         // A quantile of one minute rests on few requests.
         let is_sure = self.measure != Measure::Quantile || self.again;
         self.again = is_large;
@@ -200,13 +206,14 @@ impl SeriesState {
         } else {
             worth.surprise() >= LEAST_SURPRISE && self.matters(text, value, watched.mean)
         };
+        let alarm = is_large.then_some(tail);
         if !told {
-            return;
+            return alarm;
         }
         let (kind, word) = described(oddity, watched.up);
         let severity = if is_large && is_sure && !is_bounded_and_far_from_it(text, value) {
             Severity::Critical
-        } else if is_large || watched.up && more_harms(&text.name, &text.unit) {
+        } else if is_large || watched.up && more_harms(text.name, text.unit) {
             Severity::Warning
         } else {
             Severity::Info
@@ -235,32 +242,33 @@ impl SeriesState {
         };
         let mut finding = draft.finish();
         finding.labels.insert("alone".into(), format!("{:.2}", tail.surprise()));
-        if let Some(address) = attribute(&text.name, "server.address") {
+        if let Some(address) = attribute(text.name, "server.address") {
             finding.labels.insert(PEER_ADDRESS.to_owned(), address.to_owned());
         }
         report.findings.push(finding);
+        alarm
     }
 
     /// Practical significance of what is large for the series: a few events, or some percent of a bound, wake nobody.
-    fn is_worth_a_page(&self, text: &SeriesText, value: f64, mean: f64) -> bool {
+    fn is_worth_a_page(&self, text: SeriesText<'_>, value: f64, mean: f64) -> bool {
         let step = match self.measure {
             Measure::Rate => RATE_STEP / 60.0,
             Measure::Gauge | Measure::Quantile => {
-                limit_of(&text.name, &text.unit).map_or(0.0, |limit| BOUND_SHARE * limit)
+                limit_of(text.name, text.unit).map_or(0.0, |limit| BOUND_SHARE * limit)
             }
         };
         step == 0.0 || (value - mean).abs() > step
     }
 
     /// Practical significance of what is not: it must also be large against what was expected.
-    fn matters(&self, text: &SeriesText, value: f64, mean: f64) -> bool {
+    fn matters(&self, text: SeriesText<'_>, value: f64, mean: f64) -> bool {
         (value - mean).abs() >= SHARE * mean.abs() && self.is_worth_a_page(text, value, mean)
     }
 }
 
 /// What can be used up wakes people when it nearly is, or is on its way there, which the forecast says.
-fn is_bounded_and_far_from_it(text: &SeriesText, value: f64) -> bool {
-    limit_of(&text.name, &text.unit).is_some_and(|limit| value < NEARLY_USED_UP * limit)
+fn is_bounded_and_far_from_it(text: SeriesText<'_>, value: f64) -> bool {
+    limit_of(text.name, text.unit).is_some_and(|limit| value < NEARLY_USED_UP * limit)
 }
 
 /// The kind of finding, and its verb.

@@ -19,11 +19,11 @@ const TELL_HORIZON: f64 = 172_800.0;
 pub(super) fn forecast(
     run_out: &mut RunOut,
     key: &ServiceKey,
-    text: &SeriesText,
+    text: SeriesText<'_>,
     ten: Window,
     report: &mut Report,
 ) -> Option<Finding> {
-    let limit = limit_of(&text.name, &text.unit)?;
+    let limit = limit_of(text.name, text.unit)?;
     report.tested(&key.0, Kind::WillRunOut, 600, 1);
     let forecast = run_out.forecast(limit)?;
     let now = ten.end().as_secs_f64();

@@ -6,7 +6,7 @@ use foreshock_model::{Kind, Severity, Timestamp, Window};
 use foreshock_stats::{Company, Leaps, Tail, series::JointlyWatched};
 use serde::{Deserialize, Serialize};
 
-use super::text::SeriesText;
+use super::text::Names;
 use crate::detect::{ServiceKey, draft::Draft, report::Report};
 
 /// The series of what is told of all metrics together.
@@ -37,6 +37,7 @@ pub(super) struct ServiceMetrics {
 
 #[derive(Default, Serialize, Deserialize)]
 struct Instance {
+    name: Box<str>,
     heard: Timestamp,
     /// When it was last told that some of its metrics are silent, and since when they are told of.
     told: Timestamp,
@@ -48,8 +49,8 @@ struct Instance {
 struct Minute {
     leaps: Leaps,
     loudest: f64,
-    /// How far the farthest leapt, and their numbers.
-    farthest: Vec<(f64, u32)>,
+    /// How far the farthest leapt, their numbers and instances.
+    farthest: Vec<(f64, u32, u32)>,
     silent: Vec<Silent>,
 }
 
@@ -75,9 +76,13 @@ impl ServiceMetrics {
             return *number;
         }
         let number = u32::try_from(self.instances.len()).unwrap_or(u32::MAX);
-        self.instances.push(Instance::default());
+        self.instances.push(Instance { name: name.into(), ..Instance::default() });
         self.numbers.insert(name.into(), number);
         number
+    }
+
+    pub(super) fn instance_name(&self, number: u32) -> &str {
+        self.instances.get(number as usize).map_or("", |instance| &instance.name)
     }
 
     /// The window that what is told at the end of `minute` is of.
@@ -107,12 +112,12 @@ impl ServiceMetrics {
     }
 
     /// A metric is so far from its forecast.
-    pub(super) fn note_leap(&mut self, series: u32, leap: f64) {
+    pub(super) fn note_leap(&mut self, series: u32, instance: u32, leap: f64) {
         let minute = &mut self.minute;
         minute.leaps.add(leap);
         let far = leap.abs();
-        if minute.farthest.len() < NAMED || minute.farthest.iter().any(|(least, _)| far > *least) {
-            minute.farthest.push((far, series));
+        if minute.farthest.len() < NAMED || minute.farthest.iter().any(|(least, ..)| far > *least) {
+            minute.farthest.push((far, series, instance));
             minute.farthest.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             minute.farthest.truncate(NAMED);
         }
@@ -124,9 +129,9 @@ impl ServiceMetrics {
     }
 
     /// Ends the minute, after all series.
-    pub(super) fn close_minute(&mut self, texts: &[SeriesText], minute: Window, report: &mut Report) {
+    pub(super) fn close_minute(&mut self, names: &Names, minute: Window, report: &mut Report) {
         let mut seen = std::mem::take(&mut self.minute);
-        self.judge_silent(&mut seen, texts, minute, report);
+        self.judge_silent(&mut seen, names, minute, report);
         if seen.leaps.metrics() == 0 {
             return;
         }
@@ -139,7 +144,7 @@ impl ServiceMetrics {
         if let Some(jointly) = jointly {
             report.tested(&self.key.0, Kind::JointDeviation, seconds, 1);
             if jointly.alarm() {
-                self.tell_jointly(&seen, jointly, texts, minute, report);
+                self.tell_jointly(&seen, jointly, names, minute, report);
             }
         }
     }
@@ -148,11 +153,12 @@ impl ServiceMetrics {
         &self,
         seen: &Minute,
         jointly: JointlyWatched,
-        texts: &[SeriesText],
+        names: &Names,
         minute: Window,
         report: &mut Report,
     ) {
-        let names = seen.farthest.iter().map(|(_, series)| texts[*series as usize].shown());
+        let far = |(_, series, instance): &(f64, u32, u32)| names.of(*series, *instance, self).shown();
+        let farthest: Vec<String> = seen.farthest.iter().map(far).collect();
         let draft = Draft {
             key: &self.key,
             kind: Kind::JointDeviation,
@@ -167,19 +173,20 @@ impl ServiceMetrics {
                 "{}: its {} metrics are off together as never before, the farthest {}",
                 self.key.1,
                 seen.leaps.metrics(),
-                names.collect::<Vec<_>>().join(", ")
+                farthest.join(", ")
             ),
         };
         report.findings.push(draft.finish());
     }
 
     /// Metrics that are overdue while their instance goes on with others.
-    fn judge_silent(&mut self, seen: &mut Minute, texts: &[SeriesText], minute: Window, report: &mut Report) {
+    fn judge_silent(&mut self, seen: &mut Minute, names: &Names, minute: Window, report: &mut Report) {
         let within = Duration::from_secs(self.length()) * HEARD_WINDOWS;
         let mut silent = std::mem::take(&mut seen.silent);
         silent.sort_by_key(|silent| silent.instance);
         for of_instance in silent.chunk_by(|a, b| a.instance == b.instance) {
-            let Some(instance) = self.instances.get_mut(of_instance[0].instance as usize) else { continue };
+            let number = of_instance[0].instance;
+            let Some(instance) = self.instances.get_mut(number as usize) else { continue };
             if minute.end().since(instance.heard) >= within {
                 continue;
             }
@@ -193,8 +200,8 @@ impl ServiceMetrics {
             instance.told = minute.end();
             let tail = of_instance.iter().map(|silent| silent.overdue).fold(Tail::ONE, Tail::min);
             seen.loudest = seen.loudest.max(tail.surprise());
-            let named = of_instance.iter().map(|silent| &texts[silent.series as usize]);
-            let Some(who) = named.min_by(|a, b| a.name.cmp(&b.name)) else { continue };
+            let named = of_instance.iter().map(|silent| names.of(silent.series, number, self));
+            let Some(who) = named.min_by(|a, b| a.name.cmp(b.name)) else { continue };
             let title = match of_instance {
                 [_] => format!("{}: {} is not reported any more", self.key.1, who.shown()),
                 more => format!(

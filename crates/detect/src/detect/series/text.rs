@@ -1,16 +1,53 @@
 //! What series are called, and what their names and units tell.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-/// What only findings and views need of a series.
-#[derive(Serialize, Deserialize)]
-pub(super) struct SeriesText {
-    pub(super) name: Box<str>,
-    pub(super) instance: Box<str>,
-    pub(super) unit: Box<str>,
+use super::service::ServiceMetrics;
+
+/// What only findings and views need of series: few units are shared by many.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Names {
+    series: Vec<(Box<str>, u32)>,
+    units: Vec<Box<str>>,
+    by_unit: BTreeMap<Box<str>, u32>,
 }
 
-impl SeriesText {
+/// What one series is called.
+#[derive(Clone, Copy)]
+pub(super) struct SeriesText<'a> {
+    pub(super) name: &'a str,
+    pub(super) instance: &'a str,
+    pub(super) unit: &'a str,
+}
+
+impl Names {
+    /// Adds the next series.
+    pub(super) fn push(&mut self, name: String, unit: String) {
+        let next = u32::try_from(self.units.len()).unwrap_or(u32::MAX);
+        let unit: Box<str> = unit.into();
+        let number = *self.by_unit.entry(unit.clone()).or_insert(next);
+        if number == next {
+            self.units.push(unit);
+        }
+        self.series.push((name.into(), number));
+    }
+
+    /// Of a series of an instance of a service.
+    pub(super) fn of<'a>(
+        &'a self,
+        number: u32,
+        instance: u32,
+        service: &'a ServiceMetrics,
+    ) -> SeriesText<'a> {
+        let (name, unit) = &self.series[number as usize];
+        let unit = &self.units[*unit as usize];
+        SeriesText { name, instance: service.instance_name(instance), unit }
+    }
+}
+
+impl SeriesText<'_> {
     /// The series of a finding: name, and the instance it is of.
     pub(super) fn series(&self) -> String {
         if self.instance.is_empty() {
@@ -31,7 +68,7 @@ impl SeriesText {
     }
 
     pub(super) fn unit_shown(&self) -> String {
-        match annotated(&self.unit).0 {
+        match annotated(self.unit).0 {
             "" | "1" => String::new(),
             unit => format!(" {unit}"),
         }
