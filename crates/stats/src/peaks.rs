@@ -16,6 +16,8 @@ use crate::Tail;
 const THRESHOLD: f64 = 3.0;
 /// Windows without a cry that end an episode.
 const QUIET: u32 = 10;
+/// Windows after which one that goes on is counted, and another begins: who never stops has a record too.
+const LONGEST: u32 = 240;
 /// Memory, in windows.
 const MEMORY: f64 = 20_000.0;
 /// Episodes that the prior is worth: as many as honest tails have in that many thousand windows.
@@ -23,7 +25,7 @@ const PRIOR: f64 = 50.0;
 /// No episode counts for more surprise above the threshold than this.
 const MOST: f64 = 8.0;
 
-/// Decayed episodes. 20 bytes.
+/// Decayed episodes. 24 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
     windows: f32,
@@ -32,6 +34,7 @@ pub struct Peaks {
     excess: f32,
     /// Of the episode that is going on.
     loudest: f32,
+    length: u32,
     quiet: u32,
 }
 
@@ -47,11 +50,12 @@ impl Peaks {
             self.quiet = 0;
         } else if self.loudest > 0.0 {
             self.quiet += 1;
-            if self.quiet >= QUIET {
-                self.episodes += 1.0;
-                self.excess += self.loudest;
-                (self.loudest, self.quiet) = (0.0, 0);
-            }
+        }
+        self.length += u32::from(self.loudest > 0.0);
+        if self.quiet >= QUIET || self.length >= LONGEST {
+            self.episodes += 1.0;
+            self.excess += self.loudest;
+            (self.loudest, self.length, self.quiet) = (0.0, 0, 0);
         }
     }
 

@@ -48,14 +48,16 @@ fn who_cries_every_hour_is_believed_less_and_never_more_than_he_says() {
 }
 
 #[test]
-fn an_incident_counts_once_however_long_it_lasts() {
+fn an_incident_of_hours_counts_once_and_one_without_end_by_its_length() {
     let lasts = |minutes: u32| {
         company(1, 7 * DAY, |minute| if (4_000..4_000 + minutes).contains(&minute) { 9.0 } else { 0.0 })
     };
-    let (short, long) = (worth(&lasts(1), 9.0), worth(&lasts(600), 9.0));
+    let (short, long) = (worth(&lasts(1), 9.0), worth(&lasts(200), 9.0));
     // It ended later, so it is remembered a little better.
     assert!((0.0..0.1).contains(&(short - long)), "{short} {long}");
-    assert!(worth(&lasts(600), 9.0) < worth(&company(1, 7 * DAY, |_| 0.0), 9.0));
+    assert!(short < worth(&company(1, 7 * DAY, |_| 0.0), 9.0));
+    let always = company(1, 14 * DAY, |minute| if minute % 5 == 0 { 9.0 } else { 0.0 });
+    assert!(worth(&always, 9.0) < 5.0, "{}", worth(&always, 9.0));
 }
 
 #[test]

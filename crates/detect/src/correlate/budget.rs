@@ -51,7 +51,7 @@ pub struct Thresholds {
     pub tests_a_week: f64,
     /// Streams of tests that share the budget: those of kinds that are too careful count for less.
     pub streams: f64,
-    /// How many times as many small p-values the kind has as it should: below 1 it is too careful and gets more.
+    /// How many times as many small p-values the kind has as it should: below 1 it is too careful, and leaves a part of its share to the others.
     pub calibration: f64,
     /// Pages a week that there were, an incident once, with a memory of a week.
     pub paged_a_week: f64,

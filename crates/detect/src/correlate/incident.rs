@@ -18,7 +18,7 @@ const QUIET_AT_LEAST: Duration = Duration::from_secs(300);
 pub(super) const NEAR: Duration = Duration::from_secs(900);
 /// The same trouble within this time of its end is the same incident: what lasts is learned, so it falls silent before it
 /// is over.
-pub(super) const RETURNS: Duration = Duration::from_secs(3_600);
+const RETURNS: Duration = Duration::from_secs(3_600);
 /// What the map can't link is linked by beginning within this time.
 const TOGETHER: Duration = Duration::from_secs(120);
 /// A final revision is so much above the one before: what is told between the closes of windows finds room there.
@@ -74,19 +74,23 @@ impl Standing {
         }
     }
 
+    /// Whether it has not been quiet for so long that what comes now is another.
+    pub(super) fn is_near(&self, at: Timestamp) -> bool {
+        at.since(self.last) <= NEAR
+    }
+
+    /// Whether it ended so lately that the same trouble is this one.
+    pub(super) fn may_return(&self, at: Timestamp) -> bool {
+        self.incident.resolved_at.is_some_and(|end| at.since(end) <= RETURNS)
+    }
+
     /// Whether a finding of `service` belongs here, and how far away it is on the map. Where the map says nothing of
     /// the service at all, it belongs here if it began as this grew.
-    pub(super) fn link(
-        &self,
-        service: &ServiceName,
-        at: Timestamp,
-        within: Duration,
-        map: &ServiceMap,
-    ) -> Option<usize> {
+    pub(super) fn link(&self, service: &ServiceName, at: Timestamp, map: &ServiceMap) -> Option<usize> {
         let services = &self.incident.services;
         // What Foreshock says of itself is no cause of what it sees, and no part of it.
         let of_itself = |service: &ServiceName| service.as_str() == OWN_SERVICE;
-        if at.since(self.last) > within || of_itself(service) != services.iter().any(of_itself) {
+        if of_itself(service) != services.iter().any(of_itself) {
             return None;
         }
         let linked = services.iter().filter_map(|own| map.distance(own, service, HOPS)).min();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Decisions, News, Pending, ServiceMap, Spending, Spread, Thresholds,
     budget::Account,
-    incident::{NEAR, RETURNS, Standing},
+    incident::{NEAR, Standing},
     provisional::Provisionals,
 };
 use crate::{DetectConfig, workings::Decision};
@@ -109,7 +109,7 @@ impl TenantState {
         let standing = self.standing.values().map(|standing| &standing.incident);
         told.extend(self.provisionals.settle(end, standing));
         self.standing.retain(|_, standing| {
-            standing.incident.status != IncidentStatus::Resolved || end.since(standing.last) <= RETURNS
+            standing.incident.status != IncidentStatus::Resolved || standing.may_return(end)
         });
         while self.bystanders.front().is_some_and(|finding| end.since(finding.window_end) > NEAR) {
             self.bystanders.pop_front();
@@ -160,17 +160,18 @@ impl TenantState {
 
     /// The incident that a finding belongs to. One that was resolved comes back for the same trouble alone.
     fn nearest(&self, finding: &Finding, severity: Severity, end: Timestamp) -> Option<IncidentId> {
-        let within = |standing: &Standing| match standing.incident.status {
+        let may = |standing: &Standing| match standing.incident.status {
             IncidentStatus::Resolved => {
-                (severity > Severity::Info && standing.holds(finding)).then_some(RETURNS)
+                severity > Severity::Info && standing.holds(finding) && standing.may_return(end)
             }
-            _ => Some(NEAR),
+            _ => standing.is_near(end),
         };
         // One that stands before one that is over.
-        let links = self.standing.iter().filter_map(|(id, standing)| {
-            let within = within(standing)?;
-            Some((within, standing.link(&finding.service, end, within, &self.map)?, *id))
-        });
+        let links =
+            self.standing.iter().filter(|(_, standing)| may(standing)).filter_map(|(id, standing)| {
+                let is_over = standing.incident.status == IncidentStatus::Resolved;
+                Some((is_over, standing.link(&finding.service, end, &self.map)?, *id))
+            });
         links.min().map(|(_, _, id)| id)
     }
 

@@ -10,8 +10,8 @@ use crate::{Origin, Outputs, partition_of_tenant};
 /// Findings in one message.
 const FINDINGS_A_MESSAGE: usize = 500;
 
-/// Kinds whose p-values are held to the record of their service before they are put out ([`foreshock_stats::Peaks`]): that there
-/// are many says that much happens.
+/// Kinds whose p-values are held to the record of their service before they are put out ([`foreshock_stats::Peaks`]; all metrics
+/// together: to their own history): that there are many says that much happens.
 const HELD_TO_A_RECORD: [Kind; 8] = [
     Kind::Spike,
     Kind::Dip,

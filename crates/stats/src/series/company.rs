@@ -11,8 +11,8 @@ use crate::{Peaks, Tail};
 /// Where the metrics are judged together, one by itself is told a tenth as readily: most of what befalls a service moves
 /// several.
 const ONE_IN: f64 = 10.0;
-/// Weight of a window in the number of metrics.
-const GAIN: f32 = 0.1;
+/// What is left of the number of metrics a window later, where fewer were observed: some come once an hour.
+const KEEP: f32 = 0.999;
 
 /// Watches the metrics of one service, window by window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct Company {
     clock: Clock,
     joint: JointWatch,
     peaks: Peaks,
-    /// Metrics a window, smoothed.
+    /// Metrics of the fullest window, slowly forgotten.
     metrics: f32,
 }
 
@@ -29,8 +29,7 @@ impl Company {
     /// would be told, 0 for none. What all are worth together, where they are enough.
     pub fn close(&mut self, secs: f64, leaps: &Leaps, loudest: f64) -> Option<JointlyWatched> {
         self.clock.tick(secs);
-        let metrics = leaps.metrics() as f32;
-        self.metrics += if self.metrics == 0.0 { metrics } else { GAIN * (metrics - self.metrics) };
+        self.metrics = (KEEP * self.metrics).max(leaps.metrics() as f32);
         self.peaks.close(self.among(loudest));
         self.joint.observe(leaps)
     }

@@ -11,6 +11,8 @@ use crate::Tail;
 const DEGREES: f64 = 3.0;
 /// Metrics that make a joint test one.
 pub const FEWEST_METRICS: usize = 3;
+/// The most that one metric adds, in nats.
+const MOST: f64 = 100.0;
 /// Memory, in windows.
 const MEMORY: f64 = 4_000.0;
 /// Above so many of its own standard deviations the joint leap is told.
@@ -51,8 +53,9 @@ pub struct Leaps {
 impl Leaps {
     /// Adds how far a metric was from its forecast, in its own standard deviations ([`super::Watched::leap`]).
     pub fn add(&mut self, leap: f64) {
-        self.sum += (libm::log1p(leap * leap / DEGREES) * 4_294_967_296.0) as u64;
-        self.metrics += 1;
+        let far = libm::log1p(leap * leap / DEGREES).min(MOST);
+        self.sum = self.sum.saturating_add((far * 4_294_967_296.0) as u64);
+        self.metrics = self.metrics.saturating_add(1);
     }
 
     /// Metrics that were observed.

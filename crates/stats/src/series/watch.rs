@@ -27,6 +27,8 @@ const FLAT_SURPRISE: f64 = 7.0;
 const OFF_SEASON: f64 = 8.0;
 /// Standard deviations that hold 95 % of normal values.
 const REACH: f64 = 1.96;
+/// Values beyond are held to it: their squares are kept in single precision.
+const LARGEST: f64 = 1e18;
 /// Memory of the long moments, in values.
 const MEMORY: f64 = 1_000.0;
 /// Steps without a value after which more of them tell the forecast nothing.
@@ -142,7 +144,7 @@ impl SeriesWatch {
         if !value.is_finite() {
             return None;
         }
-        let value = value.clamp(-1e30, 1e30);
+        let value = value.clamp(-LARGEST, LARGEST);
         let steps = self.clock.tick(secs);
         for _ in 1..steps.min(MOST_SKIPPED) {
             self.level.observe(f64::NAN);

@@ -22,6 +22,9 @@ use self::{
 use super::{ServiceKey, merged::NewSeries, report::Report};
 use crate::{Asked, Table, workings::numbers};
 
+/// What was not reported for so long is not on its way anywhere.
+const STALE_SECONDS: f64 = 3_600.0;
+
 /// Every metric series of the partition.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct SeriesTable {
@@ -119,6 +122,9 @@ impl SeriesTable {
         for (number, state) in (0..).zip(&mut self.states) {
             let service = &self.services[state.service() as usize];
             let text = self.names.of(number, state.instance(), service);
+            if state.watch().silent_secs(ten.end().as_secs_f64()) > STALE_SECONDS {
+                continue;
+            }
             let Some(run_out) = state.run_out() else { continue };
             let finding = run_out::forecast(run_out, service.key(), text, ten, report);
             report.findings.extend(finding);

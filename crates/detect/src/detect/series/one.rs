@@ -36,6 +36,9 @@ const COUNT_SIZE: f64 = 20.0;
 const COUNT_SIZE_A_MINUTE: f64 = 0.1;
 /// Above this an increase is taken for a quantity.
 const MOST_COUNTED: f64 = 1e6;
+/// A series that was not reported for so many seconds, and so many of its steps, is gone: how things are, and not told any more.
+const GONE_SECONDS: f64 = 3_600.0;
+const GONE_STEPS: f64 = 20.0;
 /// Surprise from which a series is taken for silent.
 const SILENT_SURPRISE: f64 = 5.0;
 
@@ -131,6 +134,7 @@ impl SeriesState {
         }
         let secs = minute.end().as_secs_f64();
         if samples == 0 {
+            self.again = false;
             let silent = self.silent(secs);
             if silent.surprise() >= SILENT_SURPRISE {
                 service.note_silent(number, self.instance, silent);
@@ -139,6 +143,7 @@ impl SeriesState {
         }
         service.note_heard(self.instance, minute);
         if self.measure == Measure::Quantile && samples < FEWEST_SAMPLES {
+            self.again = false;
             return;
         }
         let value = match self.measure {
@@ -149,8 +154,14 @@ impl SeriesState {
             run_out.observe(secs, value);
         }
         let mut watched = self.watch.observe(secs, value);
-        if self.measure == Measure::Rate && watched.tail(Oddity::Deviation).surprise() >= TOLD_SURPRISE {
-            watched.hold(Oddity::Deviation, of_counts(sum, watched.mean, self.watch.learned()));
+        if self.measure == Measure::Rate && watched.oddest().1.surprise() >= TOLD_SURPRISE {
+            let held = of_counts(sum, watched.mean, self.watch.learned());
+            watched.hold(Oddity::Deviation, held);
+            if !self.again {
+                // One minute by itself is no more than its count.
+                watched.hold(Oddity::Shift, held);
+                watched.hold(Oddity::Trend, held);
+            }
         }
         if let Some(leap) = watched.leap {
             service.note_leap(number, self.instance, leap);
@@ -163,13 +174,16 @@ impl SeriesState {
     /// How unlikely it is that it has not been reported for so long. Without requests there is no quantile of them, and of
     /// what is counted there may have been none.
     fn silent(&self, secs: f64) -> Tail {
+        let (silent, step) = (self.watch.silent_secs(secs), self.watch.step_secs().unwrap_or(f64::INFINITY));
         let overdue = self.watch.overdue(secs);
+        let is_gone = silent > GONE_SECONDS.max(GONE_STEPS * step);
         match self.measure {
+            _ if is_gone || overdue.surprise() < SILENT_SURPRISE => Tail::ONE,
             Measure::Gauge => overdue,
             Measure::Quantile => Tail::ONE,
-            Measure::Rate if overdue.surprise() < SILENT_SURPRISE => Tail::ONE,
             Measure::Rate => {
-                let expected = self.watch.mean().max(0.0) * self.watch.silent_secs(secs);
+                // What is kept is the increase of a report over a minute, however often it is reported.
+                let expected = self.watch.mean().max(0.0) * 60.0 * silent / step;
                 overdue.max(negative_binomial_lower(0, expected, COUNT_SIZE))
             }
         }

@@ -17,9 +17,7 @@ const LENGTHS: [u64; 7] = [60, 300, 600, 1_800, 3_600, 21_600, 86_400];
 const NAMED: usize = 3;
 /// A silence that lasts is told again so often,
 const AGAIN: Duration = Duration::from_secs(600);
-/// until it has lasted for so long: then it is how things are.
-const GONE: Duration = Duration::from_secs(3_600);
-/// And judged on so much time.
+/// and judged on so much time.
 const JUDGED_ON: Duration = Duration::from_secs(300);
 /// An instance that was not heard for so many windows is silent itself, which is told of it and not of its metrics.
 const HEARD_WINDOWS: u32 = 2;
@@ -39,9 +37,8 @@ pub(super) struct ServiceMetrics {
 struct Instance {
     name: Box<str>,
     heard: Timestamp,
-    /// When it was last told that some of its metrics are silent, and since when they are told of.
+    /// When it was last told that some of its metrics are silent.
     told: Timestamp,
-    told_first: Timestamp,
 }
 
 /// What the present minute has shown. Empty between minutes.
@@ -190,11 +187,7 @@ impl ServiceMetrics {
             if minute.end().since(instance.heard) >= within {
                 continue;
             }
-            if minute.end().since(instance.told) > GONE {
-                instance.told_first = minute.end();
-            }
-            let since = minute.end().since(instance.told_first);
-            if since >= GONE || (!since.is_zero() && minute.end().since(instance.told) < AGAIN) {
+            if minute.end().since(instance.told) < AGAIN {
                 continue;
             }
             instance.told = minute.end();
