@@ -74,6 +74,11 @@ impl Distance {
 }
 
 impl Reach {
+    /// What it is as a rule.
+    pub(crate) fn mean(&self) -> f64 {
+        self.bounds.mean
+    }
+
     /// As [`Bounds::observe`].
     pub(crate) fn observe(&mut self, value: f64, floor: f64, memory: f64) -> Distance {
         let n = f64::from(self.bounds.seen);

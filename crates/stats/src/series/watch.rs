@@ -111,6 +111,11 @@ impl SeriesWatch {
         self.level.judge(f64::NAN).mean
     }
 
+    /// What it was for long.
+    pub fn usual(&self) -> f64 {
+        self.far.mean()
+    }
+
     /// Values that taught the forecast.
     pub fn learned(&self) -> u32 {
         self.level.windows()

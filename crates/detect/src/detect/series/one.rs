@@ -183,7 +183,7 @@ impl SeriesState {
             Measure::Quantile => Tail::ONE,
             Measure::Rate => {
                 // What is kept is the increase of a report over a minute, however often it is reported.
-                let expected = self.watch.mean().max(0.0) * 60.0 * silent / step;
+                let expected = self.watch.usual().max(0.0) * 60.0 * silent / step;
                 overdue.max(negative_binomial_lower(0, expected, COUNT_SIZE))
             }
         }
