@@ -14,8 +14,10 @@ use crate::tail::{Tail, normal_upper, student_upper};
 
 const NORMAL: usize = 4;
 const DEGREES: [f64; 4] = [2.0, 3.0, 4.0, 10.0];
+/// E|Z| of a standard normal.
+pub(crate) const NORMAL_MEAN_ABS: f64 = 0.797_884_561;
 /// E|T| of each candidate.
-const MEAN_ABS: [f64; 5] = [SQRT_2, 1.102_657_791, 1.0, 0.864_685_298, 0.797_884_561];
+const MEAN_ABS: [f64; 5] = [SQRT_2, 1.102_657_791, 1.0, 0.864_685_298, NORMAL_MEAN_ABS];
 /// ln of each candidate's density at 0, per mean absolute value.
 const LN_PEAK: [f64; 5] = [-LN_2, -0.903_165_411, -0.980_829_253, -1.089_287_008, -1.144_729_886];
 /// 4, 10, 20, 26 and 40 %.

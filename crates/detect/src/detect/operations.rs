@@ -138,9 +138,7 @@ impl Operation {
         if !verdict.learned.is_ready() {
             return;
         }
-        report.tested(&key.0, Kind::LevelShift, 60, 1);
-        let small = u64::from(shift.up.surprise() >= LEAST_SURPRISE);
-        report.candidates(&key.0, Kind::LevelShift, 60, 1, small);
+        report.told(&key.0, Kind::LevelShift, 60, 1, shift.up);
         let mean = libm::exp2(verdict.mean);
         if shift.up.surprise() < LEAST_SURPRISE || p95 < RISE * mean {
             return;

@@ -15,7 +15,7 @@ pub(super) use self::absence::Gone;
 use super::{
     ServiceKey,
     belied::Spoken,
-    draft::{Draft, HOUR, LEAST_SURPRISE, SURE, TEN_MINUTES, bar, evidence, number, span, window_bar},
+    draft::{Draft, HOUR, SURE, TEN_MINUTES, bar, evidence, number, span, window_bar},
     harm::speaks_of_harm,
     hours::{AtThisTime, Hours},
     merged::{Example, MergedShape},
@@ -394,10 +394,7 @@ impl Pattern {
             return None;
         }
         let overdue = self.regularity.overdue(minute.end().as_secs_f64());
-        let tests = gaps(minute, overdue.mean_secs);
-        report.tested(&key.0, Kind::Silence, 60, tests);
-        let small = if overdue.tail.surprise() >= LEAST_SURPRISE { tests } else { 0 };
-        report.candidates(&key.0, Kind::Silence, 60, tests, small);
+        report.told(&key.0, Kind::Silence, 60, gaps(minute, overdue.mean_secs), overdue.tail);
         if overdue.tail.surprise() < bar(patterns as f64 * 86_400.0 / overdue.mean_secs.max(60.0)) {
             return None;
         }

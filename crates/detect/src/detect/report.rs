@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use foreshock_model::{Change, Finding, Kind, ServiceName, Tenant, Timestamp, proto};
+use foreshock_stats::Tail;
 
 use super::draft::LEAST_SURPRISE;
 use crate::{Origin, Outputs, partition_of_tenant};
@@ -46,19 +47,14 @@ impl Report {
         }
     }
 
-    /// Of so many of the tests that were counted, how many had at least the surprise [`LEAST_SURPRISE`], put out as findings
-    /// or not: it shows whether the kind's p-values are too careful or too small. Of tests that never tell only the
-    /// findings are known, which can show that p-values are too small but not that they are too careful.
-    pub(super) fn candidates(
-        &mut self,
-        tenant: &Tenant,
-        kind: Kind,
-        window_seconds: u32,
-        tests: u64,
-        count: u64,
-    ) {
+    /// Counts tests that tell their p-value, put out as a finding or not: whether it is small shows whether the kind's are
+    /// too careful or too small. Of tests that never tell only the findings are known, which can show that p-values are
+    /// too small but not that they are too careful.
+    pub(super) fn told(&mut self, tenant: &Tenant, kind: Kind, window_seconds: u32, count: u64, tail: Tail) {
+        self.tested(tenant, kind, window_seconds, count);
+        let small = if tail.surprise() >= LEAST_SURPRISE { count } else { 0 };
         let all = self.candidates.entry((tenant.clone(), kind, window_seconds)).or_default();
-        *all = (all.0 + tests, all.1 + count);
+        *all = (all.0 + count, all.1 + small);
     }
 
     /// The message of the tests of each tenant, kind and length.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ServiceKey,
-    draft::{Draft, LEAST_SURPRISE, bar, span},
+    draft::{Draft, bar, span},
     merged::Merged,
     report::Report,
 };
@@ -25,8 +25,8 @@ const SHORTEST_SECONDS: f64 = 120.0;
 /// Instances watched a service. Those beyond are not missed one by one, the service still is.
 const INSTANCES: usize = 1_000;
 /// A silence that lasts is told again so often, and judged on so much time.
-const AGAIN: Duration = Duration::from_secs(600);
-const JUDGED_ON: Duration = Duration::from_secs(300);
+pub(super) const AGAIN: Duration = Duration::from_secs(600);
+pub(super) const JUDGED_ON: Duration = Duration::from_secs(300);
 /// An instance that began this long before another fell silent, or later, took its place.
 const REPLACED_WITHIN: Duration = Duration::from_secs(600);
 /// An instance that was silent for this many of its periods is gone: scaled down or replaced.
@@ -155,10 +155,7 @@ fn judge(
     if !overdue.learned.is_ready() {
         return false;
     }
-    let tests = gaps(minute, overdue.mean_secs);
-    report.tested(&key.0, Kind::Silence, 60, tests);
-    let small = if overdue.tail.surprise() >= LEAST_SURPRISE { tests } else { 0 };
-    report.candidates(&key.0, Kind::Silence, 60, tests, small);
+    report.told(&key.0, Kind::Silence, 60, gaps(minute, overdue.mean_secs), overdue.tail);
     let bar = bar(among as f64 * 86_400.0 / overdue.mean_secs.max(60.0));
     if overdue.tail.surprise() < bar || overdue.silence_secs < SHORTEST_SECONDS {
         return false;

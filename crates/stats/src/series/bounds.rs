@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Tail, mixture::Mixture};
+use crate::{
+    Tail,
+    mixture::{Mixture, NORMAL_MEAN_ABS},
+};
 
 /// Values before anything is said.
 const NEEDED: f64 = 20.0;
@@ -10,8 +13,6 @@ const NEEDED: f64 = 20.0;
 const WORTH: f64 = 0.2;
 /// Memory of the weight of tails, in values: what is far out is rare, so it takes long to know that it never comes.
 const TAIL_MEMORY: f64 = 5_000.0;
-/// Mean absolute value of a standard normal.
-const MEAN_ABS: f64 = 0.797_884_561;
 
 /// Long moments of a quantity, every value in full: a series that leaps often is known to leap (the z-score with
 /// exponentially forgotten moments: Roberts, Technometrics 1959). 16 bytes.
@@ -25,15 +26,19 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// Feeds `value`, remembered for `memory` values; `floor` is the least standard deviation. Its distance from the mean before it, in standard deviations.
     pub(crate) fn observe(&mut self, value: f64, floor: f64, memory: f64) -> f64 {
-        let n = f64::from(self.seen);
         let scale = f64::from(self.variance).sqrt().max(floor).max(1e-12);
-        let z = if n < NEEDED { 0.0 } else { (value - self.mean) / scale };
+        let z = if self.is_known() { (value - self.mean) / scale } else { 0.0 };
+        let gain = self.gain(memory);
         self.seen = self.seen.saturating_add(1);
-        let gain = (1.0 / (n + 1.0)).max(1.0 / memory);
         let off = value - self.mean;
         self.mean += gain * off;
         self.variance = ((1.0 - gain) * (f64::from(self.variance) + gain * off * off)) as f32;
         z
+    }
+
+    /// Weight of the next value.
+    fn gain(&self, memory: f64) -> f64 {
+        (1.0 / (f64::from(self.seen) + 1.0)).max(1.0 / memory)
     }
 
     /// Whether enough was seen.
@@ -81,19 +86,19 @@ impl Reach {
 
     /// As [`Bounds::observe`].
     pub(crate) fn observe(&mut self, value: f64, floor: f64, memory: f64) -> Distance {
-        let n = f64::from(self.bounds.seen);
+        let (n, is_known, gain) =
+            (f64::from(self.bounds.seen), self.bounds.is_known(), self.bounds.gain(memory));
         let (mean, deviation) = (self.bounds.mean, self.bounds.variance().sqrt().max(floor));
         let off = value - mean;
         let z = self.bounds.observe(value, floor, memory);
         let mut tail = Tail::ONE;
-        if n >= NEEDED {
-            let residual = off.abs() / f64::from(self.size).max(MEAN_ABS * floor).max(1e-12);
+        if is_known {
+            let residual = off.abs() / f64::from(self.size).max(NORMAL_MEAN_ABS * floor).max(1e-12);
             tail = self.mixture.upper(residual, WORTH * n.min(memory));
             if off != 0.0 {
                 self.mixture.learn_for(residual, TAIL_MEMORY);
             }
         }
-        let gain = (1.0 / (n + 1.0)).max(1.0 / memory);
         self.size += (gain * (off.abs() - f64::from(self.size))) as f32;
         Distance { z, mean, deviation, tail }
     }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    mixture::Mixture,
+    mixture::{Mixture, NORMAL_MEAN_ABS},
     tail::{Tail, normal_upper},
 };
 
@@ -25,8 +25,6 @@ const LEFT: f64 = 5.0;
 const BEND_MARGIN: f64 = 1.4;
 /// Below so many standard errors the weight of the tails does not matter.
 const NEAR: f64 = 2.8;
-/// Mean absolute value of a standard normal.
-const MEAN_ABS: f64 = 0.797_884_561;
 /// Values a ramp must have, to be told from a step.
 const SHORTEST_RAMP: usize = 3;
 
@@ -198,7 +196,7 @@ impl Turn {
         let limit = if n > 30.0 && noise > 0.0 { PULL * PULL * noise } else { f64::INFINITY };
         self.noise += (gain * (square.min(limit) - noise)) as f32;
         if n > 30.0 && residual != 0.0 {
-            self.mixture.learn(residual.abs() / (widened * noise.max(1e-24)).sqrt() / MEAN_ABS);
+            self.mixture.learn(residual.abs() / (widened * noise.max(1e-24)).sqrt() / NORMAL_MEAN_ABS);
         }
         self.learned = self.learned.saturating_add(1);
     }
@@ -281,7 +279,7 @@ impl Turn {
         if z < NEAR {
             normal_upper(z)
         } else {
-            self.mixture.upper(z / MEAN_ABS, f64::from(self.learned).min(NOISE_MEMORY))
+            self.mixture.upper(z / NORMAL_MEAN_ABS, f64::from(self.learned).min(NOISE_MEMORY))
         }
     }
 

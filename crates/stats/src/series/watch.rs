@@ -82,7 +82,6 @@ pub(super) struct Look {
     pub(super) change: Option<Change>,
     spread: Tail,
     flat: Tail,
-    steps_secs: f64,
 }
 
 impl SeriesWatch {
@@ -171,19 +170,7 @@ impl SeriesWatch {
         let change = self.turn.observe(value, floor, bend);
         let spread = self.spread.observe(value - verdict.mean);
         let flat = self.flat.observe(value).tail;
-        Some(Look {
-            value,
-            verdict,
-            far,
-            leap,
-            off,
-            lasting,
-            stays,
-            change,
-            spread,
-            flat,
-            steps_secs: self.clock.gap_secs(),
-        })
+        Some(Look { value, verdict, far, leap, off, lasting, stays, change, spread, flat })
     }
 
     /// How far off the day a value is, and how much the day bends here.
@@ -205,7 +192,7 @@ impl SeriesWatch {
 
     /// What a look is worth.
     pub(super) fn judge(&mut self, look: &Look) -> Watched {
-        let Look { value, verdict, far, leap, lasting, stays, change, spread, flat, .. } = look;
+        let Look { value, verdict, far, leap, lasting, stays, change, spread, flat, off: _ } = look;
         let mut tails = [Tail::ONE; 6];
         tails[Oddity::Deviation as usize] = verdict.smaller().min(far.tail).among(WAYS);
         tails[Oddity::Shift as usize] = *stays;
@@ -217,7 +204,7 @@ impl SeriesWatch {
         tails[Oddity::Flat as usize] = *flat;
         tails[Oddity::Season as usize] = lasting.tail;
 
-        self.turns.pass(look.steps_secs);
+        self.turns.pass(self.clock.gap_secs());
         let turned = change.as_ref().filter(|change| change.z >= TURNED);
         let is_unusual = turned.is_some() && self.turns.happened();
         let told = turned.filter(|change| is_unusual && change.tail.surprise() >= TURNED_SURPRISE);

@@ -201,10 +201,8 @@ impl SeriesState {
         watched: &Watched,
         report: &mut Report,
     ) -> Option<Tail> {
-        let (oddity, tail) = match watched.alarm() {
-            Some(oddity) => (oddity, watched.oddest().1),
-            None => watched.oddest(),
-        };
+        let (oddest, tail) = watched.oddest();
+        let oddity = watched.alarm().unwrap_or(oddest);
         if watched.alarm().is_none() && tail.surprise() < LEAST_SURPRISE {
             self.again = false;
             return None;

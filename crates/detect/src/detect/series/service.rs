@@ -7,7 +7,12 @@ use foreshock_stats::{Company, Leaps, Tail, series::JointlyWatched};
 use serde::{Deserialize, Serialize};
 
 use super::text::Names;
-use crate::detect::{ServiceKey, draft::Draft, report::Report};
+use crate::detect::{
+    ServiceKey,
+    draft::Draft,
+    report::Report,
+    silence::{AGAIN, JUDGED_ON},
+};
 
 /// The series of what is told of all metrics together.
 pub(super) const TOGETHER: &str = "metrics";
@@ -15,10 +20,6 @@ pub(super) const TOGETHER: &str = "metrics";
 const LENGTHS: [u64; 7] = [60, 300, 600, 1_800, 3_600, 21_600, 86_400];
 /// Metrics named in what is told of many.
 const NAMED: usize = 3;
-/// A silence that lasts is told again so often,
-const AGAIN: Duration = Duration::from_secs(600);
-/// and judged on so much time.
-const JUDGED_ON: Duration = Duration::from_secs(300);
 /// An instance that was not heard for so many windows is silent itself, which is told of it and not of its metrics.
 const HEARD_WINDOWS: u32 = 2;
 
@@ -184,13 +185,11 @@ impl ServiceMetrics {
         for of_instance in silent.chunk_by(|a, b| a.instance == b.instance) {
             let number = of_instance[0].instance;
             let Some(instance) = self.instances.get_mut(number as usize) else { continue };
-            if minute.end().since(instance.heard) >= within {
+            let now = minute.end();
+            if now.since(instance.heard) >= within || now.since(instance.told) < AGAIN {
                 continue;
             }
-            if minute.end().since(instance.told) < AGAIN {
-                continue;
-            }
-            instance.told = minute.end();
+            instance.told = now;
             let tail = of_instance.iter().map(|silent| silent.overdue).fold(Tail::ONE, Tail::min);
             seen.loudest = seen.loudest.max(tail.surprise());
             let named = of_instance.iter().map(|silent| names.of(silent.series, number, self));
@@ -208,7 +207,7 @@ impl ServiceMetrics {
                 key: &self.key,
                 kind: Kind::Silence,
                 series: &who.series(),
-                window: Window { start: minute.end().minus(JUDGED_ON), length: JUDGED_ON },
+                window: Window { start: now.minus(JUDGED_ON), length: JUDGED_ON },
                 tail: self.company.worth(tail),
                 effect: of_instance.len() as f64,
                 observed: 0.0,
