@@ -14,6 +14,7 @@ mod overshoot;
 mod verdict;
 
 pub mod association;
+pub mod calibration;
 pub mod counts;
 pub mod exhaust;
 pub mod flat;
@@ -31,6 +32,7 @@ pub mod tail;
 pub mod values;
 
 pub use association::Association;
+pub use calibration::Calibration;
 pub use counts::CountBaseline;
 pub use exhaust::{Fared, Forecast, RunOut};
 pub use flat::{FlatLine, FlatVerdict};

@@ -74,9 +74,10 @@ impl Standing {
         }
     }
 
-    /// Whether it has not been quiet for so long that what comes now is another.
-    pub(super) fn is_near(&self, at: Timestamp) -> bool {
-        at.since(self.last) <= NEAR
+    /// Whether it has not been quiet for so long that what comes now is another: three windows of what comes, so that a
+    /// service observed once an hour has one incident, not one an hour.
+    pub(super) fn is_near(&self, finding: &Finding, at: Timestamp) -> bool {
+        at.since(self.last) <= NEAR.max(judged(finding) * QUIET_WINDOWS)
     }
 
     /// Whether it ended so lately that the same trouble is this one.
@@ -104,8 +105,7 @@ impl Standing {
         let peer = peer.as_ref();
         let incident = &mut self.incident;
         self.last = self.last.max(finding.window_end);
-        let judged = finding.window_end.since(finding.window_start);
-        self.quiet = self.quiet.max(judged * QUIET_WINDOWS);
+        self.quiet = self.quiet.max(judged(&finding) * QUIET_WINDOWS);
         incident.updated_at = incident.updated_at.max(finding.window_end);
         incident.started_at = incident.started_at.min(finding.window_start);
         if finding.severity > incident.severity {
@@ -124,7 +124,11 @@ impl Standing {
         };
         match incident.findings.iter_mut().find(same) {
             Some(known) if known.severity >= finding.severity && known.surprise >= finding.surprise => {}
-            Some(known) => *known = finding,
+            Some(known) => {
+                // It was only shown until now.
+                self.news |= known.severity == Severity::Info && finding.severity > Severity::Info;
+                *known = finding;
+            }
             None => {
                 self.news |= finding.severity > Severity::Info;
                 self.grown = finding.window_end;
@@ -214,6 +218,11 @@ impl Standing {
             self.news = true;
         }
     }
+}
+
+/// How long the window is that a finding is judged on.
+fn judged(finding: &Finding) -> Duration {
+    finding.window_end.since(finding.window_start)
 }
 
 /// How far a kind is from what people care about: 0 says it outright.

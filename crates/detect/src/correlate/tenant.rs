@@ -164,7 +164,7 @@ impl TenantState {
             IncidentStatus::Resolved => {
                 severity > Severity::Info && standing.holds(finding) && standing.may_return(end)
             }
-            _ => standing.is_near(end),
+            _ => standing.is_near(finding, end),
         };
         // One that stands before one that is over.
         let links =

@@ -15,15 +15,20 @@ pub const FEWEST_METRICS: usize = 3;
 const MOST: f64 = 100.0;
 /// Memory, in windows.
 const MEMORY: f64 = 4_000.0;
+/// The mean is skewed, to the right, and less so the more metrics there are; this power of it is nearly normal whether their
+/// leaps are normal (0.5 for few) or heavy-tailed (a third: Wilson and Hilferty, PNAS 1931).
+const ROOT: f64 = 0.4;
 /// Above so many of its own standard deviations the joint leap is told.
 const TOLD: f64 = 8.5;
 
 /// The mean log likelihood of all leaps of a window under Student's t, against its own history: whatever the metrics have
 /// in common is in that history, so their correlation needs no model (a Q chart of a combined statistic: Quesenberry,
-/// Journal of Quality Technology 1991; robust t scores: Lange, Little and Taylor, JASA 1989). 32 bytes.
+/// Journal of Quality Technology 1991; robust t scores: Lange, Little and Taylor, JASA 1989). 64 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JointWatch {
     usual: Reach,
+    /// Of the [`ROOT`].
+    root: Reach,
 }
 
 /// What one window of all metrics of a service is worth.
@@ -80,7 +85,8 @@ impl JointWatch {
         }
         let mean = leaps.sum as f64 / 4_294_967_296.0 / f64::from(leaps.metrics);
         let usual = self.usual.observe(mean, 0.0, MEMORY);
-        let tail = if usual.z > 0.0 { usual.tail } else { Tail::ONE };
+        let root = self.root.observe(libm::pow(mean, ROOT), 0.0, MEMORY);
+        let tail = if root.z > 0.0 { root.tail } else { Tail::ONE };
         Some(JointlyWatched { tail, z: usual.z.max(0.0) })
     }
 }

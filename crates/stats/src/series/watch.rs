@@ -161,10 +161,12 @@ impl SeriesWatch {
             self.shift.restart();
         }
         let stays = lasting.up.min(lasting.down);
+        // How far the first forecasts were off says nothing of how far later ones will be.
+        let is_forecast = verdict.learned.is_ready();
         // What is not known yet is no part of what the service's metrics do together.
         let is_known = self.leaps.is_known();
-        let leap = self.leaps.observe(value - verdict.mean, floor, MEMORY);
-        let leap = is_known.then_some(leap);
+        let leap = is_forecast.then(|| self.leaps.observe(value - verdict.mean, floor, MEMORY));
+        let leap = leap.filter(|_| is_known);
         let far = self.far.observe(value, floor, MEMORY);
         let (off, lasting, bend) = self.see_day(secs, value, floor);
         let change = self.turn.observe(value, floor, bend);
@@ -180,7 +182,9 @@ impl SeriesWatch {
         }
         let Some(days) = &mut self.days else { return (None, Distance::NONE, 0.0) };
         let off = days.season.observe(secs, value);
-        let lasting = off.map_or(Distance::NONE, |off| days.lasting.observe(off.lasting, floor, MEMORY));
+        let lasting = off.map(|off| days.lasting.observe(off.lasting, floor, MEMORY));
+        // Where there is no rhythm, none is broken.
+        let lasting = lasting.filter(|_| days.season.is_real()).unwrap_or(Distance::NONE);
         let step = self.clock.step_secs().filter(|_| days.season.is_real());
         let bend = step.map_or(0.0, |step| days.season.bend(step));
         if days.season.is_hopeless() && !days.always {

@@ -163,6 +163,9 @@ impl SeriesState {
                 watched.hold(Oddity::Trend, held);
             }
         }
+        if self.measure != Measure::Rate {
+            service.calibrate(&mut watched);
+        }
         if let Some(leap) = watched.leap {
             service.note_leap(number, self.instance, leap);
         }

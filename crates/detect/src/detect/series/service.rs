@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use foreshock_model::{Kind, Severity, Timestamp, Window};
-use foreshock_stats::{Company, Leaps, Tail, series::JointlyWatched};
+use foreshock_stats::{Company, Leaps, Tail, Watched, series::JointlyWatched};
 use serde::{Deserialize, Serialize};
 
 use super::text::Names;
@@ -97,6 +97,11 @@ impl ServiceMetrics {
     /// What the surprise of one metric is worth here.
     pub(super) fn worth(&self, tail: Tail) -> Tail {
         self.company.worth(tail)
+    }
+
+    /// Holds the tails of a metric to how often such come here.
+    pub(super) fn calibrate(&mut self, watched: &mut Watched) {
+        self.company.calibrate(watched);
     }
 
     pub(super) fn note_heard(&mut self, instance: u32, minute: Window) {
