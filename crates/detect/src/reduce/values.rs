@@ -454,7 +454,7 @@ impl Known {
     fn find(&self, hash: u64) -> Result<usize, usize> {
         let hash_at = |at: usize| self.values[at] & !1;
         let length = self.values.len();
-        let mut at = (u128::from(hash) * length as u128 >> 64) as usize;
+        let mut at = ((u128::from(hash) * length as u128) >> 64) as usize;
         while at > 0 && hash_at(at - 1) >= hash {
             at -= 1;
         }
@@ -575,6 +575,25 @@ impl Sighting {
             time: self.time.nanos(),
             line: self.line,
             instance: core.sources.source(self.source).instance.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_value_is_found_as_by_halves_wherever_the_hashes_lie() {
+        let even: Vec<u64> = (0..VALUES as u64).map(|n| fingerprint64(&n.to_le_bytes()) & !1).collect();
+        let crowded: Vec<u64> = (0..VALUES as u64).map(|n| n * 2).chain([u64::MAX - 1]).collect();
+        for mut values in [Vec::new(), vec![u64::MAX - 1], even, crowded] {
+            values.sort_unstable();
+            let known = Known { values: values.clone(), twice: 0 };
+            let near = values.iter().flat_map(|hash| [*hash, hash.wrapping_add(2), hash.wrapping_sub(2)]);
+            for hash in near.chain([0, 1 << 63, u64::MAX - 1]) {
+                assert_eq!(known.find(hash), values.binary_search(&hash), "{hash:x}");
+            }
         }
     }
 }
