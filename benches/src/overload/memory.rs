@@ -22,6 +22,8 @@ const FREE_READ_AHEAD: u64 = 64 << 10;
 /// the telemetry and one for the stages.
 const WRITER: u64 = (4 + 16) * MIB;
 const WRITERS: u64 = 2;
+/// The buffers that are kept for reading (crates/journal/src/embedded/fetch.rs and buffer.rs), of each volume.
+const READERS: u64 = 16 * MIB;
 /// Runners: reduce over three streams, detect and correlate over one each.
 const RUNNERS: u64 = 5 * PARTITIONS;
 /// A runner's fetch that is applied and the one that waits (services/worker/src/runner).
@@ -60,6 +62,7 @@ impl MemoryLimit {
             ),
             (format!("journal.cache_bytes {} MiB, in buffers up to 5/4 as large", mib(CACHE)), CACHE / 4 * 5),
             (format!("journal writers, {WRITERS} of {} MiB", mib(WRITER)), WRITERS * WRITER),
+            (format!("journal readers' buffers, {WRITERS} of {} MiB", mib(READERS)), WRITERS * READERS),
             (
                 format!("worker.fetch_bytes {} MiB, {FETCHES} each of {RUNNERS} runners", mib(FETCH)),
                 FETCHES * RUNNERS * FETCH,

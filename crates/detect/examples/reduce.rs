@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 
 /// Records in memory that one pass goes over.
-const POOL_RECORDS: usize = 20_000;
+const POOL_RECORDS: usize = 64_000;
 const START: u64 = 1_750_000_000_000_000_000;
 
 fn main() -> ExitCode {

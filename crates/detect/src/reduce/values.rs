@@ -49,6 +49,9 @@ struct ShapePlaces {
     bars: Vec<Bar>,
     #[serde(skip)]
     bars_of: Option<Timestamp>,
+    /// The latest of the lines that hold that window's farthest values: one that is as far out and later changes nothing.
+    #[serde(skip)]
+    newest: Timestamp,
 }
 
 /// What a value has to pass to matter, as far as its window and those before it tell: all that most lines need to have
@@ -56,9 +59,9 @@ struct ShapePlaces {
 /// waits for those of its own to come from memory.
 #[derive(Clone, Copy)]
 struct Bar {
-    /// Of a quantity: below and above these values. In short, so that what is as good as them passes as well.
-    low: f32,
-    high: f32,
+    /// Of a quantity: below and above these values.
+    low: f64,
+    high: f64,
     number: u8,
     kind: ParameterKind,
     /// It is a quantity.
@@ -142,6 +145,10 @@ struct Current<'a> {
     /// Where the content begins in the line.
     content: usize,
     kept: Option<u32>,
+    /// It may be shown for a value that is as far out as the farthest.
+    may_tie: bool,
+    /// A value of it is among the farthest.
+    is_far: bool,
 }
 
 impl Places {
@@ -175,7 +182,8 @@ impl Places {
             of_shape.set_bars(read.window(), &into.places);
         }
         let begins = (content.as_ptr() as usize).wrapping_sub(read.line().as_ptr() as usize);
-        let mut current = Current { read, core, content: begins, kept: None };
+        let may_tie = read.time() <= of_shape.newest;
+        let mut current = Current { read, core, content: begins, kept: None, may_tie, is_far: false };
         let mut is_open = false;
         for bar in &mut of_shape.bars {
             if let Some(parameter) = parameters.get(usize::from(bar.number)) {
@@ -185,6 +193,9 @@ impl Places {
         }
         if is_open {
             of_shape.bars.retain(|bar| !bar.is_open());
+        }
+        if current.is_far {
+            of_shape.newest = of_shape.newest.max(read.time());
         }
         true
     }
@@ -312,6 +323,8 @@ fn week_of(window: Timestamp) -> u64 {
 impl ShapePlaces {
     fn set_bars(&mut self, window: Timestamp, rows: &[PlaceWindow]) {
         self.bars_of = Some(window);
+        let farthest = rows.iter().flat_map(|row| [&row.high.first, &row.low.first]).flatten();
+        self.newest = farthest.map(|line| line.time).max().unwrap_or_default();
         let bars = (0u8..).zip(&self.places).map(|(number, place)| {
             let row = rows.get(usize::from(number));
             Bar::of(number, place, window, row)
@@ -324,16 +337,16 @@ impl ShapePlaces {
 impl Bar {
     fn of(number: u8, place: &Place, window: Timestamp, row: Option<&PlaceWindow>) -> Self {
         let mut bar = Self {
-            low: f32::INFINITY,
-            high: f32::NEG_INFINITY,
+            low: f64::INFINITY,
+            high: f64::NEG_INFINITY,
             number,
             is_quantity: place.range.is_some(),
             is_named: place.named.is_some() && !row.is_some_and(|row| row.overflow),
             kind: place.kind,
         };
         if let Some(range) = place.range.as_ref().filter(|range| range.week == week_of(window)) {
-            bar.high = range.high.get(EXTREMES - 1).map_or(bar.high, |last| at_most(*last));
-            bar.low = range.low.get(EXTREMES - 1).map_or(bar.low, |last| at_least(*last));
+            bar.high = range.high.get(EXTREMES - 1).copied().unwrap_or(bar.high);
+            bar.low = range.low.get(EXTREMES - 1).copied().unwrap_or(bar.low);
         }
         if let Some(row) = row {
             bar.raise(row);
@@ -341,15 +354,10 @@ impl Bar {
         bar
     }
 
-    /// After a row has taken up a value. Of lines that hold the farthest value the least is shown, so where all those of the
-    /// row are as far out, one more of them is looked at again.
+    /// After a row has taken up a value.
     fn raise(&mut self, row: &PlaceWindow) {
-        if let Some((first, last)) = row.high.ends() {
-            self.high = self.high.max(if first > last { at_most(last) } else { below(last) });
-        }
-        if let Some((first, last)) = row.low.ends() {
-            self.low = self.low.min(if first < last { at_least(last) } else { above(last) });
-        }
+        self.high = row.high.last().map_or(self.high, |last| last.max(self.high));
+        self.low = row.low.last().map_or(self.low, |last| last.min(self.low));
     }
 
     /// Whether anything may stand there.
@@ -372,13 +380,13 @@ impl Bar {
             && let Some(value) = quantity(self.kind, text)
             && value > 0.0
         {
-            // The first values are at both ends.
-            if value > f64::from(self.high) {
+            // The first values are at both ends. Of lines that hold the farthest value the least is shown.
+            if value > self.high || (value == self.high && current.may_tie) {
                 let row = rows.at(number);
                 row.high.note(value, End::High, current);
                 self.raise(row);
             }
-            if value < f64::from(self.low) {
+            if value < self.low || (value == self.low && current.may_tie) {
                 let row = rows.at(number);
                 row.low.note(value, End::Low, current);
                 self.raise(row);
@@ -394,30 +402,6 @@ impl Bar {
             }
         }
     }
-}
-
-/// The largest short number that is a value or less.
-fn at_most(value: f64) -> f32 {
-    let short = value as f32;
-    if f64::from(short) <= value { short } else { short.next_down() }
-}
-
-/// The smallest short number that is a value or more.
-fn at_least(value: f64) -> f32 {
-    let short = value as f32;
-    if f64::from(short) >= value { short } else { short.next_up() }
-}
-
-/// A short number below a value.
-fn below(value: f64) -> f32 {
-    let short = at_most(value);
-    if f64::from(short) < value { short } else { short.next_down() }
-}
-
-/// A short number above a value.
-fn above(value: f64) -> f32 {
-    let short = at_least(value);
-    if f64::from(short) > value { short } else { short.next_up() }
 }
 
 impl Place {
@@ -465,8 +449,19 @@ impl Place {
 }
 
 impl Known {
+    /// As in a binary search. Hashes lie evenly: a value is near where its own points to, and that is mostly all of
+    /// the table that has to come from memory.
     fn find(&self, hash: u64) -> Result<usize, usize> {
-        self.values.binary_search_by_key(&hash, |value| value & !1)
+        let hash_at = |at: usize| self.values[at] & !1;
+        let length = self.values.len();
+        let mut at = ((u128::from(hash) * length as u128) >> 64) as usize;
+        while at > 0 && hash_at(at - 1) >= hash {
+            at -= 1;
+        }
+        while at < length && hash_at(at) < hash {
+            at += 1;
+        }
+        if at < length && hash_at(at) == hash { Ok(at) } else { Err(at) }
     }
 
     fn is_passed_on(&self, hash: u64) -> bool {
@@ -515,12 +510,13 @@ impl Range {
 }
 
 impl Extremes {
-    /// The farthest value and the last of them, where one more would push that out.
-    fn ends(&self) -> Option<(f64, f64)> {
-        Some((*self.values.first()?, *self.values.get(EXTREMES - 1)?))
+    /// The last of the values, where one more would push it out.
+    fn last(&self) -> Option<f64> {
+        self.values.get(EXTREMES - 1).copied()
     }
 
-    fn note(&mut self, value: f64, end: End, current: &Current<'_>) {
+    fn note(&mut self, value: f64, end: End, current: &mut Current<'_>) {
+        current.is_far = true;
         let (read, core) = (current.read, current.core);
         let beyond = |one: f64, other: f64| if end == End::High { one > other } else { one < other };
         match (self.values.first(), &mut self.first) {
@@ -579,6 +575,25 @@ impl Sighting {
             time: self.time.nanos(),
             line: self.line,
             instance: core.sources.source(self.source).instance.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_value_is_found_as_by_halves_wherever_the_hashes_lie() {
+        let even: Vec<u64> = (0..VALUES as u64).map(|n| fingerprint64(&n.to_le_bytes()) & !1).collect();
+        let crowded: Vec<u64> = (0..VALUES as u64).map(|n| n * 2).chain([u64::MAX - 1]).collect();
+        for mut values in [Vec::new(), vec![u64::MAX - 1], even, crowded] {
+            values.sort_unstable();
+            let known = Known { values: values.clone(), twice: 0 };
+            let near = values.iter().flat_map(|hash| [*hash, hash.wrapping_add(2), hash.wrapping_sub(2)]);
+            for hash in near.chain([0, 1 << 63, u64::MAX - 1]) {
+                assert_eq!(known.find(hash), values.binary_search(&hash), "{hash:x}");
+            }
         }
     }
 }

@@ -39,6 +39,21 @@ pub(super) struct AlignedBuffer {
 impl BufferPool {
     /// An empty buffer with room for `bytes`.
     pub(super) fn take(&self, bytes: usize) -> AlignedBuffer {
+        let (mut memory, start) = self.take_memory(bytes);
+        memory.clear();
+        memory.resize(start, 0);
+        AlignedBuffer { memory, start, pool: Arc::downgrade(&self.0) }
+    }
+
+    /// A buffer of `bytes`, all of which are to be overwritten: whatever was in it last.
+    pub(super) fn take_to_fill(&self, bytes: usize) -> AlignedBuffer {
+        let (mut memory, start) = self.take_memory(bytes);
+        memory.resize(start + bytes, 0);
+        AlignedBuffer { memory, start, pool: Arc::downgrade(&self.0) }
+    }
+
+    /// Memory with room for `bytes`, and where they are to begin in it.
+    fn take_memory(&self, bytes: usize) -> (Vec<u8>, usize) {
         // Rounded so that buffers of about the same size can take each other's place.
         let step = if bytes > 64 << 10 { 64 << 10 } else { ALIGN };
         let wanted = bytes.next_multiple_of(step) + ALIGN;
@@ -49,15 +64,13 @@ impl BufferPool {
                 pool.by_capacity.range(wanted..=wanted + wanted / 4).map(|(capacity, _)| *capacity).next();
             fitting.and_then(|capacity| pool.take(capacity))
         };
-        let mut memory = kept.unwrap_or_else(|| Vec::with_capacity(wanted));
-        memory.clear();
+        let memory = kept.unwrap_or_else(|| Vec::with_capacity(wanted));
         let start = match memory.as_ptr().align_offset(ALIGN) {
             // The address can't be known (never so on a real machine): unaligned, the file falls back.
             usize::MAX => 0,
             start => start,
         };
-        memory.resize(start, 0);
-        AlignedBuffer { memory, start, pool: Arc::downgrade(&self.0) }
+        (memory, start)
     }
 }
 
@@ -111,6 +124,12 @@ impl AsRef<[u8]> for AlignedBuffer {
     }
 }
 
+impl AsMut<[u8]> for AlignedBuffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..]
+    }
+}
+
 impl Drop for AlignedBuffer {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.upgrade() {
@@ -140,5 +159,8 @@ mod tests {
         assert!(locked(&pool.0).bytes > 10_000);
         let again = pool.take(11_000);
         assert_eq!((again.len(), locked(&pool.0).bytes), (0, 0));
+        drop(again);
+        let mut to_fill = pool.take_to_fill(11_000);
+        assert_eq!((to_fill.as_mut().len(), locked(&pool.0).bytes), (11_000, 0));
     }
 }

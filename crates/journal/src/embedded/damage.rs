@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     layout::{Paths, Volume},
-    scan::read_chunk,
+    scan::read_into,
     segment::Segment,
     storage::{Access, File, Storage},
     sync::locked,
@@ -113,7 +113,8 @@ impl Damage {
             let copy = self.storage.create(&path, Access::Write)?;
             let mut at = range.start;
             while at < range.end {
-                let piece = read_chunk(file, at, PIECE.min(range.end - at) as usize)?;
+                let mut piece = vec![0; PIECE.min(range.end - at) as usize];
+                read_into(file, at, &mut piece)?;
                 copy.write_at(&piece, at - range.start)?;
                 at += piece.len() as u64;
             }

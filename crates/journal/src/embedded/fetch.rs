@@ -6,12 +6,13 @@ use bytes::Bytes;
 use foreshock_model::Tenant;
 
 use super::{
+    buffer::BufferPool,
     catalog::Catalog,
     damage::Damage,
     frame::{FrameKind, Header},
     index::{Index, Run},
     layout::Slots,
-    scan::{Found, Frame, Resync, Scanner},
+    scan::{Chunk, Found, Frame, Resync, Scanner},
     segment::{Segment, is_still},
     storage::{Access, File, Storage},
     sync::locked,
@@ -25,6 +26,8 @@ pub(super) struct VolumeFiles {
     pub(super) catalog: Arc<Catalog>,
     pub(super) slots: Slots,
     pub(super) damage: Arc<Damage>,
+    /// What is read into.
+    pub(super) buffers: BufferPool,
 }
 
 /// Where a reader is in the files, so that it goes on without looking for its place again.
@@ -33,6 +36,8 @@ pub(super) struct Cursor {
     file: Box<dyn File>,
     /// The place behind the entry read last, and the offset wanted there.
     resume: Option<(u64, u64)>,
+    /// What was read last: it mostly reaches beyond what was wanted.
+    chunk: Chunk,
     tenant: Tenant,
 }
 
@@ -80,7 +85,7 @@ impl Cursor {
         let io = |source| JournalError::Io { path: segment.path.clone(), source };
         let file = files.storage.open(&segment.path, Access::Read).map_err(io)?;
         ensure_index(files, &segment, &*file).map_err(io)?;
-        Ok(Self { segment, file, resume: None, tenant: Tenant::default() })
+        Ok(Self { segment, file, resume: None, chunk: Chunk::default(), tenant: Tenant::default() })
     }
 
     fn read(
@@ -106,7 +111,8 @@ impl Cursor {
                     && header.offset >= position
             };
             let mut scanner =
-                Scanner::new(&*self.file, self.segment.seal, stretch.start, stretch.end, Resync::Everywhere);
+                Scanner::new(&*self.file, self.segment.seal, stretch.start, stretch.end, Resync::Everywhere)
+                    .going_on(std::mem::take(&mut self.chunk), &files.buffers);
             let mut tried_again = None;
             loop {
                 match scanner.next(wants).map_err(io)? {
@@ -114,6 +120,7 @@ impl Cursor {
                     Found::Frame(Frame { body: None, .. }) => {}
                     Found::Frame(Frame { at, end, header, body: Some(body) }) => {
                         if bytes > 0 && bytes + header.payload_bytes as usize > max_bytes {
+                            self.chunk = scanner.into_chunk();
                             return Ok(fetched);
                         }
                         let Some(entry) = entry_of(&header, &body, &mut self.tenant) else {
@@ -144,6 +151,7 @@ impl Cursor {
                     }
                 }
             }
+            self.chunk = scanner.into_chunk();
             if bytes >= max_bytes {
                 break;
             }

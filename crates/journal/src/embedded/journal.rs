@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    buffer::BufferPool,
     catalog::Catalog,
     checkpoint::MAX_CONSUMER_NAME,
     damage::Damage,
@@ -93,6 +94,7 @@ impl EmbeddedJournal {
                     catalog: Arc::new(Catalog::new(found.segments)),
                     slots: Slots::new(volume, counts),
                     damage: Arc::clone(&damage),
+                    buffers: BufferPool::default(),
                 },
                 queue: Queue::new(options.queue_bytes),
                 tail: Mutex::new(tail),

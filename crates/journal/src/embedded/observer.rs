@@ -5,6 +5,7 @@
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use super::{
+    buffer::BufferPool,
     catalog::Catalog,
     checkpoint::{Consumers, Head},
     damage::Damage,
@@ -138,6 +139,7 @@ fn look(
             catalog: Arc::new(Catalog::new(found.segments)),
             slots: Slots::new(volume, counts),
             damage: Arc::clone(damage),
+            buffers: BufferPool::default(),
         };
         ObservedVolume { files, heads: found.state.heads }
     });

@@ -5,6 +5,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::{
+    buffer::BufferPool,
     frame::{FRAME_ALIGN, FrameKind, HEADER_BYTES, Header, Seal},
     layout::{BLOCK, block_up},
     storage::File,
@@ -50,6 +51,13 @@ pub(super) struct Frame {
     pub(super) body: Option<Bytes>,
 }
 
+/// A piece of a file, as it was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chunk {
+    at: u64,
+    bytes: Bytes,
+}
+
 /// A walk over the frames from `at` to `end`.
 pub(super) struct Scanner<'a> {
     file: &'a dyn File,
@@ -58,13 +66,24 @@ pub(super) struct Scanner<'a> {
     end: u64,
     resync: Resync,
     chunk_bytes: u64,
-    chunk: Bytes,
-    chunk_at: u64,
+    chunk: Chunk,
+    buffers: BufferPool,
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(file: &'a dyn File, seal: Seal, at: u64, end: u64, resync: Resync) -> Self {
-        Self { file, seal, at, end, resync, chunk_bytes: CHUNK_BYTES, chunk: Bytes::new(), chunk_at: at }
+        let (chunk_bytes, chunk, buffers) = (CHUNK_BYTES, Chunk::default(), BufferPool::default());
+        Self { file, seal, at, end, resync, chunk_bytes, chunk, buffers }
+    }
+
+    /// For a walk that goes on where another of the same file ended, with what that one had read, in memory of a pool.
+    pub(super) fn going_on(self, chunk: Chunk, buffers: &BufferPool) -> Self {
+        Self { chunk, buffers: buffers.clone(), ..self }
+    }
+
+    /// What was read last.
+    pub(super) fn into_chunk(self) -> Chunk {
+        self.chunk
     }
 
     /// For a walk that wants no bodies.
@@ -75,7 +94,7 @@ impl<'a> Scanner<'a> {
     /// Goes back to a place and reads it from the device again.
     pub(super) fn again_from(&mut self, at: u64) {
         self.file.forget_cache();
-        self.chunk = Bytes::new();
+        self.chunk = Chunk::default();
         self.at = at;
     }
 
@@ -128,7 +147,7 @@ impl<'a> Scanner<'a> {
         while at + HEADER_BYTES as u64 <= to {
             self.window(at, HEADER_BYTES)?;
             // As far as what is in memory reaches.
-            let mut left = &self.chunk[(at - self.chunk_at) as usize..];
+            let mut left = &self.chunk.bytes[(at - self.chunk.at) as usize..];
             while left.len() >= HEADER_BYTES && at + HEADER_BYTES as u64 <= to {
                 if Header::read(left, self.seal, at).is_some_and(|h| at + h.frame_bytes() <= self.end) {
                     return Ok(Some(at));
@@ -143,25 +162,32 @@ impl<'a> Scanner<'a> {
     /// The bytes at a place, fewer than asked only where the stretch or the file ends.
     fn window(&mut self, at: u64, bytes: usize) -> io::Result<Bytes> {
         let bytes = bytes.min((self.end - at) as usize);
-        let held = at >= self.chunk_at && at + bytes as u64 <= self.chunk_at + self.chunk.len() as u64;
-        if !held {
+        if !self.chunk.holds(at, bytes) {
             let wanted = self.chunk_bytes.max(bytes as u64).min(self.end - at) as usize;
-            self.chunk = read_chunk(self.file, at, wanted)?.into();
-            self.chunk_at = at;
+            let mut buffer = self.buffers.take_to_fill(wanted);
+            read_into(self.file, at, buffer.as_mut())?;
+            self.chunk = Chunk { at, bytes: buffer.freeze() };
         }
-        let from = (at - self.chunk_at) as usize;
-        Ok(self.chunk.slice(from..(from + bytes).min(self.chunk.len())))
+        let from = (at - self.chunk.at) as usize;
+        Ok(self.chunk.bytes.slice(from..(from + bytes).min(self.chunk.bytes.len())))
     }
 }
 
-/// Reads a stretch. Blocks that the device can't read are zeros, which no frame's checksum fits.
-pub(super) fn read_chunk(file: &dyn File, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
-    let mut chunk = vec![0; bytes];
-    match file.read_at(&mut chunk, at) {
+impl Chunk {
+    fn holds(&self, at: u64, bytes: usize) -> bool {
+        at >= self.at && at + bytes as u64 <= self.at + self.bytes.len() as u64
+    }
+}
+
+/// Fills `chunk` with what stands at a place of a file. Blocks that the device can't read are zeros, which no frame's
+/// checksum fits.
+pub(super) fn read_into(file: &dyn File, at: u64, chunk: &mut [u8]) -> io::Result<()> {
+    let bytes = chunk.len();
+    match file.read_at(chunk, at) {
+        // Behind the end of the file there is nothing, which is as good as zeros.
         Ok(read) => {
-            // Behind the end of the file there is nothing, which is as good as zeros.
             chunk[read..].fill(0);
-            return Ok(chunk);
+            return Ok(());
         }
         Err(error) => tracing::warn!(%error, at, bytes, "a stretch can't be read, trying block by block"),
     }
@@ -175,5 +201,5 @@ pub(super) fn read_chunk(file: &dyn File, at: u64, bytes: usize) -> io::Result<V
         }
         from = to;
     }
-    Ok(chunk)
+    Ok(())
 }
