@@ -210,11 +210,12 @@ impl Standing {
         findings.into_iter().any(|known| known.service == finding.service && known.series == finding.series)
     }
 
-    /// Goes on after it was resolved: the same trouble came back.
-    pub(super) fn reopen(&mut self) {
+    /// Goes on after it was resolved: the same trouble came back. It is as severe as what came: a warning pages nobody again.
+    pub(super) fn reopen(&mut self, severity: Severity) {
         if self.incident.status == IncidentStatus::Resolved {
             self.incident.status = IncidentStatus::Open;
             self.incident.resolved_at = None;
+            self.incident.severity = severity;
             self.news = true;
         }
     }

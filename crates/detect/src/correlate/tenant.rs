@@ -181,7 +181,7 @@ impl TenantState {
         let nearest = self.nearest(&finding, finding.severity, end);
         if let Some(standing) = nearest.and_then(|id| self.standing.get_mut(&id)) {
             if finding.severity > Severity::Info {
-                standing.reopen();
+                standing.reopen(finding.severity);
                 standing.add(finding, &self.map, limit);
             } else {
                 standing.add_bystander(finding, limit);
