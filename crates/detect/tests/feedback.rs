@@ -59,6 +59,8 @@ fn said(incident: Id, verdict: Verdict, series: &[(&str, f64)]) -> Feedback {
         series: (*series).into(),
         kind: Kind::Spike,
         surprise: *surprise,
+        window_seconds: 10,
+        lasted_seconds: 40,
     });
     Feedback {
         incident,

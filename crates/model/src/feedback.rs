@@ -57,6 +57,10 @@ pub struct JudgedSeries {
     pub kind: Kind,
     /// How surprising that was, as -log10 p.
     pub surprise: f64,
+    /// How long a window that was about; 0 where that is not known.
+    pub window_seconds: u32,
+    /// How long the incident lasted, by its findings; 0 where that is not known.
+    pub lasted_seconds: u32,
 }
 
 /// A verdict, what it is about, and how long it holds.
@@ -95,6 +99,8 @@ impl From<&Feedback> for proto::Feedback {
             series: of.series.clone(),
             kind: of.kind.to_string(),
             surprise: of.surprise,
+            window_seconds: of.window_seconds,
+            lasted_seconds: of.lasted_seconds,
         });
         Self {
             tenant: feedback.tenant.to_string(),
@@ -119,7 +125,9 @@ impl TryFrom<&proto::Feedback> for Feedback {
         let series = feedback.series.iter().filter_map(|of| {
             let (service, kind) = (of.service.as_str().into(), Kind::parse(&of.kind)?);
             let surprise = if of.surprise.is_finite() { of.surprise.max(0.0) } else { 0.0 };
-            Some(JudgedSeries { service, series: of.series.clone(), kind, surprise })
+            let (window_seconds, lasted_seconds) = (of.window_seconds, of.lasted_seconds);
+            let series = of.series.clone();
+            Some(JudgedSeries { service, series, kind, surprise, window_seconds, lasted_seconds })
         });
         Ok(Self {
             incident: Id::parse(&feedback.incident)
@@ -164,6 +172,8 @@ mod tests {
                     series: "errors".into(),
                     kind: Kind::ErrorShare,
                     surprise: 12.5,
+                    window_seconds: 60,
+                    lasted_seconds: 240,
                 }],
             };
             let message = proto::Feedback::from(&feedback);

@@ -141,12 +141,18 @@ fn judged(incident: &Incident) -> Vec<JudgedSeries> {
     };
     // What is no more than information stands on what it is.
     let all = telling(false).next().is_none();
+    let began = telling(all).map(|finding| finding.window_start).min().unwrap_or_default();
+    let ended = telling(all).map(|finding| finding.window_end).max().unwrap_or_default();
+    let seconds =
+        |from: Timestamp, to: Timestamp| u32::try_from(to.since(from).as_secs()).unwrap_or(u32::MAX);
     telling(all)
         .map(|finding| JudgedSeries {
             service: finding.service.clone(),
             series: finding.series.clone(),
             kind: finding.kind,
             surprise: finding.surprise,
+            window_seconds: seconds(finding.window_start, finding.window_end),
+            lasted_seconds: seconds(began, ended),
         })
         .collect()
 }

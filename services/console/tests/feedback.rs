@@ -78,6 +78,8 @@ async fn feedback_is_a_marker_on_the_findings_of_its_tenant_and_is_listed_once_i
     assert_eq!(kinds, [Kind::ErrorShare, Kind::NewPattern, Kind::Dip]);
     assert_eq!((word.series[2].service.as_str(), word.series[2].surprise), ("shop/orders", 14.2));
 
+    assert_eq!((word.series[0].window_seconds, word.series[0].lasted_seconds), (10, 60), "of all three");
+
     // It is on its way until correlate says that it holds.
     assert_eq!(get(at, "/api/v1/feedback").await.json(), json!({"feedback": []}));
     (word.from, word.until) = (Timestamp::from_secs(1_800_000_000), Timestamp::from_secs(1_802_592_000));

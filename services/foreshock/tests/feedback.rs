@@ -9,9 +9,11 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use foreshock_console::{Config, Console, NoInsight};
+use foreshock_demo::{Fault, Shop, ShopOptions};
 use foreshock_detect::Clock;
 use foreshock_journal::Journal;
 use foreshock_model::{Finding, Incident, Severity, Timestamp};
@@ -20,6 +22,9 @@ use support::history::{
     DEADLINE, LENGTH, START, assert_same, caught_up, explain, found, open, play, replayed, shop, work,
 };
 use tokio_util::sync::CancellationToken;
+
+const CALM: Duration = Duration::from_secs(5400);
+const BAD: Duration = Duration::from_secs(240);
 
 fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> (u16, Value) {
     let mut connection = TcpStream::connect(at).unwrap();
@@ -53,7 +58,8 @@ async fn at_the_console<T: Send + 'static>(
 /// Says of every incident that it was expected. Returns which there were.
 fn expect_all(at: SocketAddr) -> BTreeSet<String> {
     let (_, listed) = ask(at, "GET", "/api/v1/incidents", "");
-    let ids = listed["incidents"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
+    let ids =
+        listed["incidents"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
     let ids: BTreeSet<String> = ids.collect();
     for id in &ids {
         let path = format!("/api/v1/incidents/{id}/feedback");
@@ -63,36 +69,52 @@ fn expect_all(at: SocketAddr) -> BTreeSet<String> {
     ids
 }
 
-/// Two days on which the shop's release is as bad, and what is said after the first.
-async fn two_bad_releases(data_dir: &Path, say: fn(SocketAddr) -> BTreeSet<String>) -> BTreeSet<String> {
+/// The shop for a while, calm or with a bad release in it.
+async fn go_on(
+    journal: &Arc<dyn Journal>,
+    from: Timestamp,
+    length: Duration,
+    fault: Option<Fault>,
+) -> Timestamp {
+    let options = ShopOptions { fault, fault_after: Duration::ZERO, ..ShopOptions::new(from) };
+    play(&mut Shop::new(3, options), journal, from.plus(length)).await;
+    from.plus(length)
+}
+
+/// A bad release that is rolled back after minutes, twice. Says something after the first, and returns when that was.
+async fn two_bad_releases(
+    data_dir: &Path,
+    say: fn(SocketAddr) -> BTreeSet<String>,
+) -> (Timestamp, BTreeSet<String>) {
     let journal = open(data_dir);
-    let (again, end) = (START.plus(LENGTH), START.plus(LENGTH * 2));
-    play(&mut shop(START), &journal, again).await;
+    let bad = go_on(&journal, START, CALM, None).await;
+    let back = go_on(&journal, bad, BAD, Some(Fault::BadRelease)).await;
+    let again = go_on(&journal, back, CALM, None).await;
     work(&journal, Clock::Event, false, |metrics| caught_up(&journal, metrics, again)).await;
     let said = at_the_console(&journal, say).await;
-    play(&mut shop(again), &journal, end).await;
+    let back = go_on(&journal, again, BAD, Some(Fault::BadRelease)).await;
+    let end = go_on(&journal, back, BAD, None).await;
     work(&journal, Clock::Event, false, |metrics| caught_up(&journal, metrics, end)).await;
     journal.close().await;
-    said
+    (again, said)
 }
 
 /// The incidents that paged after `from`, each as it was at its worst.
 fn pages(incidents: &[String], from: Timestamp) -> Vec<Incident> {
     let incidents = incidents.iter().map(|line| serde_json::from_str::<Incident>(line).unwrap());
-    let paged = incidents.filter(|one| one.started_at > from && one.severity == Severity::Critical);
+    let paged = incidents.filter(|one| one.started_at >= from && one.severity == Severity::Critical);
     paged.collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_person_expects_pages_no_second_time_and_replay_and_explain_say_so() {
     let (silent, spoken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (again, end) = (START.plus(LENGTH), Timestamp::MAX);
-    two_bad_releases(silent.path(), |_| BTreeSet::new()).await;
-    let (_, incidents) = found(silent.path(), end);
+    let (again, _) = two_bad_releases(silent.path(), |_| BTreeSet::new()).await;
+    let (_, incidents) = found(silent.path(), Timestamp::MAX);
     assert!(!pages(&incidents, again).is_empty(), "the second bad release pages where nobody said anything");
 
-    let said = two_bad_releases(spoken.path(), expect_all).await;
-    let (findings, incidents) = found(spoken.path(), end);
+    let (_, said) = two_bad_releases(spoken.path(), expect_all).await;
+    let (findings, incidents) = found(spoken.path(), Timestamp::MAX);
     let judged: BTreeSet<_> = incidents
         .iter()
         .map(|line| serde_json::from_str::<Incident>(line).unwrap())
@@ -162,7 +184,8 @@ async fn feedback_is_listed_with_its_end_and_can_be_undone() {
     })
     .await;
     let listed = listed.as_array().unwrap();
-    let ids: BTreeSet<String> = listed.iter().map(|one| one["incident"].as_str().unwrap().to_owned()).collect();
+    let ids: BTreeSet<String> =
+        listed.iter().map(|one| one["incident"].as_str().unwrap().to_owned()).collect();
     assert!(!ids.is_empty() && ids.is_subset(&said), "{listed:?} of {said:?}");
     for one in listed {
         let time = |field: &str| Timestamp::parse_rfc3339(one[field].as_str().unwrap()).unwrap();

@@ -6,13 +6,13 @@ mod support;
 use std::{path::Path, process::Output};
 
 use foreshock_detect::Clock;
-use foreshock_journal::{Batch, Entry, Journal, Stream};
+use foreshock_journal::{Batch, Entry, Stream};
 use foreshock_model::{Finding, Timestamp, proto};
 use foreshock_worker::{WorkerMetrics, marked_partition};
 use prost::Message;
 use support::history::{
-    LENGTH, QUIET, START, assert_same, caught_up, command, explain, found, open, play, replay, replayed, shop,
-    work,
+    LENGTH, QUIET, START, assert_same, caught_up, command, explain, found, open, play, replay, replayed,
+    shop, work,
 };
 
 /// Every finding is made again from the journal with its numbers, by its own id or by that of its incident.
@@ -40,7 +40,8 @@ fn assert_explained(data_dir: &Path, findings: &[String], incidents: &[String]) 
         assert!(decision["thresholds"]["page"].as_f64().unwrap() > 3.0, "{line}");
     }
     let critical = incidents.iter().rfind(|line| field(line, "severity") == "critical").unwrap();
-    let text = explain(data_dir, "live", &[field(critical, "id").as_str().unwrap().to_owned()], false).join("\n");
+    let text =
+        explain(data_dir, "live", &[field(critical, "id").as_str().unwrap().to_owned()], false).join("\n");
     assert!(text.contains("equal to what was reported") && text.contains("the baseline before it"), "{text}");
     assert!(text.contains(" matters as critical at most: critical"), "{text}");
     let unknown = command(data_dir, "live", "explain", &[&"0".repeat(32)]);

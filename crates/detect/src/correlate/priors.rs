@@ -34,10 +34,30 @@ pub struct Prior {
     pub verdict: Verdict,
     /// Of which incident.
     pub incident: IncidentId,
-    /// How surprising the finding was that it was said of.
+    /// How surprising what it was said of is, looked at over as long a window.
     pub judged: f64,
     /// It holds for windows that end before this.
     pub until: Timestamp,
+}
+
+/// What was judged of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Judged {
+    surprise: f64,
+    window_seconds: u32,
+    lasted_seconds: u32,
+}
+
+impl Judged {
+    /// How surprising the same would be over a window of so many seconds. What goes on for so many times as long is so many
+    /// times as surprising (the logarithms of independent windows' p-values add up), but it lasted only so long.
+    fn over(self, seconds: f64) -> f64 {
+        if self.window_seconds == 0 {
+            return self.surprise;
+        }
+        let held = seconds.min(f64::from(self.lasted_seconds));
+        self.surprise * (held / f64::from(self.window_seconds)).max(1.0)
+    }
 }
 
 /// A series and what is found of it.
@@ -47,8 +67,8 @@ type Key = (ServiceName, String, Kind);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Priors {
     said: BTreeMap<IncidentId, Feedback>,
-    /// The latest word on each series: on which incident, and how surprising its finding was.
-    series: BTreeMap<Key, (IncidentId, f64)>,
+    /// The latest word on each series: on which incident, and what was judged.
+    series: BTreeMap<Key, (IncidentId, Judged)>,
     /// How many of them are raised, by kind.
     raised: BTreeMap<Kind, u32>,
     /// The day on which all of it was told last, since 1970.
@@ -94,12 +114,17 @@ impl Priors {
         let incident = word.incident;
         for of in &moves {
             let key = (of.service.clone(), of.series.clone(), of.kind);
-            let surprise = match self.series.get(&key) {
-                // The same series twice, as two findings of one incident: the greater counts.
-                Some((same, judged)) if *same == incident => judged.max(of.surprise),
-                _ => of.surprise,
+            let judged = Judged {
+                surprise: of.surprise,
+                window_seconds: of.window_seconds,
+                lasted_seconds: of.lasted_seconds,
             };
-            let Some((other, _)) = self.series.insert(key.clone(), (incident, surprise)) else { continue };
+            // The same series twice, as two findings of one incident: the greater counts.
+            let same = self.series.get(&key).filter(|(same, _)| *same == incident);
+            if same.is_some_and(|(_, known)| known.surprise >= judged.surprise) {
+                continue;
+            }
+            let Some((other, _)) = self.series.insert(key.clone(), (incident, judged)) else { continue };
             let Some(said) = self.said.get_mut(&other).filter(|_| other != incident) else { continue };
             said.series.retain(|of| (&of.service, &of.series, of.kind) != (&key.0, &key.1, key.2));
             if said.series.is_empty() {
@@ -141,7 +166,8 @@ impl Priors {
         let key = (finding.service.clone(), finding.series.clone(), finding.kind);
         let (incident, judged) = *self.series.get(&key)?;
         let said = self.said.get(&incident)?;
-        Some(Prior { verdict: said.verdict, incident, judged, until: said.until })
+        let seconds = finding.window_end.since(finding.window_start).as_secs_f64();
+        Some(Prior { verdict: said.verdict, incident, judged: judged.over(seconds), until: said.until })
     }
 
     /// The level of what was said to be useful, and of everything else, in parts of what they would have.

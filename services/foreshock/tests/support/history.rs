@@ -69,7 +69,12 @@ pub async fn play(shop: &mut Shop, journal: &Arc<dyn Journal>, until: Timestamp)
 }
 
 /// Runs the worker until `done`; then it is stopped in order, or dropped where it stands as in a crash.
-pub async fn work(journal: &Arc<dyn Journal>, clock: Clock, crash: bool, done: impl Fn(&WorkerMetrics) -> bool) {
+pub async fn work(
+    journal: &Arc<dyn Journal>,
+    clock: Clock,
+    crash: bool,
+    done: impl Fn(&WorkerMetrics) -> bool,
+) {
     let (metrics, shutdown) = (Arc::<WorkerMetrics>::default(), CancellationToken::new());
     let config = WorkerConfig { threads: 2, fetch_bytes: 64 << 10, ..WorkerConfig::default() };
     let detect = Arc::new(DetectConfig { clock, ..DetectConfig::default() });

@@ -14,6 +14,8 @@ fn word(incident: u128, verdict: Verdict, series: &[&str]) -> Feedback {
         series: (*series).into(),
         kind: Kind::Spike,
         surprise: 9.0,
+        window_seconds: 0,
+        lasted_seconds: 0,
     };
     Feedback {
         incident: Id(incident),
@@ -110,6 +112,13 @@ fn a_few_useful_series_among_many_have_ten_times_their_share_and_many_have_no_mo
     assert!((some.useful - 1.75).abs() < 1e-12 && some.others == 0.5, "{some:?}");
     assert_eq!(Weights::of(3.0), Weights { useful: 1.0, others: 0.5 });
     assert_eq!(Weights::of(0.0), Weights { useful: 1.0, others: 1.0 });
+}
+
+#[test]
+fn what_was_judged_is_as_much_more_surprising_over_a_longer_window_as_it_lasted() {
+    let judged = Judged { surprise: 6.0, window_seconds: 60, lasted_seconds: 240 };
+    assert_eq!([10.0, 60.0, 120.0, 600.0].map(|seconds| judged.over(seconds)), [6.0, 6.0, 12.0, 24.0]);
+    assert_eq!(Judged { window_seconds: 0, ..judged }.over(600.0), 6.0, "it is not known how long it was");
 }
 
 proptest! {
