@@ -29,6 +29,8 @@ pub const LENGTH: Duration = Duration::from_secs(4200);
 pub fn open(data_dir: &Path) -> Arc<dyn Journal> {
     let mut options = EmbeddedOptions::small(data_dir.join("journal"));
     (options.telemetry_partitions, options.stage_partitions) = (3, 2);
+    // What a worker makes of a whole history may be more than a small journal takes at once.
+    (options.max_batch_bytes, options.segment_bytes) = (4 << 20, 8 << 20);
     let until = Instant::now() + DEADLINE;
     loop {
         match EmbeddedJournal::open(options.clone()) {
@@ -82,7 +84,10 @@ pub async fn work(
     let worker = tokio::spawn(run(config, detect, journal.clone(), shutdown.clone(), metrics.clone(), views));
     let deadline = Instant::now() + DEADLINE;
     while !done(&metrics) {
-        assert!(!worker.is_finished() && Instant::now() < deadline, "the worker is done in time");
+        if worker.is_finished() {
+            panic!("the worker ended: {:?}", worker.await);
+        }
+        assert!(Instant::now() < deadline, "the worker is done in time");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     if crash {
