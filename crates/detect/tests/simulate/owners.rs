@@ -86,6 +86,8 @@ impl World<'_> {
                         series: format!("s{}", self.chance.below(5)),
                         kind: Kind::Spike.to_string(),
                         surprise: self.chance.between(3, 20) as f64,
+                        window_seconds: 10,
+                        lasted_seconds: self.chance.between(0, 600) as u32,
                     }],
                     ..Default::default()
                 };

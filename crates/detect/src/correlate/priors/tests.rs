@@ -129,6 +129,7 @@ proptest! {
         let Weights { useful, others } = Weights::of(most);
         let raised = most.min(1.0) * part;
         prop_assert!(raised * useful + (1.0 - raised) * others <= 1.0 + 1e-12);
-        prop_assert!(useful >= 1.0 - 1e-12 && useful <= USEFUL && (LEAST_LEFT..=1.0).contains(&others));
+        prop_assert!((1.0 - 1e-9..=USEFUL + 1e-9).contains(&useful), "{useful}");
+        prop_assert!((LEAST_LEFT..=1.0).contains(&others), "{others}");
     }
 }
