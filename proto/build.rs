@@ -2,6 +2,7 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
+        "foreshock/v1/feedback.proto",
         "foreshock/v1/finding.proto",
         "foreshock/v1/incident.proto",
         "foreshock/v1/summary.proto",

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use foreshock_model::Tenant;
+use foreshock_model::{Tenant, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Where time comes from.
@@ -34,6 +34,8 @@ pub struct DetectConfig {
     pub limits: Limits,
     /// How many pages are wanted.
     pub budget: Budget,
+    /// How long people's verdicts on incidents hold.
+    pub feedback: FeedbackLimits,
     /// Which lines belong together as a session.
     pub sessions: Sessions,
     /// What each tenant may have; one that is not named here may have what the limits give. Set with the tenants.
@@ -60,6 +62,7 @@ impl Default for DetectConfig {
             hold_up_seconds: 120,
             limits: Limits::default(),
             budget: Budget::default(),
+            feedback: FeedbackLimits::default(),
             sessions: Sessions::default(),
             quotas: BTreeMap::new(),
         }
@@ -148,5 +151,38 @@ pub struct Budget {
 impl Default for Budget {
     fn default() -> Self {
         Self { pages_a_week: 14.0 }
+    }
+}
+
+/// How long people's verdicts on incidents hold, and how many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeedbackLimits {
+    /// What was expected is taken as that for so many days: who plans releases and jobs plans them anew.
+    pub expected_days: u32,
+    /// What was not useful, likewise.
+    pub not_useful_days: u32,
+    /// What was useful: longer, for the next of its kind may be long in coming.
+    pub useful_days: u32,
+    /// Incidents of a tenant whose feedback is kept; over it the one that would end first ends.
+    pub incidents: u32,
+}
+
+impl Default for FeedbackLimits {
+    fn default() -> Self {
+        Self { expected_days: 30, not_useful_days: 30, useful_days: 90, incidents: 500 }
+    }
+}
+
+impl FeedbackLimits {
+    /// How long a verdict holds.
+    pub fn lasts(&self, verdict: Verdict) -> Duration {
+        let days = match verdict {
+            Verdict::Expected => self.expected_days,
+            Verdict::NotUseful => self.not_useful_days,
+            Verdict::Useful => self.useful_days,
+            Verdict::None => 0,
+        };
+        Duration::from_secs(u64::from(days) * 86_400)
     }
 }

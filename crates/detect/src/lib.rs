@@ -26,10 +26,11 @@ mod zone;
 
 use foreshock_template::Level;
 
-pub use config::{Budget, Clock, DetectConfig, Limits, Quota, Sessions};
-pub use correlate::{KindSpending, Spending, Spread, Thresholds};
+pub use config::{Budget, Clock, DetectConfig, FeedbackLimits, Limits, Quota, Sessions};
+pub use correlate::{KindSpending, NextWindow, Prior, Spending, Spread, Thresholds};
 pub use degraded::{Folds, OWN_SERVICE};
-pub use origin::{Holes, InputId, Origin, partition_of_tenant};
+pub use foreshock_model::partition_of_tenant;
+pub use origin::{Holes, InputId, Origin};
 pub use session_key::SessionKey;
 pub use stage::{Input, InputKind, Outputs, RestoreError, Stage, Taken, words_of_panic};
 pub use watermark::Watermark;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use foreshock_model::{Tenant, fingerprint64, proto};
+use foreshock_model::proto;
 use serde::{Deserialize, Serialize};
 
 /// One input partition of a stage.
@@ -25,11 +25,6 @@ impl fmt::Display for InputId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.stream, self.partition)
     }
-}
-
-/// The partition of a tenant in a stream of `partitions` that is cut by tenant: findings and incidents.
-pub fn partition_of_tenant(tenant: &Tenant, partitions: u16) -> u16 {
-    u16::try_from(fingerprint64(tenant.as_str().as_bytes()) % u64::from(partitions.max(1))).unwrap_or(0)
 }
 
 /// Stamps a stage's messages with their source and a dense number.

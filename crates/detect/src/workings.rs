@@ -5,7 +5,7 @@ use foreshock_model::{Finding, FindingId, IncidentId, Kind, ServiceName, Severit
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Spread, Thresholds};
+use crate::{Prior, Spread, Thresholds};
 
 /// A finding that is asked for, by what its id follows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Decision {
     pub id: FindingId,
     /// How surprising a finding of its kind had to be then, and what that followed from.
     pub thresholds: Thresholds,
+    /// What people had said of its series, which is in the thresholds.
+    pub prior: Option<Prior>,
     /// Expected false pages a week that they follow from.
     pub pages_a_week: f64,
     /// The most it may matter, by its size and by whether more of it harms.

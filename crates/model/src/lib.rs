@@ -2,6 +2,7 @@
 //!
 //! Pure values. Nothing here reads a clock, a file or a socket.
 
+mod feedback;
 mod finding;
 mod id;
 mod identity;
@@ -12,12 +13,13 @@ mod service;
 mod tenant;
 mod time;
 
+pub use feedback::{Feedback, JudgedSeries, Verdict};
 pub use finding::{Evidence, Expected, Finding};
 pub use id::{FindingId, Id, IncidentId, fingerprint64, fingerprint128};
 pub use identity::{IDENTITY_ATTRIBUTES, Identity, PartitionKey};
 pub use incident::{Cause, Change, Incident, IncidentStatus};
 pub use kind::{Kind, Severity};
-pub use partition::partition_of;
+pub use partition::{partition_of, partition_of_tenant};
 pub use service::ServiceName;
 pub use tenant::{Tenant, TenantError};
 pub use time::{BASE_WINDOW, Timestamp, Window};

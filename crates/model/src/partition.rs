@@ -1,4 +1,6 @@
-//! From a key to a partition, the way every Kafka client does it.
+//! From a key to a partition, the way every Kafka client does it, and from a tenant to one.
+
+use crate::{Tenant, fingerprint64};
 
 /// The partition of a key: Kafka's default partitioner, `(murmur2(key) & 0x7fffffff) % partitions`.
 ///
@@ -27,6 +29,11 @@ fn murmur2(data: &[u8]) -> u32 {
     }
     hash = (hash ^ (hash >> 13)).wrapping_mul(M);
     hash ^ (hash >> 15)
+}
+
+/// The partition of a tenant in a stream of `partitions` that is cut by tenant: findings and incidents.
+pub fn partition_of_tenant(tenant: &Tenant, partitions: u16) -> u16 {
+    u16::try_from(fingerprint64(tenant.as_str().as_bytes()) % u64::from(partitions.max(1))).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The HTTP API, version 1: read only.
+//! The HTTP API, version 1. It changes nothing but by what it appends to the journal: feedback.
 
 use std::{
     convert::Infallible,
@@ -15,9 +15,10 @@ use axum::{
         IntoResponse, Response,
         sse::{Event as SseEvent, KeepAlive, Sse},
     },
-    routing::get,
+    routing::{get, post},
 };
-use foreshock_model::Id;
+use foreshock_journal::Journal;
+use foreshock_model::{Id, Incident};
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Insight, Metrics,
     events::{Event, Subscription},
+    feedback,
     guard::guard,
     page,
     query::{Asked, List, Refused},
@@ -40,6 +42,7 @@ const OPENAPI: &str = include_str!("openapi.json");
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) shown: Arc<Shown>,
+    pub(crate) journal: Arc<dyn Journal>,
     pub(crate) insight: Arc<dyn Insight>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stream_clients: Arc<Semaphore>,
@@ -52,6 +55,8 @@ pub(crate) fn router(api: Api, hosts: Arc<[String]>) -> Router {
         .route("/api/openapi.json", get(openapi))
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/incidents/{id}", get(incident))
+        .route("/api/v1/incidents/{id}/feedback", post(feedback::give).delete(feedback::take_back))
+        .route("/api/v1/feedback", get(feedback::list))
         .route("/api/v1/findings", get(findings))
         .route("/api/v1/patterns", get(patterns))
         .route("/api/v1/series", get(series))
@@ -89,18 +94,27 @@ impl List for Budget {
 
 async fn incidents(State(api): State<Api>, asked: Asked<Incidents>) -> Json<Value> {
     api.metrics.requests.fetch_add(1, Relaxed);
-    let found = api.shown.view(|view| view.incidents(&asked.0));
-    let rows: Vec<_> = found.iter().map(|incident| json!(**incident)).collect();
+    let rows: Vec<_> = api.shown.view(|view| {
+        let said = |incident: Arc<Incident>| (view.feedback_on(incident.id), incident);
+        view.incidents(&asked.0).into_iter().map(said).collect()
+    });
+    let rows: Vec<_> =
+        rows.iter().map(|(said, incident)| feedback::shown(incident, said.as_deref())).collect();
     Json(json!({"incidents": rows}))
 }
 
-async fn incident(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, Refused> {
+async fn incident(State(api): State<Api>, Path(path): Path<String>) -> Result<Json<Value>, Refused> {
     api.metrics.requests.fetch_add(1, Relaxed);
-    let id = Id::parse(&id)
-        .ok_or_else(|| Refused(StatusCode::BAD_REQUEST, "an id is 32 hexadecimal digits".to_owned()))?;
-    let found = api.shown.view(|view| view.incident(id));
+    let id = id(&path)?;
+    let (found, said) = api.shown.view(|view| (view.incident(id), view.feedback_on(id)));
     let gone = || Refused(StatusCode::NOT_FOUND, format!("no incident {id} is held; old ones are let go"));
-    Ok(Json(json!(*found.ok_or_else(gone)?)))
+    Ok(Json(feedback::shown(&*found.ok_or_else(gone)?, said.as_deref())))
+}
+
+/// The id in a path.
+pub(crate) fn id(text: &str) -> Result<Id, Refused> {
+    Id::parse(text)
+        .ok_or_else(|| Refused(StatusCode::BAD_REQUEST, "an id is 32 hexadecimal digits".to_owned()))
 }
 
 async fn findings(State(api): State<Api>, asked: Asked<Findings>) -> Json<Value> {
@@ -244,6 +258,7 @@ mod tests {
             ("findings", Findings::PARAMETERS),
             ("patterns", Patterns::PARAMETERS),
             ("series", Series::PARAMETERS),
+            ("feedback", feedback::All::PARAMETERS),
         ] {
             let parameters = &description["paths"][format!("/api/v1/{path}")]["get"]["parameters"];
             let name = |parameter: &Value| {

@@ -19,7 +19,7 @@ const BEHIND: usize = 128;
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) number: u64,
-    /// `incident` or `finding`.
+    /// `incident`, `finding` or `feedback`.
     pub(crate) name: &'static str,
     /// JSON.
     pub(crate) text: Arc<str>,

@@ -4,10 +4,13 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+
+/// Where a browser says a request comes from, in one word.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Headers that every answer carries.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -23,12 +26,15 @@ const HEADERS: [(HeaderName, &str); 5] = [
 pub(crate) async fn guard(State(hosts): State<Arc<[String]>>, request: Request, next: Next) -> Response {
     let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = request.uri().authority().map(|authority| authority.as_str()).or(header).unwrap_or_default();
-    let mut response = if allowed(host, &hosts) {
-        next.run(request).await
-    } else {
+    let mut response = if !allowed(host, &hosts) {
         let text =
             "this name is not the console's; use localhost, its address, or add the name to console.hosts\n";
         (StatusCode::MISDIRECTED_REQUEST, text).into_response()
+    } else if !request.method().is_safe() && !is_own(request.headers(), host, &hosts) {
+        let text = "a page of another site may not change anything here; send it from the console or without an Origin\n";
+        (StatusCode::FORBIDDEN, text).into_response()
+    } else {
+        next.run(request).await
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -40,15 +46,34 @@ pub(crate) async fn guard(State(hosts): State<Arc<[String]>>, request: Request, 
     response
 }
 
+/// Whether a request that changes something comes from a page of ours, or from no page: browsers say where one comes
+/// from, and no page can make them say otherwise.
+fn is_own(headers: &HeaderMap, host: &str, hosts: &[String]) -> bool {
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("null"));
+    let from_here = text(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin" || site == "none");
+    let of_us = text(header::ORIGIN).is_none_or(|origin| {
+        let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+        // A proxy that ends TLS may ask us by another name than the one it is known by.
+        let known = || hosts.iter().any(|known| known.eq_ignore_ascii_case(name_of(authority)));
+        !authority.is_empty() && (authority.eq_ignore_ascii_case(host) || known())
+    });
+    from_here && of_us
+}
+
 fn allowed(host: &str, hosts: &[String]) -> bool {
-    let name = if host.starts_with('[') {
-        host.split_once(']').map_or("", |(start, _)| &start[1..])
-    } else {
-        host.rsplit_once(':').map_or(host, |(name, _)| name)
-    };
+    let name = name_of(host);
     name.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
         || hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
+    if host.starts_with('[') {
+        host.split_once(']').map_or("", |(start, _)| &start[1..])
+    } else {
+        host.rsplit_once(':').map_or(host, |(name, _)| name)
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +97,37 @@ mod tests {
             "user@localhost:1",
         ] {
             assert!(!allowed(host, &hosts), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_comes_from_our_own_page_or_from_none() {
+        let hosts = ["console.example".to_owned()];
+        let host = "127.0.0.1:7700";
+        let asked = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_own(&headers.collect(), host, &hosts)
+        };
+        for ours in [
+            &[][..],
+            &[("origin", "http://127.0.0.1:7700")],
+            &[("origin", "https://Console.example"), ("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert!(asked(ours), "{ours:?}");
+        }
+        for foreign in [
+            &[("origin", "https://evil.example")][..],
+            &[("origin", "null")],
+            &[("origin", "http://127.0.0.1:8000")],
+            &[("origin", "http://localhost:7700")],
+            &[("origin", "https://console.example.evil.example")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:7700")],
+        ] {
+            assert!(!asked(foreign), "{foreign:?}");
         }
     }
 }

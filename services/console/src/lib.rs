@@ -1,12 +1,15 @@
-//! The console: a read-only HTTP API over incidents and findings, a stream of events, and a plain page.
+//! The console: an HTTP API over incidents and findings, a stream of events, and a plain page. People's feedback is the one
+//! thing that it adds to the journal.
 //!
 //! What holds: memory is bounded by configuration; a client that does not read is let go; what comes from logs
 //! reaches a browser as text alone; a page of somebody else's can't reach it through a name of its own.
 
 mod api;
+mod body;
 mod config;
 mod error;
 mod events;
+mod feedback;
 mod guard;
 mod insight;
 mod metrics;
@@ -67,6 +70,7 @@ impl Console {
         }
         let api = api::Api {
             shown,
+            journal,
             insight,
             metrics,
             stream_clients: Arc::new(Semaphore::new(self.config.stream_clients)),

@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicU64;
 pub struct Metrics {
     /// Requests to the API.
     pub requests: AtomicU64,
+    /// Feedback that the journal took.
+    pub feedback: AtomicU64,
     /// Clients that listen to the event stream.
     pub stream_clients: AtomicU64,
     /// Clients let go because they fell behind.

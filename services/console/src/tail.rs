@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foreshock_journal::{EntryKind, Fetched, Journal, JournalError, Offset, Partition, Reader, Stream};
-use foreshock_model::{Finding, Incident, proto};
+use foreshock_model::{Feedback, Finding, Incident, proto};
 use prost::Message;
 use serde::Serialize;
 use tracing::warn;
@@ -121,6 +121,15 @@ fn take_incidents(shown: &Shown, message: &proto::Incidents, tell: bool) {
                 announce(shown, "incident", taken.filter(|_| tell));
             }
             Err(error) => warn!(%error, "an incident is not shown"),
+        }
+    }
+    for feedback in &message.feedback {
+        match Feedback::try_from(feedback) {
+            Ok(feedback) => {
+                let taken = shown.view(|view| view.take_feedback(feedback));
+                announce(shown, "feedback", taken.filter(|_| tell));
+            }
+            Err(error) => warn!(%error, "a feedback is not shown"),
         }
     }
 }

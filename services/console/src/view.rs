@@ -8,7 +8,8 @@ use std::{
 };
 
 use foreshock_model::{
-    Finding, FindingId, Id, Incident, IncidentId, IncidentStatus, Kind, ServiceName, Severity, Tenant,
+    Feedback, Finding, FindingId, Id, Incident, IncidentId, IncidentStatus, Kind, ServiceName, Severity,
+    Tenant, Verdict,
 };
 use serde::Deserialize;
 
@@ -26,7 +27,11 @@ struct Holding {
     incidents: HashMap<IncidentId, Arc<Incident>>,
     findings: VecDeque<Arc<Finding>>,
     ids: HashSet<FindingId>,
+    feedback: BTreeMap<IncidentId, Arc<Feedback>>,
 }
+
+/// Feedback held for each tenant: more than correlate keeps of it.
+const FEEDBACK: usize = 10_000;
 
 /// Which incidents are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -91,6 +96,38 @@ impl View {
             holding.ids.remove(&oldest.id);
         }
         Some(finding)
+    }
+
+    /// Takes in what holds of what was said of an incident, or that it does not any more; `None` where that is no news.
+    pub(crate) fn take_feedback(&mut self, feedback: Feedback) -> Option<Arc<Feedback>> {
+        let holding = self.holding(&feedback.tenant)?;
+        let incident = feedback.incident;
+        if feedback.verdict == Verdict::None {
+            holding.feedback.remove(&incident)?;
+            return Some(Arc::new(feedback));
+        }
+        let held = holding.feedback.get(&incident);
+        let is_full = held.is_none() && holding.feedback.len() >= FEEDBACK;
+        if is_full || held.is_some_and(|held| **held == feedback) {
+            return None;
+        }
+        let feedback = Arc::new(feedback);
+        holding.feedback.insert(incident, feedback.clone());
+        Some(feedback)
+    }
+
+    /// What was said last, first.
+    pub(crate) fn feedback(&self, wanted: &Wanted) -> Vec<Arc<Feedback>> {
+        let mut found: Vec<_> =
+            self.of(wanted.tenant.as_ref()).flat_map(|holding| holding.feedback.values()).cloned().collect();
+        found.sort_by_key(|said| (std::cmp::Reverse(said.said_at), said.incident));
+        found.truncate(wanted.limit);
+        found
+    }
+
+    /// What was said of an incident and holds.
+    pub(crate) fn feedback_on(&self, incident: Id) -> Option<Arc<Feedback>> {
+        self.tenants.values().find_map(|holding| holding.feedback.get(&incident)).cloned()
     }
 
     /// Active ones first, then by when something last happened to them, newest first.

@@ -1,182 +1,19 @@
 //! `foreshock replay` gives, byte for byte, what the worker put on the journal.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod support;
 
-use foreshock_demo::{Fault, Shop, ShopOptions};
-use foreshock_detect::{Clock, DetectConfig};
-use foreshock_journal::{
-    Batch, EmbeddedJournal, EmbeddedOptions, EmbeddedReader, Entry, EntryKind, Journal, JournalError,
-    Partition, Payload, Stream,
-};
-use foreshock_model::{Finding, Incident, Severity, Tenant, Timestamp, proto};
-use foreshock_otlp::{CheckLimits, Signal, check};
-use foreshock_worker::{Views, WorkerConfig, WorkerMetrics, marked_partition, run};
+use std::{path::Path, process::Output};
+
+use foreshock_detect::Clock;
+use foreshock_journal::{Batch, Entry, Stream};
+use foreshock_model::{Finding, Timestamp, proto};
+use foreshock_worker::{WorkerMetrics, marked_partition};
 use prost::Message;
-use serde::Serialize;
-use tokio_util::sync::CancellationToken;
-
-const DEADLINE: Duration = Duration::from_secs(120);
-const START: Timestamp = Timestamp::from_secs(1_760_000_400);
-const QUIET: Duration = Duration::from_secs(1800);
-const LENGTH: Duration = Duration::from_secs(4200);
-
-/// Opens the journal; waits for the threads of the one before to let go of it.
-fn open(data_dir: &Path) -> Arc<dyn Journal> {
-    let mut options = EmbeddedOptions::small(data_dir.join("journal"));
-    (options.telemetry_partitions, options.stage_partitions) = (3, 2);
-    let until = Instant::now() + DEADLINE;
-    loop {
-        match EmbeddedJournal::open(options.clone()) {
-            Ok(journal) => return journal,
-            Err(JournalError::Locked { .. }) if Instant::now() < until => std::thread::yield_now(),
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-/// Appends what the shop does until `until`, as ingest would: checked and split by instance.
-async fn play(shop: &mut Shop, journal: &Arc<dyn Journal>, until: Timestamp) {
-    let tenant = Tenant::default();
-    while shop.now() < until {
-        let requests = shop.step();
-        let received = shop.now();
-        let mut entries = Vec::new();
-        for request in requests {
-            let (signal, stream) = match request.signal {
-                foreshock_shipper::Signal::Logs => (Signal::Logs, Stream::Logs),
-                foreshock_shipper::Signal::Metrics => (Signal::Metrics, Stream::Metrics),
-                foreshock_shipper::Signal::Traces => (Signal::Traces, Stream::Spans),
-            };
-            let partitions = journal.partitions(stream);
-            let limits = CheckLimits::default();
-            let checked = check(signal, &tenant, &request.body, &limits, received, partitions).unwrap();
-            assert_eq!(checked.rejected, 0, "{}", checked.reasons);
-            entries.extend(checked.parts.into_iter().map(|part| {
-                let payload = Payload::Slices(part.payload);
-                let partition = Partition::new(stream, part.partition);
-                (partition, Entry::data(tenant.clone(), received, part.records, payload))
-            }));
-        }
-        if !entries.is_empty() {
-            journal.append(Batch { entries, consumed: None }).await.unwrap();
-        }
-    }
-}
-
-/// Runs the worker until `done`; then it is stopped in order, or dropped where it stands as in a crash.
-async fn work(journal: &Arc<dyn Journal>, clock: Clock, crash: bool, done: impl Fn(&WorkerMetrics) -> bool) {
-    let (metrics, shutdown) = (Arc::<WorkerMetrics>::default(), CancellationToken::new());
-    let config = WorkerConfig { threads: 2, fetch_bytes: 64 << 10, ..WorkerConfig::default() };
-    let detect = Arc::new(DetectConfig { clock, ..DetectConfig::default() });
-    let views = Arc::<Views<_>>::default();
-    let worker = tokio::spawn(run(config, detect, journal.clone(), shutdown.clone(), metrics.clone(), views));
-    let deadline = Instant::now() + DEADLINE;
-    while !done(&metrics) {
-        assert!(!worker.is_finished() && Instant::now() < deadline, "the worker is done in time");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    if crash {
-        worker.abort();
-        assert!(worker.await.unwrap_err().is_cancelled());
-    } else {
-        shutdown.cancel();
-        worker.await.unwrap().unwrap();
-    }
-}
-
-/// Every stage stands at the end of its partition, and all telemetry partitions have come equally far.
-fn caught_up(journal: &Arc<dyn Journal>, metrics: &WorkerMetrics) -> bool {
-    let all = metrics.all();
-    let latest: Vec<u64> = all
-        .iter()
-        .filter(|(stage, ..)| *stage == "reduce")
-        .map(|(.., figures)| figures.figures().latest)
-        .collect();
-    let rows = journal.stat().unwrap();
-    let at_end = |(stage, partition): (&str, Partition)| {
-        let next = rows.iter().find(|row| row.partition == partition).map(|row| row.next);
-        next.is_some() && journal.committed(stage, partition).unwrap() == next
-    };
-    all.len() == 3 * 3 + 2 + 2
-        && latest.iter().all(|time| *time >= START.plus(LENGTH).nanos() && *time == latest[0])
-        && all.iter().all(|(stage, partition, _)| at_end((stage, *partition)))
-}
-
-fn lines<T: Serialize>(all: &[T]) -> Vec<String> {
-    all.iter().map(|one| serde_json::to_string(one).unwrap()).collect()
-}
-
-/// The messages of a stream of the journal.
-fn messages<M: Message + Default>(data_dir: &Path, stream: Stream) -> Vec<M> {
-    let mut journal = EmbeddedReader::open(data_dir.join("journal")).unwrap();
-    let mut all = Vec::new();
-    for row in journal.stat().into_iter().filter(|row| row.partition.stream == stream) {
-        let mut position = row.first;
-        while position < row.next {
-            for (offset, entry) in journal.read(row.partition, position, 1 << 20).unwrap() {
-                position = offset.next();
-                if entry.kind != EntryKind::Data {
-                    continue;
-                }
-                all.push(M::decode(entry.payload.into_bytes()).unwrap());
-            }
-        }
-    }
-    all
-}
-
-/// What the journal holds: final findings and the incidents told at window closes, in the order of the replay.
-fn found(data_dir: &Path, until: Timestamp) -> (Vec<String>, Vec<String>) {
-    let mut findings: Vec<Finding> = messages::<proto::Findings>(data_dir, Stream::Findings)
-        .iter()
-        .flat_map(|message| &message.findings)
-        .map(|finding| Finding::try_from(finding).unwrap())
-        .filter(|finding| !finding.provisional && finding.window_end <= until)
-        .collect();
-    findings.sort_by_key(|finding| (finding.window_end, finding.id));
-    let mut incidents: Vec<Incident> = messages::<proto::Incidents>(data_dir, Stream::Incidents)
-        .iter()
-        .flat_map(|message| &message.incidents)
-        .map(|incident| Incident::try_from(incident).unwrap())
-        .filter(|incident| !incident.provisional && incident.updated_at <= until)
-        .collect();
-    incidents.sort_by_key(|incident| (incident.updated_at, incident.id, incident.revision));
-    assert!(incidents.iter().any(|incident| incident.severity == Severity::Critical), "{incidents:?}");
-    (lines(&findings), lines(&incidents))
-}
-
-fn command(data_dir: &Path, clock: &str, name: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_foreshock"));
-    command.env("FORESHOCK_DETECT__CLOCK", clock).arg(name).arg("--data-dir").arg(data_dir);
-    command.args(arguments).output().unwrap()
-}
-
-fn replay(data_dir: &Path, clock: &str, arguments: &[&str]) -> Output {
-    command(data_dir, clock, "replay", arguments)
-}
-
-fn replayed(data_dir: &Path, clock: &str, arguments: &[&str]) -> Vec<String> {
-    let output = replay(data_dir, clock, arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-}
-
-fn assert_same(what: &str, replayed: &[String], found: &[String]) {
-    assert!(!found.is_empty(), "no {what}");
-    for (place, (ours, theirs)) in replayed.iter().zip(found).enumerate() {
-        assert_eq!(ours, theirs, "{what}: line {place} of the replay and of the journal");
-    }
-    assert_eq!(replayed.len(), found.len(), "{what}: the rest is\n{:?}", {
-        let shorter = replayed.len().min(found.len());
-        (&replayed[shorter..], &found[shorter..])
-    });
-}
+use support::history::{
+    LENGTH, QUIET, START, assert_same, caught_up, command, explain, found, open, play, replay, replayed,
+    shop, work,
+};
 
 /// Every finding is made again from the journal with its numbers, by its own id or by that of its incident.
 fn assert_explained(data_dir: &Path, findings: &[String], incidents: &[String]) {
@@ -186,7 +23,7 @@ fn assert_explained(data_dir: &Path, findings: &[String], incidents: &[String]) 
     };
     let ids: Vec<String> =
         findings.iter().map(|line| field(line, "id").as_str().unwrap().to_owned()).collect();
-    let explained = explain(data_dir, &ids, true);
+    let explained = explain(data_dir, "live", &ids, true);
     assert_eq!(explained.len(), ids.len());
     for line in &explained {
         assert_eq!(
@@ -203,7 +40,8 @@ fn assert_explained(data_dir: &Path, findings: &[String], incidents: &[String]) 
         assert!(decision["thresholds"]["page"].as_f64().unwrap() > 3.0, "{line}");
     }
     let critical = incidents.iter().rfind(|line| field(line, "severity") == "critical").unwrap();
-    let text = explain(data_dir, &[field(critical, "id").as_str().unwrap().to_owned()], false).join("\n");
+    let text =
+        explain(data_dir, "live", &[field(critical, "id").as_str().unwrap().to_owned()], false).join("\n");
     assert!(text.contains("equal to what was reported") && text.contains("the baseline before it"), "{text}");
     assert!(text.contains(" matters as critical at most: critical"), "{text}");
     let unknown = command(data_dir, "live", "explain", &[&"0".repeat(32)]);
@@ -233,24 +71,6 @@ fn assert_held_against_another(data_dir: &Path, to: &str) {
     assert!(table.starts_with("incidents ") && table.contains("findings "), "{table}");
 }
 
-fn explain(data_dir: &Path, ids: &[String], json: bool) -> Vec<String> {
-    let options = json.then_some("--json");
-    let arguments: Vec<&str> = ids.iter().map(String::as_str).chain(options).collect();
-    let output = command(data_dir, "live", "explain", &arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-}
-
-fn shop() -> Shop {
-    let options = ShopOptions {
-        fault: Some(Fault::BadRelease),
-        fault_after: QUIET,
-        step: Duration::from_secs(5),
-        ..ShopOptions::new(START)
-    };
-    Shop::new(3, options)
-}
-
 /// The owner's word that a stage lags.
 fn lag(now: Timestamp) -> Entry {
     let lagging = proto::Lagging {
@@ -268,7 +88,7 @@ fn lag(now: Timestamp) -> Entry {
 async fn on_the_event_clock_a_replay_says_what_a_worker_said_that_crashed_in_between() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path();
-    let mut shop = shop();
+    let mut shop = shop(START);
     let journal = open(data_dir);
     let marker = (marked_partition(&*journal), lag(START.plus(QUIET)));
     journal.append(Batch { entries: vec![marker], consumed: None }).await.unwrap();
@@ -282,7 +102,7 @@ async fn on_the_event_clock_a_replay_says_what_a_worker_said_that_crashed_in_bet
 
     let journal = open(data_dir);
     play(&mut shop, &journal, START.plus(LENGTH)).await;
-    work(&journal, Clock::Event, false, |metrics| caught_up(&journal, metrics)).await;
+    work(&journal, Clock::Event, false, |metrics| caught_up(&journal, metrics, START.plus(LENGTH))).await;
 
     let (findings, incidents) = found(data_dir, Timestamp::MAX);
     assert_same("findings", &replayed(data_dir, "event", &[]), &findings);
@@ -305,7 +125,7 @@ async fn on_the_live_clock_a_replay_beside_the_running_journal_says_what_the_wor
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path();
     let journal = open(data_dir);
-    play(&mut shop(), &journal, START.plus(LENGTH)).await;
+    play(&mut shop(START), &journal, START.plus(LENGTH)).await;
     // Ticks tell the present, long after: then every window of the telemetry is closed everywhere.
     let after = START.plus(LENGTH * 2);
     let closed = |metrics: &WorkerMetrics| {

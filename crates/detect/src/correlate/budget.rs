@@ -159,6 +159,18 @@ impl Account {
         self.tallies.get(&kind).map_or(1.0, Tally::calibration)
     }
 
+    /// Streams of tests that share the budget. What is too careful leaves what it does not use to the others.
+    pub(super) fn streams(&self) -> f64 {
+        let counted = self.counted_hours();
+        let used = |tally: &Tally| tally.streams(counted) * tally.calibration().min(1.0);
+        self.tallies.values().map(used).sum::<f64>().max(FEWEST_STREAMS)
+    }
+
+    /// All streams of tests of a kind.
+    pub(super) fn streams_of(&self, kind: Kind) -> f64 {
+        self.tallies.get(&kind).map_or(0.0, |tally| tally.streams(self.counted_hours()))
+    }
+
     /// Hours that the memory holds, this one included.
     fn counted_hours(&self) -> f64 {
         (self.hours + self.from.map_or(0.0, |from| hours(from, self.to))).max(SHORTEST)
@@ -176,10 +188,7 @@ impl Account {
 
     /// What is asked of a finding of `kind` that is about so many seconds.
     fn asked(&self, kind: Option<Kind>, seconds: f64, budget: &Budget) -> Thresholds {
-        let counted = self.counted_hours();
-        // What is too careful leaves what it does not use to the others.
-        let used = |tally: &Tally| tally.streams(counted) * tally.calibration().min(1.0);
-        let streams = self.tallies.values().map(used).sum::<f64>().max(FEWEST_STREAMS);
+        let streams = self.streams();
         let pages = budget.pages_a_week.max(1e-3);
         let calibration = kind.map_or(1.0, |kind| self.calibration(kind));
         // What was not spent is not carried over: in a week without a page the budget is the same.

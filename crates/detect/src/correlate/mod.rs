@@ -8,6 +8,8 @@
 mod budget;
 mod causes;
 mod incident;
+mod next_window;
+mod priors;
 mod provisional;
 mod service_map;
 mod spread;
@@ -20,16 +22,18 @@ use std::{
     sync::Arc,
 };
 
-use foreshock_model::{BASE_WINDOW, Finding, FindingId, Kind, Tenant, Timestamp, proto};
+use foreshock_model::{BASE_WINDOW, Feedback, Finding, FindingId, Incident, Kind, Tenant, Timestamp, proto};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 
-use self::tenant::TenantState;
 pub use self::{
     budget::{KindSpending, Spending, Thresholds},
+    next_window::NextWindow,
+    priors::Prior,
     service_map::ServiceMap,
     spread::Spread,
 };
+use self::{next_window::next_window, tenant::TenantState};
 use crate::{
     DetectConfig, Holes, Input, InputId, InputKind, Origin, Outputs, RestoreError, Stage, degraded,
     partition_of_tenant,
@@ -37,6 +41,9 @@ use crate::{
     upstream::Upstream,
     workings::Decision,
 };
+
+/// Feedback in one message, at most.
+const FEEDBACK_A_MESSAGE: usize = 50;
 
 /// The stage correlate over one partition of the findings stream.
 pub struct Correlate {
@@ -61,6 +68,16 @@ struct Pending {
     findings: Vec<Finding>,
     tests: Vec<TestCount>,
     news: Vec<News>,
+    /// What people said, in its order; of an incident the last word alone.
+    words: Vec<Feedback>,
+}
+
+/// What a tenant is told at the close of a window.
+#[derive(Debug, Default, PartialEq)]
+struct Told {
+    incidents: Vec<Incident>,
+    /// What holds of what people said, and what does not any more.
+    feedback: Vec<Feedback>,
 }
 
 /// How many tests of a kind a window held, and how many of them had a small p-value.
@@ -178,13 +195,23 @@ impl Correlate {
     /// Takes a word of the owner.
     fn mark(&mut self, input: &Input<'_>, out: &mut Outputs<proto::Incidents>) -> Result<(), String> {
         let marker = proto::Marker::decode(input.payload.clone()).map_err(|error| error.to_string())?;
-        if let Some(proto::marker::Says::Lagging(lagging)) = marker.says {
-            let (last, provisional) = degraded::lagging(&lagging, input.received);
-            // While a stage lags no window is closed, so who waits for one would hear of it when it is over.
-            if provisional.window_end > self.state.closed {
-                self.provisional(provisional, input.offset, out);
+        match marker.says {
+            Some(proto::marker::Says::Lagging(lagging)) => {
+                let (last, provisional) = degraded::lagging(&lagging, input.received);
+                // While a stage lags no window is closed, so who waits for one would hear of it when it is over.
+                if provisional.window_end > self.state.closed {
+                    self.provisional(provisional, input.offset, out);
+                }
+                self.pending_at(last.window_end).findings.push(last);
             }
-            self.pending_at(last.window_end).findings.push(last);
+            Some(proto::marker::Says::Feedback(feedback)) => {
+                let word = Feedback::try_from(&feedback).map_err(|error| error.to_string())?;
+                let next = next_window(self.state.closed);
+                let words = &mut self.pending_at(word.from.max(next)).words;
+                words.retain(|before| (before.incident, &before.tenant) != (word.incident, &word.tenant));
+                words.push(word);
+            }
+            None => {}
         }
         Ok(())
     }
@@ -200,7 +227,8 @@ impl Correlate {
         let state = self.state.tenants.entry(finding.tenant.clone()).or_default();
         let tenant = finding.tenant.clone();
         if let Some(incident) = state.provisional(finding, &self.config) {
-            self.emit(&tenant, vec![incident], Timestamp::default(), offset, out);
+            let told = Told { incidents: vec![incident], ..Told::default() };
+            self.emit(&tenant, &told, Timestamp::default(), offset, out);
         }
     }
 
@@ -257,6 +285,9 @@ impl Correlate {
             let (News::Edge { tenant, .. } | News::Changed { tenant, .. }) = &news;
             by_tenant.entry(tenant.clone()).or_default().news.push(news);
         }
+        for word in pending.words {
+            by_tenant.entry(word.tenant.clone()).or_default().words.push(word);
+        }
         for tenant in by_tenant.keys() {
             if !self.state.tenants.contains_key(tenant) {
                 self.state.tenants.insert(tenant.clone(), TenantState::default());
@@ -270,9 +301,9 @@ impl Correlate {
             pending.tests.sort();
             pending.news.sort();
             let Some(state) = self.state.tenants.get_mut(&tenant) else { continue };
-            let incidents = state.close(end, pending, &self.config, &mut self.decisions);
-            if !incidents.is_empty() {
-                self.emit(&tenant, incidents, end, offset, out);
+            let told = state.close(end, pending, &self.config, &mut self.decisions);
+            if told != Told::default() {
+                self.emit(&tenant, &told, end, offset, out);
             }
         }
     }
@@ -280,24 +311,34 @@ impl Correlate {
     fn emit(
         &mut self,
         tenant: &Tenant,
-        incidents: Vec<foreshock_model::Incident>,
+        told: &Told,
         watermark: Timestamp,
         offset: u64,
         out: &mut Outputs<proto::Incidents>,
     ) {
         let output = partition_of_tenant(tenant, self.state.origin.outputs());
-        let message = proto::Incidents {
-            source: Some(self.state.origin.stamp(output, offset)),
-            watermark: watermark.nanos(),
-            incidents: incidents.iter().map(Into::into).collect(),
-        };
-        out.messages.push((output, message));
+        // What was said may be much once a day; no message gets larger than an entry may be.
+        let mut pieces = told.feedback.chunks(FEEDBACK_A_MESSAGE);
+        let mut incidents = told.incidents.as_slice();
+        loop {
+            let feedback = pieces.next().unwrap_or_default();
+            let message = proto::Incidents {
+                source: Some(self.state.origin.stamp(output, offset)),
+                watermark: watermark.nanos(),
+                incidents: std::mem::take(&mut incidents).iter().map(Into::into).collect(),
+                feedback: feedback.iter().map(Into::into).collect(),
+            };
+            out.messages.push((output, message));
+            if pieces.len() == 0 {
+                break;
+            }
+        }
     }
 }
 
 impl Stage for Correlate {
     const NAME: &'static str = "correlate";
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
     type Output = proto::Incidents;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Incidents>) {

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use foreshock_model::{Change, Finding, Incident, IncidentId, IncidentStatus, Kind, Severity, Timestamp};
+use foreshock_model::{
+    Change, Finding, Incident, IncidentId, IncidentStatus, Kind, Severity, Timestamp, Verdict,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Decisions, News, Pending, ServiceMap, Spending, Spread, Thresholds,
+    Decisions, News, Pending, Prior, ServiceMap, Spending, Spread, Thresholds, Told,
     budget::Account,
     incident::{NEAR, Standing},
+    priors::Priors,
     provisional::Provisionals,
 };
 use crate::{DetectConfig, workings::Decision};
@@ -22,6 +25,7 @@ const BYSTANDERS: usize = 200;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct TenantState {
     account: Account,
+    priors: Priors,
     map: ServiceMap,
     changes: VecDeque<Change>,
     /// Open ones, and resolved ones that may still come back.
@@ -32,7 +36,21 @@ pub(super) struct TenantState {
 
 impl TenantState {
     pub(super) fn spending(&self, config: &DetectConfig) -> Spending {
-        self.account.spending(&config.budget)
+        let mut spending = self.account.spending(&config.budget);
+        let weights = self.priors.weights(&self.account);
+        spending.thresholds = weights.apply(spending.thresholds, None);
+        let paid = libm::log10(weights.others);
+        for kind in spending.kinds.values_mut() {
+            (kind.page, kind.warn) = (kind.page - paid, kind.warn - paid);
+        }
+        spending
+    }
+
+    /// What is asked of `finding`, of none in particular where there is none, and what was said of its series.
+    fn asked(&self, finding: Option<&Finding>, config: &DetectConfig) -> (Thresholds, Option<Prior>) {
+        let prior = finding.and_then(|finding| self.priors.of(finding));
+        let asked = self.account.thresholds(finding, &config.budget);
+        (self.priors.weights(&self.account).apply(asked, prior.as_ref()), prior)
     }
 
     /// Whether time alone may change something here.
@@ -47,7 +65,8 @@ impl TenantState {
 
     /// Tells at once of a finding that would be told: as a provisional incident, or as news of the one it belongs to.
     pub(super) fn provisional(&mut self, finding: Finding, config: &DetectConfig) -> Option<Incident> {
-        let severity = severity(&finding, self.account.thresholds(Some(&finding), &config.budget));
+        let (thresholds, prior) = self.asked(Some(&finding), config);
+        let severity = severity(&finding, thresholds, prior.as_ref());
         if severity < Severity::Warning {
             return None;
         }
@@ -58,26 +77,36 @@ impl TenantState {
         }
     }
 
-    /// Takes one window, closed everywhere, with everything sorted. Returns the incidents to tell of.
+    /// Takes one window, closed everywhere, with everything sorted. Returns what to tell.
     pub(super) fn close(
         &mut self,
         end: Timestamp,
         pending: Pending,
         config: &DetectConfig,
         decisions: &mut Decisions,
-    ) -> Vec<Incident> {
+    ) -> Told {
         self.account.take(end, &pending.tests);
         self.learn(&pending);
+        let feedback = self.priors.take(end, pending.words, &config.feedback);
         let mut findings = pending.findings;
         let mut noted: Vec<Decision> = Vec::new();
         for finding in &mut findings {
-            let thresholds = self.account.thresholds(Some(finding), &config.budget);
-            let (at_most, severity) = (finding.severity, severity(finding, thresholds));
+            let (thresholds, prior) = self.asked(Some(finding), config);
+            let (at_most, severity) = (finding.severity, severity(finding, thresholds, prior.as_ref()));
             finding.severity = severity;
             if decisions.asked.remove(&finding.id) {
                 let (id, pages_a_week) = (finding.id, config.budget.pages_a_week);
                 let (incident, spread) = (None, None);
-                noted.push(Decision { id, thresholds, pages_a_week, at_most, severity, incident, spread });
+                noted.push(Decision {
+                    id,
+                    thresholds,
+                    prior,
+                    pages_a_week,
+                    at_most,
+                    severity,
+                    incident,
+                    spread,
+                });
             }
         }
         // The most telling first, so that it opens the incident that the others join.
@@ -114,7 +143,7 @@ impl TenantState {
         while self.bystanders.front().is_some_and(|finding| end.since(finding.window_end) > NEAR) {
             self.bystanders.pop_front();
         }
-        told
+        Told { incidents: told, feedback }
     }
 
     fn learn(&mut self, pending: &Pending) {
@@ -134,7 +163,7 @@ impl TenantState {
 
     /// Pages for incidents that reach so far that it can't be chance, and pays for all that began to page.
     fn spend(&mut self, config: &DetectConfig) {
-        let page = self.account.thresholds(None, &config.budget).page;
+        let page = self.asked(None, config).0.page;
         let reaches = |standing: &Standing| {
             standing.incident.severity == Severity::Warning
                 && self.spread(standing, config).is_some_and(|spread| spread.surprise >= page)
@@ -151,10 +180,8 @@ impl TenantState {
     /// How far an incident reaches. What a finding is worth is what it has over what is asked of it, so that findings about
     /// windows of unlike length can be put together.
     fn spread(&self, standing: &Standing, config: &DetectConfig) -> Option<Spread> {
-        let page = self.account.thresholds(None, &config.budget).page;
-        let worth = |finding: &Finding| {
-            finding.surprise + page - self.account.thresholds(Some(finding), &config.budget).page
-        };
+        let page = self.asked(None, config).0.page;
+        let worth = |finding: &Finding| finding.surprise + page - self.asked(Some(finding), config).0.page;
         Spread::of(&standing.incident.findings, worth)
     }
 
@@ -211,9 +238,12 @@ impl TenantState {
 }
 
 /// What the budget grants, never more than the finding's own practical significance.
-fn severity(finding: &Finding, thresholds: Thresholds) -> Severity {
-    // An error line that was never seen is worth telling, page or not: detect puts it out only where such are rare.
-    let new_error = finding.kind == Kind::NewPattern && finding.severity == Severity::Critical;
+fn severity(finding: &Finding, thresholds: Thresholds, prior: Option<&Prior>) -> Severity {
+    // An error line that was never seen is worth telling, page or not: detect puts it out only where such are rare. Not
+    // where a person expects it.
+    let new_error = finding.kind == Kind::NewPattern
+        && finding.severity == Severity::Critical
+        && prior.is_none_or(|prior| prior.verdict != Verdict::Expected);
     let floor = if new_error { Severity::Warning } else { Severity::Info };
     thresholds.grant(finding.surprise).max(floor).min(finding.severity)
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use foreshock_detect::{Clock, InputKind};
-use foreshock_model::{BASE_WINDOW, Tenant, proto};
+use foreshock_detect::{Clock, InputKind, OWN_SERVICE};
+use foreshock_model::{BASE_WINDOW, Kind, Tenant, proto};
 use prost::Message;
 
 use super::{
@@ -48,7 +48,7 @@ impl World<'_> {
             let place = self.chance.pick(&places);
             return self.say(place, InputKind::Marker, proto::Marker::default().encode_to_vec());
         }
-        match self.chance.below(4) {
+        match self.chance.below(5) {
             0 => {
                 let partition = self.chance.partitions(0, self.setting.summaries - 1);
                 let telemetry = self.telemetry();
@@ -72,6 +72,26 @@ impl World<'_> {
                     since: self.now.minus(Duration::from_secs(self.chance.below(60))).nanos(),
                 };
                 let marker = proto::Marker { says: Some(proto::marker::Says::Lagging(lagging)) };
+                let partition =
+                    foreshock_detect::partition_of_tenant(&Tenant::default(), self.setting.findings);
+                self.say(Place::new(Stream::Findings, partition), InputKind::Marker, marker.encode_to_vec());
+            }
+            3 => {
+                let feedback = proto::Feedback {
+                    tenant: Tenant::default().to_string(),
+                    incident: format!("{:032x}", self.chance.below(5)),
+                    verdict: self.chance.between(1, 4) as i32,
+                    series: vec![proto::JudgedSeries {
+                        service: OWN_SERVICE.to_owned(),
+                        series: format!("s{}", self.chance.below(5)),
+                        kind: Kind::Spike.to_string(),
+                        surprise: self.chance.between(3, 20) as f64,
+                        window_seconds: 10,
+                        lasted_seconds: self.chance.between(0, 600) as u32,
+                    }],
+                    ..Default::default()
+                };
+                let marker = proto::Marker { says: Some(proto::marker::Says::Feedback(feedback)) };
                 let partition =
                     foreshock_detect::partition_of_tenant(&Tenant::default(), self.setting.findings);
                 self.say(Place::new(Stream::Findings, partition), InputKind::Marker, marker.encode_to_vec());

@@ -31,8 +31,12 @@ pub async fn get(address: SocketAddr, path: &str) -> Answer {
 }
 
 pub async fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
+    exchange(address, &format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n")).await
+}
+
+/// Says `request` as it is.
+pub async fn exchange(address: SocketAddr, request: &str) -> Answer {
     let mut connection = TcpStream::connect(address).await.unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     timeout(Duration::from_secs(10), connection.read_to_string(&mut text)).await.expect("an answer").unwrap();
@@ -81,4 +85,16 @@ impl Listener {
         .expect("an event");
         event
     }
+}
+
+/// Sends JSON, with these headers besides.
+pub async fn post(address: SocketAddr, path: &str, headers: &str, body: &str) -> Answer {
+    let json = "Content-Type: application/json\r\n";
+    send(address, "POST", path, &format!("Host: {address}\r\n{json}{headers}"), body).await
+}
+
+/// Sends a body with exactly these headers and its length.
+pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+    let headers = format!("{headers}Content-Length: {}\r\n", body.len());
+    exchange(address, &format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n{body}")).await
 }

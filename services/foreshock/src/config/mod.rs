@@ -86,6 +86,17 @@ impl Config {
         if !(self.detect.budget.pages_a_week > 0.0 && self.detect.budget.pages_a_week.is_finite()) {
             problems.push("detect.budget.pages_a_week must be above 0".into());
         }
+        let feedback = &self.detect.feedback;
+        for (key, value, most) in [
+            ("expected_days", feedback.expected_days, 3650),
+            ("not_useful_days", feedback.not_useful_days, 3650),
+            ("useful_days", feedback.useful_days, 3650),
+            ("incidents", feedback.incidents, 10_000),
+        ] {
+            if value == 0 || value > most {
+                problems.push(format!("detect.feedback.{key} must be 1 to {most}"));
+            }
+        }
         problems
     }
 }

@@ -478,6 +478,12 @@ fn console(to: &mut Families, metrics: &foreshock_console::Metrics) {
         [],
         metrics.requests.load(Relaxed) as f64,
     );
+    to.counter(
+        "foreshock_console_feedback_total",
+        "Feedback on incidents that was taken",
+        [],
+        metrics.feedback.load(Relaxed) as f64,
+    );
     to.gauge(
         "foreshock_console_stream_clients",
         "Clients of the event stream",

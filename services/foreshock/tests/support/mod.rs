@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod alone;
+pub mod history;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

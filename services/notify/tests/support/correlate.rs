@@ -45,7 +45,7 @@ impl Correlate {
             ..Default::default()
         };
         let message =
-            proto::Incidents { source: Some(source), watermark: 0, incidents: vec![incident.into()] };
+            proto::Incidents { source: Some(source), incidents: vec![incident.into()], ..Default::default() };
         let entry = Entry::data(incident.tenant.clone(), now(), 1, message.encode_to_vec());
         let entries = vec![(Partition::new(Stream::Incidents, index), entry)];
         self.journal.append(Batch { entries, consumed: None }).await.expect("the journal takes it");

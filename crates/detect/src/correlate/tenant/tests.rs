@@ -43,7 +43,7 @@ fn finding(
 fn close(state: &mut TenantState, end: Timestamp, findings: Vec<Finding>) -> Vec<(Severity, IncidentStatus)> {
     let pending = Pending { findings, ..Pending::default() };
     let told = state.close(end, pending, &DetectConfig::default(), &mut Decisions::default());
-    told.into_iter().map(|incident| (incident.severity, incident.status)).collect()
+    told.incidents.into_iter().map(|incident| (incident.severity, incident.status)).collect()
 }
 
 fn paged(state: &TenantState) -> f64 {

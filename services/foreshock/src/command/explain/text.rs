@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use foreshock_detect::{Decision, Spread, Thresholds};
+use foreshock_detect::{Decision, Prior, Spread, Thresholds};
 use foreshock_model::Finding;
 use serde_json::Value;
 
@@ -56,6 +56,13 @@ fn decided(out: &mut impl Write, decision: &Decision, finding: &Finding) -> io::
     row(out, "spent", &format!("{paged_a_week} pages a week, as remembered for a week"))?;
     let small = format!("{calibration} times as many small p-values of {} as there should be", finding.kind);
     row(out, "calibration", &small)?;
+    if let Some(Prior { verdict, incident, judged, until }) = decision.prior {
+        let said = format!(
+            "{verdict}, said of incident {incident}, with a surprise of {judged}; until {}",
+            until.to_rfc3339()
+        );
+        row(out, "feedback", &said)?;
+    }
     row(out, "thresholds", &format!("a page from a surprise of {page} on, a warning from {warn} on"))?;
     let granted = decision.thresholds.grant(finding.surprise);
     let rule = format!(

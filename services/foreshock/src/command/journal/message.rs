@@ -3,7 +3,7 @@
 use anyhow::Context;
 use bytes::Bytes;
 use foreshock_journal::{Offset, Stream};
-use foreshock_model::{Finding, Incident, Timestamp, proto};
+use foreshock_model::{Feedback, Finding, Incident, Timestamp, proto};
 use prost::Message;
 use serde_json::{Value, json};
 
@@ -98,10 +98,13 @@ fn findings(message: &proto::Findings) -> anyhow::Result<Value> {
 fn incidents(message: &proto::Incidents) -> anyhow::Result<Value> {
     let incidents: Vec<Incident> =
         message.incidents.iter().map(Incident::try_from).collect::<Result<_, _>>().context("an incident")?;
+    let feedback: Vec<Feedback> =
+        message.feedback.iter().map(Feedback::try_from).collect::<Result<_, _>>().context("a feedback")?;
     Ok(json!({
         "source": source(message.source.as_ref()),
         "watermark": time(message.watermark),
         "incidents": incidents,
+        "feedback": feedback,
     }))
 }
 

@@ -4,15 +4,16 @@
 //! Within a partition the order is the journal's. Between partitions it is free, so the one whose time is furthest
 //! behind goes next: windows close as early as they can, and little waits in memory.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, ops::Range, time::Duration};
 
 use bytes::Bytes;
 use foreshock_detect::{
-    InputKind,
+    InputId, InputKind, NextWindow,
     pipeline::{self, Pipeline},
 };
-use foreshock_journal::{Entry, EntryKind, Offset, Partition, Stream};
-use foreshock_model::{BASE_WINDOW, Timestamp};
+use foreshock_journal::{Entry, EntryKind, Observe, Offset, Partition, Stream};
+use foreshock_model::{BASE_WINDOW, Timestamp, proto};
+use prost::Message;
 
 use super::super::observe::{Looked, READ_BYTES, each_entry};
 
@@ -80,9 +81,14 @@ impl Feed {
                 partitions.push(source);
             } else if matches!(row.partition.stream, Stream::Summaries | Stream::Findings) {
                 let partition = row.partition;
+                let before = words.len();
                 each_entry(journal, partition, row.first..row.next, &mut |entry| {
                     words.extend(word(partition, entry));
                 })?;
+                if words[before..].iter().any(|word| feedback(word).is_some()) {
+                    words.truncate(before);
+                    words.extend(placed(journal, partition, row.first..row.next)?);
+                }
             }
         }
         let skips = words.iter().filter(|word| word.kind == InputKind::Skip).count();
@@ -110,6 +116,7 @@ impl Feed {
 
     /// Feeds a stretch of one partition. Returns how far time has come in the furthest behind; `None` at the end.
     pub(in crate::command) fn next(&mut self, pipeline: &mut Pipeline) -> anyhow::Result<Option<Timestamp>> {
+        self.hand_over_words(pipeline, Timestamp::default());
         self.partitions.retain(|source| source.position < source.end);
         let reached = |source: &Source| pipeline.reached(source.stream, source.partition.index);
         let Some(source) = self.partitions.iter_mut().min_by_key(|source| reached(source)) else {
@@ -140,7 +147,7 @@ impl Feed {
         Ok(Some(before))
     }
 
-    /// Hands over skips where everything that was received before has been fed, and markers a little earlier: those
+    /// Hands over what people said before anything is fed, for it names its window; skips where everything that was received before has been fed, and markers a little earlier: those
     /// wait for the window they were written in, and must be there before it is closed.
     fn hand_over_words(&mut self, pipeline: &mut Pipeline, received: Timestamp) {
         let is_due = |word: &mut Word| {
@@ -159,23 +166,62 @@ impl Feed {
 }
 
 fn feed(pipeline: &mut Pipeline, source: &Source, entry: Entry) {
-    let kind = match entry.kind {
-        EntryKind::Data => InputKind::Data,
-        EntryKind::Tick => InputKind::Tick,
-        EntryKind::Marker => InputKind::Marker,
-        EntryKind::Skip => InputKind::Skip,
-    };
+    let kind = input_kind(entry.kind);
     let payload = entry.payload.into_bytes();
     let entry = pipeline::Entry { tenant: &entry.tenant, received: entry.received, kind, payload: &payload };
     pipeline.feed(source.stream, source.partition.index, entry);
 }
 
+/// The words on a partition of findings. What people said has a place between messages there, which the replay makes anew,
+/// so it is given the window that it took hold in.
+fn placed(
+    journal: &mut dyn Observe,
+    partition: Partition,
+    stretch: Range<Offset>,
+) -> anyhow::Result<Vec<Word>> {
+    let sources = (0..journal.partitions(Stream::Summaries))
+        .map(|partition| InputId { stream: Stream::Summaries.name().to_owned(), partition });
+    let (mut next, mut words) = (NextWindow::new(sources.collect()), Vec::new());
+    each_entry(journal, partition, stretch, &mut |entry| {
+        let (kind, payload) = (input_kind(entry.kind), entry.payload.clone().into_bytes());
+        if let Some(mut word) = word(partition, entry) {
+            if let Some(mut said) = feedback(&word) {
+                said.from = said.from.max(next.end().nanos());
+                let marker = proto::Marker { says: Some(proto::marker::Says::Feedback(said)) };
+                (word.received, word.payload) = (Timestamp::default(), marker.encode_to_vec().into());
+            }
+            words.push(word);
+        }
+        next.pass(kind, &payload);
+    })?;
+    Ok(words)
+}
+
+/// What a person said, if that is what a word is.
+fn feedback(word: &Word) -> Option<proto::Feedback> {
+    if word.kind != InputKind::Marker || word.partition.stream != Stream::Findings {
+        return None;
+    }
+    match proto::Marker::decode(word.payload.clone()).ok()?.says {
+        Some(proto::marker::Says::Feedback(said)) => Some(said),
+        _ => None,
+    }
+}
+
+fn input_kind(kind: EntryKind) -> InputKind {
+    match kind {
+        EntryKind::Data => InputKind::Data,
+        EntryKind::Tick => InputKind::Tick,
+        EntryKind::Marker => InputKind::Marker,
+        EntryKind::Skip => InputKind::Skip,
+    }
+}
+
 /// The skip or marker that an entry is, if it is one.
 fn word(partition: Partition, entry: Entry) -> Option<Word> {
-    let kind = match entry.kind {
-        EntryKind::Skip => InputKind::Skip,
-        EntryKind::Marker => InputKind::Marker,
-        EntryKind::Data | EntryKind::Tick => return None,
-    };
+    let kind = input_kind(entry.kind);
+    if !matches!(kind, InputKind::Skip | InputKind::Marker) {
+        return None;
+    }
     Some(Word { partition, received: entry.received, kind, payload: entry.payload.into_bytes() })
 }
