@@ -41,7 +41,9 @@ impl<W: Write> Alarms<W> {
                 self.take(incident);
             }
             let place = place(finding);
-            let pages = self.paging.values().any(|places| places.contains(&place));
+            // What can be no more than information is only shown beside what pages.
+            let tells = finding.severity > Severity::Info;
+            let pages = tells && self.paging.values().any(|places| places.contains(&place));
             let ts = format!("{:.0}", finding.window_end.as_secs_f64());
             let page = if pages { "1" } else { "0" };
             self.rows.write_record([finding.service.as_str(), &finding.series, &ts, page])?;

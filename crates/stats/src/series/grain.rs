@@ -31,4 +31,9 @@ impl Grain {
         let step = if self.step == f32::MAX { 0.0 } else { f64::from(self.step) };
         (STEP_SHARE * step).max(VALUE_SHARE * value.abs())
     }
+
+    /// Whether it has moved, and by whole numbers only.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.step != f32::MAX && self.step.fract() == 0.0
+    }
 }

@@ -115,6 +115,11 @@ impl SeriesWatch {
         self.far.mean()
     }
 
+    /// Whether it moves by whole numbers and is below one as a rule: a count of what seldom happens.
+    pub fn is_rare_count(&self) -> bool {
+        self.grain.is_whole() && (0.0..1.0).contains(&self.usual())
+    }
+
     /// Values that taught the forecast.
     pub fn learned(&self) -> u32 {
         self.level.windows()

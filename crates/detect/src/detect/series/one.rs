@@ -153,17 +153,30 @@ impl SeriesState {
         if let Some(run_out) = &mut self.run_out {
             run_out.observe(secs, value);
         }
+        let was_rare = self.measure == Measure::Gauge && self.watch.is_rare_count();
         let mut watched = self.watch.observe(secs, value);
-        if self.measure == Measure::Rate && watched.oddest().1.surprise() >= TOLD_SURPRISE {
-            let held = of_counts(sum, watched.mean, self.watch.learned());
+        let counted = match self.measure {
+            Measure::Rate => Some((sum, watched.mean * 60.0)),
+            // What comes is more than what was; that nothing comes says nothing.
+            Measure::Gauge if was_rare && watched.up => Some((value, watched.mean)),
+            Measure::Gauge | Measure::Quantile => None,
+        };
+        if let Some((count, expected)) = counted
+            && watched.oddest().1.surprise() >= TOLD_SURPRISE
+        {
+            let held = of_counts(count, expected, self.watch.learned());
             watched.hold(Oddity::Deviation, held);
             if !self.again {
                 // One minute by itself is no more than its count.
                 watched.hold(Oddity::Shift, held);
                 watched.hold(Oddity::Trend, held);
             }
+            if was_rare {
+                // Of events so rare there is no usual spread.
+                watched.hold(Oddity::Spread, held);
+            }
         }
-        if self.measure != Measure::Rate {
+        if counted.is_none() {
             service.calibrate(&mut watched);
         }
         if let Some(leap) = watched.leap {
@@ -303,11 +316,11 @@ fn described(oddity: Oddity, up: bool) -> (Kind, &'static str) {
 
 /// An increase by whole numbers is a count of events, so a lone one is never more surprising than such a count would be:
 /// negative binomial, half an event added to what is expected. [`Tail`] 0 for what is no count.
-fn of_counts(increase: f64, mean: f64, minutes: u32) -> Tail {
+fn of_counts(increase: f64, expected: f64, minutes: u32) -> Tail {
     if increase < 0.0 || increase.fract() != 0.0 || increase > MOST_COUNTED {
         return Tail::from_surprise(Tail::MOST);
     }
-    let (count, expected) = (increase as u64, (mean * 60.0).max(0.0) + 0.5);
+    let (count, expected) = (increase as u64, expected.max(0.0) + 0.5);
     let size = COUNT_SIZE + COUNT_SIZE_A_MINUTE * f64::from(minutes);
     negative_binomial_upper(count, expected, size).min(negative_binomial_lower(count, expected, size))
 }
