@@ -74,6 +74,8 @@ kinds! {
     SeasonBroken => "season_broken",
     /// The metrics of one service, off together as they never were.
     JointDeviation => "joint_deviation",
+    /// A metric of one instance, unlike that of the others.
+    OddOneOut => "odd_one_out",
     /// A metric that varied and does not any more.
     FlatLine => "flat_line",
     /// A resource that is used up at a time that can be told.

@@ -2,7 +2,7 @@
 
 mod simulate;
 
-use foreshock_stats::{JointWatch, Leaps, Oddity, SeriesScore, SeriesWatch, Watched};
+use foreshock_stats::{JointWatch, Leaps, Oddity, SeriesScore, SeriesWatch, Watched, series::Peers};
 use proptest::prelude::*;
 use simulate::Random;
 
@@ -248,4 +248,40 @@ proptest! {
             prop_assert!(watch.overdue(secs + 1e5).surprise().is_finite());
         }
     }
+}
+
+/// Six that do the same under a load that swings by a half: `odd` says how far the third is off, in their deviations.
+fn odd_ones(random: &mut Random, minutes: usize, odd: impl Fn(usize) -> f64) -> Vec<(usize, u32)> {
+    let mut peers = Peers::default();
+    let mut told = Vec::new();
+    for minute in 0..minutes {
+        let load = 100.0 + 50.0 * day(minute) + 10.0 * random.normal();
+        let values: Vec<(u32, f64)> = (0..6)
+            .map(|series| {
+                let off = if series == 2 { odd(minute) } else { 0.0 };
+                // The last one always did a third less.
+                let share = if series == 5 { 0.7 } else { 1.0 };
+                (series, share * load + 2.0 * (random.normal() + off))
+            })
+            .collect();
+        told.extend(peers.observe(&values).map(|odd| (minute, odd.series)));
+    }
+    told
+}
+
+#[test]
+fn one_of_several_that_leaves_them_is_told_and_what_moves_all_is_not() {
+    for seed in 0..20 {
+        let calm = odd_ones(&mut Random::new(seed), 5 * DAY, |_| 0.0);
+        assert_eq!(calm, [], "seed {seed}");
+    }
+    let from = 3_000;
+    for off in [15.0, -15.0] {
+        let told = odd_ones(&mut Random::new(30), from + 60, |minute| if minute < from { 0.0 } else { off });
+        let (first, series) = told[0];
+        assert!((from..from + 15).contains(&first), "{off}: {first}");
+        assert!(told.iter().all(|(_, series)| *series == 2), "{series}");
+    }
+    let mut few = Peers::default();
+    assert!((0..500).all(|_| few.observe(&[(1, 1.0), (2, 1.0), (3, 900.0)]).is_none()));
 }

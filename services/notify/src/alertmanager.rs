@@ -67,6 +67,7 @@ fn alertname(kind: Kind) -> &'static str {
         Kind::VarianceChange => "ForeshockVarianceChange",
         Kind::SeasonBroken => "ForeshockSeasonBroken",
         Kind::JointDeviation => "ForeshockJointDeviation",
+        Kind::OddOneOut => "ForeshockOddOneOut",
         Kind::FlatLine => "ForeshockFlatLine",
         Kind::WillRunOut => "ForeshockWillRunOut",
         Kind::Degraded => "ForeshockDegraded",

@@ -236,6 +236,7 @@ fn plainness(kind: Kind) -> u8 {
         | Kind::Spike
         | Kind::TrendChange
         | Kind::JointDeviation
+        | Kind::OddOneOut
         | Kind::ParameterValue
         | Kind::NewValue => 3,
         Kind::PatternRateDown

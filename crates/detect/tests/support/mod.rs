@@ -56,19 +56,25 @@ pub(crate) fn logs(service: &str, instance: &str, lines: impl IntoIterator<Item 
 
 /// One point of each of `names`.
 pub(crate) fn gauges(service: &str, nanos: u64, names: &[&str]) -> Bytes {
-    let metric = |name: &&str| Metric {
+    let points: Vec<(&str, f64)> = names.iter().map(|name| (*name, 1.0)).collect();
+    gauges_of(service, "a", nanos, &points)
+}
+
+/// One point of each metric of an instance.
+pub(crate) fn gauges_of(service: &str, instance: &str, nanos: u64, points: &[(&str, f64)]) -> Bytes {
+    let metric = |(name, value): &(&str, f64)| Metric {
         name: (*name).into(),
         data: Some(Data::Gauge(Gauge {
             data_points: vec![NumberDataPoint {
                 time_unix_nano: nanos,
-                value: Some(number_data_point::Value::AsDouble(1.0)),
+                value: Some(number_data_point::Value::AsDouble(*value)),
                 ..Default::default()
             }],
         })),
         ..Default::default()
     };
-    let scope = ScopeMetrics { metrics: names.iter().map(metric).collect(), ..Default::default() };
-    let resource = resource(service, "a");
+    let scope = ScopeMetrics { metrics: points.iter().map(metric).collect(), ..Default::default() };
+    let resource = resource(service, instance);
     let metrics = ResourceMetrics { resource, scope_metrics: vec![scope], ..Default::default() };
     MetricsData { resource_metrics: vec![metrics] }.encode_to_vec().into()
 }

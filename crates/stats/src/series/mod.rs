@@ -1,7 +1,7 @@
 //! One metric series of any cadence: everything that can be odd about it, in one place.
 //!
 //! [`SeriesWatch`] is fed times and values, oldest first, and finds its own step, its own day and its own noise. Nothing
-//! looks ahead, and the same observations give the same bits. [`JointWatch`] sees several series of one service at once.
+//! looks ahead, and the same observations give the same bits. [`JointWatch`] sees several series of one service at once, [`Peers`] those that do the same.
 
 mod bounds;
 mod clock;
@@ -10,6 +10,7 @@ mod dawn;
 mod grain;
 mod habit;
 mod joint;
+mod peers;
 mod rarity;
 mod rest;
 mod score;
@@ -22,6 +23,7 @@ mod watched;
 
 pub use company::Company;
 pub use joint::{FEWEST_METRICS, JointWatch, JointlyWatched, Leaps};
+pub use peers::{FEWEST_PEERS, OddOneOut, Peers};
 pub use score::SeriesScore;
 pub use watch::SeriesWatch;
 pub use watched::{Oddity, Watched};

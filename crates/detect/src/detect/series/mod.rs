@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::{
-    one::{Measure, SeriesState},
+    one::{Measure, Place, SeriesState},
     service::ServiceMetrics,
     text::{Names, SeriesText, limit_of},
 };
@@ -86,9 +86,11 @@ impl SeriesTable {
             *held += 1;
             let measure = Measure::of(series.kind);
             let limit = limit_of(&series.name, &series.unit).filter(|_| measure == Measure::Gauge);
-            let instance = self.services[number as usize].instance(&series.instance);
+            let service = &mut self.services[number as usize];
+            let (instance, metric) = (service.instance(&series.instance), service.metric(&series.name));
+            let of = Place { service: number, instance, metric };
             self.by_id.insert(series.id, u32::try_from(self.states.len()).unwrap_or(u32::MAX));
-            self.states.push(SeriesState::new(number, instance, measure, limit));
+            self.states.push(SeriesState::new(of, measure, limit));
             self.names.push(series.name, series.unit);
         }
     }

@@ -50,6 +50,8 @@ pub(super) struct SeriesState {
     samples: u32,
     service: u32,
     instance: u32,
+    /// Among the service's metrics: the same at every instance.
+    metric: u32,
     measure: Measure,
     /// The base window of its first value. Not that of its announcement, which comes early where other sources of
     /// its partition move time on: what is learned must not depend on who shares a partition. Never, before it.
@@ -58,6 +60,13 @@ pub(super) struct SeriesState {
     again: bool,
     watch: SeriesWatch,
     run_out: Option<Box<RunOut>>,
+}
+
+/// Whose a series is, by number.
+pub(super) struct Place {
+    pub(super) service: u32,
+    pub(super) instance: u32,
+    pub(super) metric: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,12 +88,14 @@ impl Measure {
 
 impl SeriesState {
     /// Knows nothing yet. `limit`: where it is used up.
-    pub(super) fn new(service: u32, instance: u32, measure: Measure, limit: Option<f64>) -> Self {
+    pub(super) fn new(of: Place, measure: Measure, limit: Option<f64>) -> Self {
+        let Place { service, instance, metric } = of;
         Self {
             sum: 0.0,
             samples: 0,
             service,
             instance,
+            metric,
             measure,
             since: Timestamp::MAX,
             again: false,
@@ -150,6 +161,7 @@ impl SeriesState {
             Measure::Rate => sum / 60.0,
             Measure::Gauge | Measure::Quantile => sum / f64::from(samples),
         };
+        service.note_value(self.metric, number, self.instance, value);
         if let Some(run_out) = &mut self.run_out {
             run_out.observe(secs, value);
         }

@@ -3,13 +3,16 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use foreshock_model::{Kind, Severity, Timestamp, Window};
-use foreshock_stats::{Company, Leaps, Tail, Watched, series::JointlyWatched};
+use foreshock_stats::{
+    Company, Leaps, Tail, Watched,
+    series::{FEWEST_PEERS, JointlyWatched, OddOneOut, Peers},
+};
 use serde::{Deserialize, Serialize};
 
 use super::text::Names;
 use crate::detect::{
     ServiceKey,
-    draft::Draft,
+    draft::{Draft, number},
     report::Report,
     silence::{AGAIN, JUDGED_ON},
 };
@@ -20,6 +23,10 @@ pub(super) const TOGETHER: &str = "metrics";
 const LENGTHS: [u64; 7] = [60, 300, 600, 1_800, 3_600, 21_600, 86_400];
 /// Metrics named in what is told of many.
 const NAMED: usize = 3;
+/// What one of several is told for is so large a share of what the others are.
+const APART_SHARE: f64 = 0.2;
+/// Standard deviations that hold 95 % of normal values.
+const REACH: f64 = 1.96;
 /// An instance that was not heard for so many windows is silent itself, which is told of it and not of its metrics.
 const HEARD_WINDOWS: u32 = 2;
 
@@ -30,6 +37,9 @@ pub(super) struct ServiceMetrics {
     company: Company,
     instances: Vec<Instance>,
     numbers: BTreeMap<Box<str>, u32>,
+    /// Each metric that several instances have: its number, and those.
+    metrics: BTreeMap<Box<str>, u32>,
+    peers: BTreeMap<u32, Peers>,
     #[serde(skip)]
     minute: Minute,
 }
@@ -50,6 +60,16 @@ struct Minute {
     /// How far the farthest leapt, their numbers and instances.
     farthest: Vec<(f64, u32, u32)>,
     silent: Vec<Silent>,
+    /// Of services with several instances.
+    values: Vec<Value>,
+}
+
+/// What a series was, beside those of the same metric at other instances.
+struct Value {
+    metric: u32,
+    series: u32,
+    instance: u32,
+    value: f64,
 }
 
 struct Silent {
@@ -61,7 +81,8 @@ struct Silent {
 impl ServiceMetrics {
     pub(super) fn new(key: ServiceKey) -> Self {
         let (company, instances, numbers, minute) = Default::default();
-        Self { key, company, instances, numbers, minute }
+        let (metrics, peers) = Default::default();
+        Self { key, company, instances, numbers, metrics, peers, minute }
     }
 
     pub(super) fn key(&self) -> &ServiceKey {
@@ -76,6 +97,16 @@ impl ServiceMetrics {
         let number = u32::try_from(self.instances.len()).unwrap_or(u32::MAX);
         self.instances.push(Instance { name: name.into(), ..Instance::default() });
         self.numbers.insert(name.into(), number);
+        number
+    }
+
+    /// The number of a metric, whatever instance it is of.
+    pub(super) fn metric(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.metrics.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.metrics.len()).unwrap_or(u32::MAX);
+        self.metrics.insert(name.into(), number);
         number
     }
 
@@ -126,6 +157,13 @@ impl ServiceMetrics {
         }
     }
 
+    /// The value of a metric, for its peers at other instances.
+    pub(super) fn note_value(&mut self, metric: u32, series: u32, instance: u32, value: f64) {
+        if self.instances.len() >= FEWEST_PEERS {
+            self.minute.values.push(Value { metric, series, instance, value });
+        }
+    }
+
     /// A metric would be told of by itself.
     pub(super) fn note_alarm(&mut self, tail: Tail) {
         self.minute.loudest = self.minute.loudest.max(tail.surprise());
@@ -135,6 +173,7 @@ impl ServiceMetrics {
     pub(super) fn close_minute(&mut self, names: &Names, minute: Window, report: &mut Report) {
         let mut seen = std::mem::take(&mut self.minute);
         self.judge_silent(&mut seen, names, minute, report);
+        self.judge_peers(&mut seen.values, names, minute, report);
         if seen.leaps.metrics() == 0 {
             return;
         }
@@ -150,6 +189,64 @@ impl ServiceMetrics {
                 self.tell_jointly(&seen, jointly, names, minute, report);
             }
         }
+    }
+
+    /// Instances whose metric is unlike that of the others.
+    fn judge_peers(
+        &mut self,
+        values: &mut [Value],
+        names: &Names,
+        minute: Window,
+        report: &mut Report,
+    ) {
+        values.sort_by_key(|value| (value.metric, value.series));
+        let mut tests = 0;
+        let of_peers = values.chunk_by(|a, b| a.metric == b.metric).filter(|of| of.len() >= FEWEST_PEERS);
+        for values in of_peers {
+            tests += 1;
+            let at_each: Vec<(u32, f64)> = values.iter().map(|value| (value.series, value.value)).collect();
+            let odd = self.peers.entry(values[0].metric).or_default().observe(&at_each);
+            let matters = |odd: &OddOneOut| (odd.value - odd.median).abs() >= APART_SHARE * odd.median.abs();
+            let Some(odd) = odd.filter(matters) else { continue };
+            let Some(of) = values.iter().find(|value| value.series == odd.series) else { continue };
+            self.tell_odd(&odd, of.instance, values.len() - 1, names, minute, report);
+        }
+        report.tested(&self.key.0, Kind::OddOneOut, self.length() as u32, tests);
+    }
+
+    fn tell_odd(
+        &self,
+        odd: &OddOneOut,
+        instance: u32,
+        peers: usize,
+        names: &Names,
+        minute: Window,
+        report: &mut Report,
+    ) {
+        let who = names.of(odd.series, instance, self);
+        let half = REACH * odd.deviation;
+        let draft = Draft {
+            key: &self.key,
+            kind: Kind::OddOneOut,
+            series: &who.series(),
+            window: self.window(minute),
+            tail: odd.tail,
+            effect: odd.value / if odd.median == 0.0 { 1.0 } else { odd.median },
+            observed: odd.value,
+            expected: (odd.median - half, odd.median + half),
+            // One of several: the others still do their work.
+            severity: Severity::Warning,
+            title: format!(
+                "{}: {} of {} is unlike that of its {peers} peers: {}{unit}, about {}{unit} at the others",
+                self.key.1,
+                who.shown(),
+                who.instance,
+                number(odd.value),
+                number(odd.median),
+                unit = who.unit_shown(),
+            ),
+        };
+        report.findings.push(draft.finish());
     }
 
     fn tell_jointly(
