@@ -30,6 +30,7 @@ pub use config::{Budget, Clock, DetectConfig, FeedbackLimits, Limits, Quota, Ses
 pub use correlate::{KindSpending, NextWindow, Prior, Spending, Spread, Thresholds};
 pub use degraded::{Folds, OWN_SERVICE};
 pub use foreshock_model::partition_of_tenant;
+pub use foreshock_stats::Fared;
 pub use origin::{Holes, InputId, Origin};
 pub use session_key::SessionKey;
 pub use stage::{Input, InputKind, Outputs, RestoreError, Stage, Taken, words_of_panic};

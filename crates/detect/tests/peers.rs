@@ -33,7 +33,12 @@ fn findings(slow: f64) -> Vec<Finding> {
         for (n, instance) in (0..).zip(INSTANCES) {
             let more = if instance == "cart-3" && minute >= SLOW { slow } else { 0.0 };
             let value = 200.0 + load + 3.0 * noise(1 + minute * 7 + n) + more;
-            feed(&mut pipeline, &tenant, METRICS, &gauges_of("cart", instance, at(minute * 60), &[("latency", value)]));
+            feed(
+                &mut pipeline,
+                &tenant,
+                METRICS,
+                &gauges_of("cart", instance, at(minute * 60), &[("latency", value)]),
+            );
         }
         pipeline.tick(Timestamp::from_secs(START + (minute + 1) * 60));
         findings.extend(pipeline.take().findings.into_iter().filter(|finding| !finding.provisional));

@@ -44,7 +44,10 @@ impl Seen {
         self.tests += 1;
         let p = if tail.surprise() > 0.0 { tail.p() } else { 1.0 - of_none * spread };
         let power = -p.log10();
-        self.below.iter_mut().zip(0..).for_each(|(below, level)| *below += u64::from(power >= f64::from(level)));
+        self.below
+            .iter_mut()
+            .zip(0..)
+            .for_each(|(below, level)| *below += u64::from(power >= f64::from(level)));
         self.hundredths[((p * 100.0) as usize).min(99)] += 1;
     }
 
@@ -74,7 +77,8 @@ impl Seen {
 
 /// All p-values of a service of one kind, by oddity.
 fn judge(make: fn(&mut Random, usize) -> Vec<f64>) -> [Seen; 6] {
-    let values: Vec<Vec<f64>> = (0..SERIES as u64).map(|seed| make(&mut Random::new(seed), MINUTES)).collect();
+    let values: Vec<Vec<f64>> =
+        (0..SERIES as u64).map(|seed| make(&mut Random::new(seed), MINUTES)).collect();
     let mut watches = vec![SeriesWatch::new(); SERIES];
     let mut company = Company::default();
     let mut spread = Random::new(1);
@@ -187,7 +191,8 @@ fn an_incident_of_a_day_takes_nothing_from_the_next() {
         troubled.close(START + window as f64 * MINUTE);
     }
     for surprise in [3.0, 4.0, 6.0] {
-        let [before, after] = [&calm, &troubled].map(|one| one.worth(Tail::from_surprise(surprise)).surprise());
+        let [before, after] =
+            [&calm, &troubled].map(|one| one.worth(Tail::from_surprise(surprise)).surprise());
         assert!((before - surprise).abs() < 0.15 * surprise, "{surprise} is {before}");
         assert!((after - before).abs() < 0.1 * surprise, "{surprise}: {before} before and {after} after");
     }

@@ -85,6 +85,20 @@ pub struct SeriesRow {
     pub last_seen: Timestamp,
     /// The baseline is learned: deviations are told.
     pub learned: bool,
+    /// How forecasts of when it is used up have fared, of what can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecasts: Option<ForecastsRow>,
+}
+
+/// Forecasts of one series whose time has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ForecastsRow {
+    /// All of them.
+    pub judged: u32,
+    /// Right within a fifth of how far they looked ahead.
+    pub right: u32,
+    /// Whose 80 % interval held the truth.
+    pub within: u32,
 }
 
 /// Where no worker runs in this process: nothing is known.

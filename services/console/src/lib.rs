@@ -25,7 +25,7 @@ use std::{net::SocketAddr, sync::Arc};
 pub use config::Config;
 pub use error::ConsoleError;
 use foreshock_journal::{Journal, JournalError};
-pub use insight::{BudgetRow, Insight, KindBudgetRow, NoInsight, PatternRow, SeriesRow};
+pub use insight::{BudgetRow, ForecastsRow, Insight, KindBudgetRow, NoInsight, PatternRow, SeriesRow};
 pub use metrics::Metrics;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;

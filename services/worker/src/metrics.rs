@@ -174,6 +174,12 @@ figures! {
     patterns,
     /// Metric series held.
     series,
+    /// Forecasts whose time has come.
+    forecasts_judged,
+    /// Of those: the time was right within a fifth of how far it looked ahead.
+    forecasts_right,
+    /// Of those: the interval held the truth.
+    forecasts_within,
     /// Lines of shapes there was no room for.
     folded_shapes,
     /// Lines of patterns there was no room for.
@@ -321,6 +327,9 @@ impl PartitionMetrics {
         self.counters.instances.store(sizes.instances, Relaxed);
         self.counters.patterns.store(sizes.patterns, Relaxed);
         self.counters.series.store(sizes.series, Relaxed);
+        self.counters.forecasts_judged.store(u64::from(sizes.forecasts.judged), Relaxed);
+        self.counters.forecasts_right.store(u64::from(sizes.forecasts.right), Relaxed);
+        self.counters.forecasts_within.store(u64::from(sizes.forecasts.held), Relaxed);
         let Folds { shapes, patterns, series, sources, operations, services, steps } = sizes.folds;
         self.counters.folded_shapes.store(shapes, Relaxed);
         self.counters.folded_patterns.store(patterns, Relaxed);

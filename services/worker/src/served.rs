@@ -1,6 +1,6 @@
 //! What the runner and the metrics page want to know of a stage beyond what the stage itself needs.
 
-use foreshock_detect::{Folds, Spending, Stage, correlate::Correlate, detect::Detect, reduce::Reduce};
+use foreshock_detect::{Fared, Folds, Spending, Stage, correlate::Correlate, detect::Detect, reduce::Reduce};
 use foreshock_model::{Tenant, Timestamp};
 
 /// Figures of a stage's state.
@@ -23,6 +23,8 @@ pub struct Sizes {
     pub patterns: u64,
     /// Metric series.
     pub series: u64,
+    /// How forecasts of what is used up have fared.
+    pub forecasts: Fared,
     /// What went over a limit so far.
     pub folds: Folds,
 }
@@ -70,6 +72,7 @@ impl Served for Detect {
         Sizes {
             patterns: self.pattern_count() as u64,
             series: self.series_count() as u64,
+            forecasts: self.forecasts(),
             folds: *self.folds(),
             ..Sizes::default()
         }

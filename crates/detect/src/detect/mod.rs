@@ -30,6 +30,7 @@ use std::{
 };
 
 use foreshock_model::{BASE_WINDOW, ServiceName, Tenant, Timestamp, Window, proto};
+use foreshock_stats::Fared;
 use foreshock_template::TemplateId;
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +138,11 @@ impl Detect {
     /// Up to `limit` metric series of a tenant's services.
     pub fn series(&self, tenant: &Tenant, limit: usize) -> Vec<SeriesView> {
         self.state.series.views(tenant, limit)
+    }
+
+    /// How the forecasts of all series have fared, as of the last ten minutes' close.
+    pub fn forecasts(&self) -> Fared {
+        self.state.series.fared()
     }
 
     /// The verdicts on sessions since this was last called; only where [`crate::Sessions::verdicts`] asks for them.

@@ -20,7 +20,7 @@ const FIRST_WIDTH: f32 = 1.25;
 const RIGHT: f64 = 0.2;
 
 /// How the forecasts of a resource have fared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fared {
     /// Forecasts whose time has come.
     pub judged: u32,
@@ -28,6 +28,14 @@ pub struct Fared {
     pub right: u32,
     /// Of those: the interval held the truth.
     pub held: u32,
+}
+
+impl std::ops::AddAssign for Fared {
+    fn add_assign(&mut self, other: Self) {
+        self.judged = self.judged.saturating_add(other.judged);
+        self.right = self.right.saturating_add(other.right);
+        self.held = self.held.saturating_add(other.held);
+    }
 }
 
 /// Forecasts that wait, how those before have fared, and how wide that makes the next interval.

@@ -78,7 +78,8 @@ impl Peers {
         let deviation = (NORMAL_MAD * now.max(self.usual)).max(LEAST_SHARE * median.abs());
         let mut oddest = (TOLD, None);
         for (series, value) in values {
-            let off = if deviation > 0.0 { (value - median) / deviation } else { (value - median) * f64::INFINITY };
+            let off =
+                if deviation > 0.0 { (value - median) / deviation } else { (value - median) * f64::INFINITY };
             let off = if off.is_nan() { 0.0 } else { off as f32 };
             let member = self.members.entry(*series).or_default();
             member.lasting += SMOOTHING * (off.clamp(-FARTHEST, FARTHEST) - member.lasting);
@@ -87,7 +88,10 @@ impl Peers {
             let is_apart = f64::from(member.lasting.abs()) >= APART && member.seen > NEEDED;
             if is_apart && seen.z.abs() >= oddest.0 {
                 let tail = seen.tail.among(values.len() as f64);
-                oddest = (seen.z.abs(), Some(OddOneOut { series: *series, value: *value, median, deviation, tail }));
+                oddest = (
+                    seen.z.abs(),
+                    Some(OddOneOut { series: *series, value: *value, median, deviation, tail }),
+                );
             }
         }
         oddest.1
@@ -97,7 +101,7 @@ impl Peers {
 /// The middle one, of an even number the mean of both.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
-    let (is_even, middle) = (values.len() % 2 == 0, values.len() / 2);
+    let (is_even, middle) = (values.len().is_multiple_of(2), values.len() / 2);
     let (below, upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
     match below.iter().copied().max_by(f64::total_cmp) {
         Some(lower) if is_even => 0.5 * (lower + *upper),

@@ -7,7 +7,8 @@ pub mod sample;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use foreshock_console::{
-    BudgetRow, Config, Console, ConsoleError, Insight, KindBudgetRow, Metrics, PatternRow, SeriesRow,
+    BudgetRow, Config, Console, ConsoleError, ForecastsRow, Insight, KindBudgetRow, Metrics, PatternRow,
+    SeriesRow,
 };
 use foreshock_journal::Journal;
 use foreshock_model::{ServiceName, Tenant, Timestamp};
@@ -73,6 +74,7 @@ impl Insight for Worker {
             last_value: Some(0.5),
             last_seen: Timestamp::from_secs(3),
             learned: true,
+            forecasts: Some(ForecastsRow { judged: 12, right: 9, within: 10 }),
         }]
     }
 

@@ -214,7 +214,7 @@ fn log(to: &mut Families, journal: &dyn Journal) {
 /// A figure of a stage's partition: name, help, whether it only grows, and how it is read.
 type Column = (&'static str, &'static str, bool, fn(&PartitionFigures) -> f64);
 
-const COLUMNS: [Column; 22] = [
+const COLUMNS: [Column; 25] = [
     ("foreshock_stage_entries_total", "Entries taken", true, |f| f.entries as f64),
     ("foreshock_stage_records_total", "Telemetry records taken", true, |f| f.records as f64),
     ("foreshock_stage_input_bytes_total", "Bytes taken", true, |f| f.input_bytes as f64),
@@ -254,6 +254,18 @@ const COLUMNS: [Column; 22] = [
     ("foreshock_stage_instances", "Instances told apart", false, |f| f.instances as f64),
     ("foreshock_stage_patterns", "Log patterns held", false, |f| f.patterns as f64),
     ("foreshock_stage_series", "Metric series held", false, |f| f.series as f64),
+    ("foreshock_stage_forecasts_judged", "Forecasts whose time has come", false, |f| {
+        f.forecasts_judged as f64
+    }),
+    (
+        "foreshock_stage_forecasts_right",
+        "Of those: right within a fifth of how far they looked ahead",
+        false,
+        |f| f.forecasts_right as f64,
+    ),
+    ("foreshock_stage_forecasts_within", "Of those: the 80 % interval held the truth", false, |f| {
+        f.forecasts_within as f64
+    }),
 ];
 
 fn labels(lag: &PartitionLag) -> [(&'static str, String); 3] {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use foreshock_console::{BudgetRow, Insight, KindBudgetRow, PatternRow, SeriesRow};
+use foreshock_console::{BudgetRow, ForecastsRow, Insight, KindBudgetRow, PatternRow, SeriesRow};
 use foreshock_detect::{KindSpending, detect::Detect};
 use foreshock_model::{ServiceName, Tenant, Timestamp};
 use foreshock_worker::{Views, WorkerMetrics};
@@ -56,6 +56,11 @@ impl Insight for StageInsight {
                 last_value: None,
                 last_seen: Timestamp::default(),
                 learned: row.learned_minutes >= LEARNED_MINUTES,
+                forecasts: row.forecasts.map(|fared| ForecastsRow {
+                    judged: fared.judged,
+                    right: fared.right,
+                    within: fared.held,
+                }),
             })
             .collect()
     }

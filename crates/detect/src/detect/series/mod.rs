@@ -11,6 +11,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use foreshock_model::{ServiceName, Tenant, Timestamp, Window};
+use foreshock_stats::Fared;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -33,6 +34,8 @@ pub(super) struct SeriesTable {
     names: Names,
     services: Vec<ServiceMetrics>,
     by_service: Table<ServiceKey, u32>,
+    /// How the forecasts of all have fared.
+    fared: Fared,
     /// Series of each tenant.
     by_tenant: BTreeMap<Tenant, usize>,
 }
@@ -52,6 +55,8 @@ pub struct SeriesView {
     pub expected: f64,
     /// Minutes that taught.
     pub learned_minutes: u32,
+    /// How its forecasts have fared, of what can be used up.
+    pub forecasts: Option<Fared>,
 }
 
 impl SeriesTable {
@@ -119,9 +124,15 @@ impl SeriesTable {
         }
     }
 
+    pub(super) fn fared(&self) -> Fared {
+        self.fared
+    }
+
     /// Forecasts what is used up.
     pub(super) fn close_ten_minutes(&mut self, ten: Window, report: &mut Report) {
+        self.fared = Fared::default();
         for (number, state) in (0..).zip(&mut self.states) {
+            self.fared += state.run_out().map(|run_out| run_out.fared()).unwrap_or_default();
             let service = &self.services[state.service() as usize];
             let text = self.names.of(number, state.instance(), service);
             if state.watch().silent_secs(ten.end().as_secs_f64()) > STALE_SECONDS {
@@ -173,6 +184,7 @@ impl SeriesTable {
                 unit: text.unit.to_string(),
                 expected: state.watch().mean(),
                 learned_minutes: state.watch().learned(),
+                forecasts: state.fared(),
             })
             .collect()
     }

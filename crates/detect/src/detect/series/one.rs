@@ -3,7 +3,7 @@
 use crate::PEER_ADDRESS;
 use foreshock_model::{Kind, Severity, Timestamp, Window, proto};
 use foreshock_stats::{
-    Oddity, RunOut, SeriesWatch, Tail, Watched,
+    Fared, Oddity, RunOut, SeriesWatch, Tail, Watched,
     tail::{negative_binomial_lower, negative_binomial_upper},
 };
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,11 @@ impl SeriesState {
 
     pub(super) fn watch(&self) -> &SeriesWatch {
         &self.watch
+    }
+
+    /// How its forecasts have fared, of what can be used up.
+    pub(super) fn fared(&self) -> Option<Fared> {
+        self.run_out.as_ref().map(|run_out| run_out.fared())
     }
 
     pub(super) fn run_out(&mut self) -> Option<&mut RunOut> {

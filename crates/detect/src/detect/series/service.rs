@@ -192,13 +192,7 @@ impl ServiceMetrics {
     }
 
     /// Instances whose metric is unlike that of the others.
-    fn judge_peers(
-        &mut self,
-        values: &mut [Value],
-        names: &Names,
-        minute: Window,
-        report: &mut Report,
-    ) {
+    fn judge_peers(&mut self, values: &mut [Value], names: &Names, minute: Window, report: &mut Report) {
         values.sort_by_key(|value| (value.metric, value.series));
         let mut tests = 0;
         let of_peers = values.chunk_by(|a, b| a.metric == b.metric).filter(|of| of.len() >= FEWEST_PEERS);
