@@ -1,6 +1,11 @@
+use std::time::Duration;
+
 use foreshock_model::{BASE_WINDOW, Expected, Id, Tenant};
 
 use super::*;
+
+/// An incident of minutes is over after this.
+const QUIET: Duration = Duration::from_secs(300);
 
 /// The end of a window: so many seconds after an hour of 2024.
 fn at(seconds: u64) -> Timestamp {
@@ -140,4 +145,54 @@ fn what_is_no_more_than_information_lends_no_reach_to_an_incident() {
     assert_eq!(told, [(Severity::Warning, IncidentStatus::Open)]);
     let incident = &state.standing.values().next().expect("it stands").incident;
     assert_eq!(incident.findings.len(), 3, "it is shown all the same");
+}
+
+/// The finding of an hour, as of a service that is observed once an hour.
+fn hourly(kind: Kind, at_most: Severity, surprise: f64, end: Timestamp) -> Finding {
+    let window_start = end.minus(Duration::from_secs(3_600));
+    Finding { window_start, ..finding("shop", "s", kind, at_most, surprise, end) }
+}
+
+#[test]
+fn the_odd_hours_of_a_service_that_is_observed_hourly_are_one_incident() {
+    let mut state = TenantState::default();
+    let mut told = Vec::new();
+    for hour in 1..=5 {
+        let end = at(3_600 * hour);
+        told.extend(close(&mut state, end, vec![hourly(Kind::Spike, Severity::Critical, 9.0, end)]));
+    }
+    assert_eq!(told, [(Severity::Critical, IncidentStatus::Open)]);
+    assert_eq!(state.standing.len(), 1);
+    // What is judged on minutes is near in minutes.
+    let end = at(5 * 3_600 + 1_000);
+    close(&mut state, end, vec![finding("shop", "t", Kind::Spike, Severity::Critical, 9.0, end)]);
+    assert_eq!(state.standing.len(), 2);
+}
+
+#[test]
+fn what_was_only_shown_is_news_once_it_is_worth_telling() {
+    let mut state = TenantState::default();
+    let odd = |kind, at_most, end| finding("shop", "s", kind, at_most, 9.0, end);
+    let bystander = odd(Kind::Dip, Severity::Info, at(20));
+    close(&mut state, at(10), vec![odd(Kind::Spike, Severity::Critical, at(10))]);
+    assert_eq!(close(&mut state, at(20), vec![bystander]), []);
+    let told = close(&mut state, at(30), vec![odd(Kind::Dip, Severity::Critical, at(30))]);
+    assert_eq!(told, [(Severity::Critical, IncidentStatus::Open)]);
+}
+
+#[test]
+fn a_warning_that_comes_back_pages_nobody_again_and_what_would_page_does() {
+    let mut state = TenantState::default();
+    let odd = |at_most, end| finding("shop", "s", Kind::Spike, at_most, 9.0, end);
+    close(&mut state, at(10), vec![odd(Severity::Critical, at(10))]);
+    let over = at(10 + QUIET.as_secs());
+    assert_eq!(close(&mut state, over, vec![]), [(Severity::Critical, IncidentStatus::Resolved)]);
+    let end = at(1_200);
+    let told = close(&mut state, end, vec![odd(Severity::Warning, end)]);
+    assert_eq!(told, [(Severity::Warning, IncidentStatus::Open)]);
+    assert_eq!(state.standing.len(), 1, "it is the same incident");
+    let end = at(1_210);
+    let told = close(&mut state, end, vec![odd(Severity::Critical, end)]);
+    assert_eq!(told, [(Severity::Critical, IncidentStatus::Open)]);
+    assert_eq!(paged(&state).round(), 1.0, "the same trouble is paid for once");
 }
