@@ -31,6 +31,10 @@ impl Said {
             self.incidents.insert(incident.id, incident);
         }
     }
+    /// Findings and incidents.
+    pub(crate) fn len(&self) -> usize {
+        self.findings.len() + self.incidents.len()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
