@@ -20,7 +20,10 @@ use support::{
     Running,
     http::{Answer, post, send},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_util::sync::CancellationToken;
 
 const PATH: &str = "/api/v1/what-if";
@@ -197,12 +200,15 @@ async fn one_is_answered_at_a_time_and_one_whose_client_left_ends() {
 }
 
 #[tokio::test]
-async fn a_shutdown_ends_what_is_under_way_before_the_console_ends() {
+async fn a_shutdown_ends_what_is_under_way_before_the_console_ends_and_tells_its_client() {
     let stand_in = Arc::<StandIn>::default();
     let console = start(&stand_in).await;
-    let _client = endless(console.address, &stand_in).await;
+    let mut client = endless(console.address, &stand_in).await;
     console.stop().await;
     assert_eq!((stand_in.under_way.load(SeqCst), stand_in.cancelled.load(SeqCst)), (0, 1));
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("it was cancelled"), "{answer}");
 }
 
 #[tokio::test]
