@@ -3,12 +3,17 @@
 
 mod support;
 
-use std::path::Path;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    time::Instant,
+};
 
 use foreshock_model::Timestamp;
 use serde_json::{Value, json};
 use support::{
-    Running, foreshock,
+    DEADLINE, Running, foreshock,
     history::{LENGTH, START, assert_same, open, play, replayed, shop},
 };
 
@@ -28,6 +33,8 @@ fn start(data_dir: &Path) -> Running {
         ("DETECT__CLOCK", "event"),
         ("JOURNAL__TELEMETRY_PARTITIONS", "3"),
         ("JOURNAL__STAGE_PARTITIONS", "2"),
+        // Holds over a text as it does over the file.
+        ("DETECT__LIMITS__SERIES", "900000"),
         // The shop's time is long ago.
         ("JOURNAL__RETENTION_HOURS", "1000000"),
         ("JOURNAL__STAGES_RETENTION_HOURS", "1000000"),
@@ -37,15 +44,17 @@ fn start(data_dir: &Path) -> Running {
     Running::with(data_dir, command.arg("run"))
 }
 
+fn request(address: &str, body: &Value) -> String {
+    let body = body.to_string();
+    format!(
+        "POST /api/v1/what-if HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 fn ask(running: &Running, body: &Value) -> (u16, Value) {
-    let (address, body) = (running.address("console"), body.to_string());
-    let answer = running.request(
-        &address,
-        &format!(
-            "POST /api/v1/what-if HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        ),
-    );
+    let address = running.address("console");
+    let answer = running.request(&address, &request(&address, body));
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
 }
@@ -100,7 +109,7 @@ async fn a_running_foreshock_tells_what_another_configuration_would_have_found()
         assert!(answer["error"].as_str().unwrap().contains(told), "{answer}");
     };
     refused(question("[detect]\nclokc = \"live\"\n"), "config:2:1: unknown field `clokc`");
-    refused(question("[detect.limits]\nseries = 2000000\n"), "detect.limits.series must not be above");
+    refused(question("[detect.limits]\npatterns = 9000\n"), "detect.limits.patterns must not be above");
 
     // Of a file that is named nothing is told, not even whether it is there.
     let (status, _) = ask(
@@ -112,6 +121,25 @@ async fn a_running_foreshock_tells_what_another_configuration_would_have_found()
         }),
     );
     assert_eq!(status, 200);
-    assert!(running.get("metrics", "/metrics").contains("foreshock_"));
+
+    // One that is under way has no other beside it, holds up nothing, and ends with the service.
+    let address = running.address("console");
+    let until = Instant::now() + DEADLINE;
+    let mut client = loop {
+        let mut client = TcpStream::connect(&address).unwrap();
+        client.write_all(request(&address, &question("")).as_bytes()).unwrap();
+        // Whichever of the two came first is answered.
+        if ask(&running, &question("")).0 == 429 {
+            break client;
+        }
+        assert!(Instant::now() < until, "it is under way");
+    };
+    let metrics = running.get("metrics", "/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+    let told = Instant::now();
     assert_eq!(running.terminate(), Some(0));
+    assert!(told.elapsed() < DEADLINE / 4, "{:?}", told.elapsed());
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
 }
