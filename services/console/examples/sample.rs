@@ -20,6 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let config = Config::default();
     println!("http://{}/", config.listen);
-    run(config, journal, Arc::new(NoInsight), Arc::new(Metrics::default()), CancellationToken::new()).await?;
+    let (metrics, shutdown) = (Arc::new(Metrics::default()), CancellationToken::new());
+    run(config, journal, Arc::new(NoInsight), None, metrics, shutdown).await?;
     Ok(())
 }

@@ -33,6 +33,7 @@ use crate::{
     page,
     query::{Asked, List, Refused},
     tail::Shown,
+    what_if,
 };
 
 /// The description of this API, served as it is.
@@ -44,6 +45,7 @@ pub(crate) struct Api {
     pub(crate) shown: Arc<Shown>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) insight: Arc<dyn Insight>,
+    pub(crate) what_if: what_if::Desk,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stream_clients: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
@@ -61,6 +63,7 @@ pub(crate) fn router(api: Api, hosts: Arc<[String]>) -> Router {
         .route("/api/v1/patterns", get(patterns))
         .route("/api/v1/series", get(series))
         .route("/api/v1/budget", get(budget))
+        .route("/api/v1/what-if", post(what_if::ask))
         .route("/api/v1/stream", get(events))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(hosts, guard))

@@ -1,8 +1,13 @@
 //! The section `[console]`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
+
+use crate::what_if::MOST_HOURS;
 
 /// Where the console listens and how much it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +27,8 @@ pub struct Config {
     pub findings: usize,
     /// Tenants held; of further ones nothing is shown. Default 256.
     pub tenants: usize,
+    /// Longest stretch that a what-if may be asked about, in hours. Default 24.
+    pub what_if_hours: u32,
 }
 
 impl Default for Config {
@@ -34,11 +41,16 @@ impl Default for Config {
             incidents: 500,
             findings: 2000,
             tenants: 256,
+            what_if_hours: 24,
         }
     }
 }
 
 impl Config {
+    pub(crate) fn longest_what_if(&self) -> Duration {
+        Duration::from_secs(u64::from(self.what_if_hours) * 3600)
+    }
+
     /// Everything that is wrong, one sentence each. Empty: it can be run.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -53,6 +65,9 @@ impl Config {
             if value == 0 || value > most {
                 problems.push(format!("console.{key} must be 1 to {most}"));
             }
+        }
+        if !(1..=MOST_HOURS).contains(&self.what_if_hours) {
+            problems.push(format!("console.what_if_hours must be 1 to {MOST_HOURS}"));
         }
         for host in &self.hosts {
             let plain =

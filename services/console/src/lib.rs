@@ -1,5 +1,5 @@
 //! The console: an HTTP API over incidents and findings, a stream of events, and a plain page. People's feedback is the one
-//! thing that it adds to the journal.
+//! thing that it adds to the journal; what another configuration would find it has told by whoever can run the stages again.
 //!
 //! What holds: memory is bounded by configuration; a client that does not read is let go; what comes from logs
 //! reaches a browser as text alone; a page of somebody else's can't reach it through a name of its own.
@@ -19,6 +19,7 @@ mod server;
 mod stall;
 mod tail;
 mod view;
+mod what_if;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -29,6 +30,7 @@ pub use insight::{BudgetRow, ForecastsRow, Insight, KindBudgetRow, NoInsight, Pa
 pub use metrics::Metrics;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+pub use what_if::{WhatIf, WhatIfAnswer, WhatIfError, WhatIfQuestion, WhatIfTotals};
 
 /// A console that listens and does not answer yet.
 pub struct Console {
@@ -55,11 +57,13 @@ impl Console {
         self.address
     }
 
-    /// Answers until `shutdown`, or until the journal fails for good.
+    /// Answers until `shutdown`, or until the journal fails for good. Without a `what_if` nobody is told what another
+    /// configuration would find.
     pub async fn serve(
         self,
         journal: Arc<dyn Journal>,
         insight: Arc<dyn Insight>,
+        what_if: Option<Arc<dyn WhatIf>>,
         metrics: Arc<Metrics>,
         shutdown: CancellationToken,
     ) -> Result<(), ConsoleError> {
@@ -68,7 +72,9 @@ impl Console {
         for tail in tail::start(journal.as_ref(), &shown).await? {
             tails.spawn(tail.follow(journal.clone(), shown.clone()));
         }
+        let desk = what_if::Desk::new(what_if, self.config.longest_what_if());
         let api = api::Api {
+            what_if: desk.clone(),
             shown,
             journal,
             insight,
@@ -78,14 +84,17 @@ impl Console {
         };
         let router = api::router(api, self.config.hosts.clone().into());
         let server = server::serve(self.listener, router, self.config.connections, shutdown.clone());
-        tokio::select! {
+        let ended = tokio::select! {
             () = server => Ok(()),
             Some(ended) = tails.join_next() => match ended {
                 Ok(Err(JournalError::Closed)) if shutdown.is_cancelled() => Ok(()),
-                Ok(ended) => Ok(ended?),
+                Ok(ended) => ended.map_err(ConsoleError::from),
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             },
-        }
+        };
+        // Whichever way it ended, the requests under way went with the server.
+        desk.close().await;
+        ended
     }
 }
 
@@ -94,8 +103,9 @@ pub async fn run(
     config: Config,
     journal: Arc<dyn Journal>,
     insight: Arc<dyn Insight>,
+    what_if: Option<Arc<dyn WhatIf>>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 ) -> Result<(), ConsoleError> {
-    Console::bind(config).await?.serve(journal, insight, metrics, shutdown).await
+    Console::bind(config).await?.serve(journal, insight, what_if, metrics, shutdown).await
 }

@@ -5,6 +5,7 @@ mod command;
 mod config;
 mod logging;
 mod outcome;
+mod replay;
 mod system;
 
 use std::process::ExitCode;

@@ -47,7 +47,7 @@ async fn at_the_console<T: Send + 'static>(
     let config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
     let console = Console::bind(config).await.unwrap();
     let (at, stop) = (console.address(), CancellationToken::new());
-    let running = console.serve(journal.clone(), Arc::new(NoInsight), Arc::default(), stop.clone());
+    let running = console.serve(journal.clone(), Arc::new(NoInsight), None, Arc::default(), stop.clone());
     let running = tokio::spawn(running);
     let done = tokio::task::spawn_blocking(move || doing(at)).await.unwrap();
     stop.cancel();

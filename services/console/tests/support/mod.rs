@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use foreshock_console::{
     BudgetRow, Config, Console, ConsoleError, ForecastsRow, Insight, KindBudgetRow, Metrics, PatternRow,
-    SeriesRow,
+    SeriesRow, WhatIf,
 };
 use foreshock_journal::Journal;
 use foreshock_model::{ServiceName, Tenant, Timestamp};
@@ -28,6 +28,15 @@ pub struct Running {
 impl Running {
     /// A console on a port of its own, over a journal in which `before` has happened.
     pub async fn start(config: Config, before: impl AsyncFnOnce(&dyn Journal)) -> Self {
+        Self::with(config, None, before).await
+    }
+
+    /// The same, with somebody who answers what-ifs.
+    pub async fn with(
+        config: Config,
+        what_if: Option<Arc<dyn WhatIf>>,
+        before: impl AsyncFnOnce(&dyn Journal),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let journal = sample::journal(folder.path());
         before(journal.as_ref()).await;
@@ -36,7 +45,8 @@ impl Running {
         let address = console.address();
         let metrics = Arc::new(Metrics::default());
         let shutdown = CancellationToken::new();
-        let serve = console.serve(journal.clone(), Arc::new(Worker), metrics.clone(), shutdown.clone());
+        let worker = Arc::new(Worker);
+        let serve = console.serve(journal.clone(), worker, what_if, metrics.clone(), shutdown.clone());
         let task = tokio::spawn(serve);
         Self { address, journal, metrics, shutdown, task, _folder: folder }
     }

@@ -1,7 +1,7 @@
 //! `foreshock config check` and `foreshock config default`, and the reading of the configuration for all others.
 
 use std::{
-    env, fs,
+    fs,
     io::{Write, stdout},
     path::Path,
 };
@@ -33,9 +33,7 @@ pub(super) fn load(file: Option<&Path>) -> anyhow::Result<Config> {
         }
         None => ("(defaults)".to_owned(), String::new()),
     };
-    let variables = env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    config::load(&text, variables).map_err(|faults| {
+    config::load(&text, config::variables()).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(|fault| fault.in_file(&name).to_string()).collect();
         Usage(lines.join("\n")).into()
     })

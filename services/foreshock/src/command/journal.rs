@@ -6,10 +6,10 @@ use anyhow::Context;
 use foreshock_journal::{Entry, EntryKind, Offset, Partition, Stream};
 use foreshock_otlp::{Signal, json::json_lines};
 
-use super::observe::Looked;
 use crate::{
     cli::{Journal, JournalRead, Place},
     outcome::Usage,
+    replay::Looked,
 };
 
 mod message;

@@ -1,5 +1,12 @@
 //! Variables `FORESHOCK_<SECTION>__<KEY>` as paths of keys.
 
+use std::env;
+
+/// The variables of this process that are text.
+pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// One setting from the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Setting {

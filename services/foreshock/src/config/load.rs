@@ -41,6 +41,23 @@ pub(crate) fn load(
     text: &str,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, Vec<Fault>> {
+    load_with(text, variables, Config::problems)
+}
+
+/// The same where the stages alone are to run with it and a stranger may have written it: its form must be right as a
+/// whole, but what it names elsewhere, such as files, is not looked at.
+pub(crate) fn load_stages(
+    text: &str,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, Vec<Fault>> {
+    load_with(text, variables, Config::stages_problems)
+}
+
+fn load_with(
+    text: &str,
+    variables: impl IntoIterator<Item = (String, String)>,
+    problems: fn(&Config) -> Vec<String>,
+) -> Result<Config, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut fault = |span: Option<Range<usize>>, message: String| {
         let place = span.map(|span| line_and_column(text, span.start));
@@ -85,7 +102,7 @@ pub(crate) fn load(
             Err(message) => fault(None, format!("environment {}: {message}", setting.variable)),
         }
     }
-    for problem in config.problems() {
+    for problem in problems(&config) {
         let key = problem.split([' ', ':']).find(|word| word.contains('.')).unwrap_or_default();
         fault(place_of(&table, key).filter(|place| !place.is_empty()), problem.clone());
     }
@@ -178,6 +195,19 @@ series = -1
             Some("f.toml:2:1"),
             "as compilers write it"
         );
+    }
+
+    #[test]
+    fn for_the_stages_no_file_is_looked_at_and_what_they_are_set_by_is() {
+        let text = "[tenants.acme]\ntoken_file = \"/nowhere\"\nmax_series = 7\n";
+        assert_eq!(load(text, none()).unwrap_err().len(), 1);
+        let config = load_stages(text, none()).expect("its form is right");
+        let quotas: Vec<_> = config.stages().quotas.values().map(|quota| quota.series).collect();
+        assert_eq!(quotas, [Some(7)]);
+
+        let faults = load_stages("[detect]\nzone = \"Nowhere\"\n[workr]\n", none()).unwrap_err();
+        let places: Vec<_> = faults.iter().map(|fault| fault.place).collect();
+        assert_eq!(places, [Some((2, 1)), Some((3, 2))], "{faults:?}");
     }
 
     #[test]

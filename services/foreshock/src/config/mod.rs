@@ -14,9 +14,10 @@ use foreshock_ingest::{IngestConfig, TenantsConfig};
 use foreshock_worker::WorkerConfig;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use environment::variables;
 pub(crate) use journal::{JournalConfig, Kind};
 pub(crate) use kafka::KafkaConfig;
-pub(crate) use load::load;
+pub(crate) use load::{load, load_stages};
 pub(crate) use template::DEFAULT;
 
 /// Everything that can be set.
@@ -72,6 +73,13 @@ impl Config {
                 "worker.standby is for processes that share a name: set journal.kind = \"kafka\" and journal.kafka.instance".into(),
             );
         }
+        problems.extend(self.stages_problems());
+        problems
+    }
+
+    /// The same, of what the stages are set by; looks at no file and no variable.
+    pub(crate) fn stages_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         if self.detect.allowed_lateness_seconds > 3600 {
             problems.push(
                 "detect.allowed_lateness_seconds is above an hour; every window would wait so long".into(),

@@ -4,6 +4,7 @@ mod admin;
 mod exposition;
 mod insight;
 mod reload;
+mod what_if;
 
 use std::{
     fs,
@@ -18,7 +19,10 @@ use foreshock_console::Console;
 use foreshock_ingest::{Ingest, IngestMetrics, Reload};
 use foreshock_journal::{EmbeddedJournal, Journal, KafkaJournal};
 use foreshock_worker::{Views, WorkerMetrics};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::{
+    runtime::Handle,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -26,6 +30,7 @@ use self::{
     admin::Admin,
     insight::StageInsight,
     reload::{Current, Reloads},
+    what_if::StageWhatIf,
 };
 use crate::config::{Config, Kind};
 
@@ -138,8 +143,13 @@ impl System {
             let (journal, metrics) = (Arc::clone(&journal), Arc::clone(&figures.console));
             let (detect, worker) = (Arc::clone(&views), Arc::clone(&figures.worker));
             let insight = Arc::new(StageInsight { detect, figures: worker });
+            let what_if = Arc::new(StageWhatIf {
+                in_force: in_force.clone(),
+                journal: Arc::clone(&journal),
+                runtime: Handle::current(),
+            });
             Service::start("console", &failed, |stop| async move {
-                Ok(console.serve(journal, insight, metrics, stop).await?)
+                Ok(console.serve(journal, insight, Some(what_if), metrics, stop).await?)
             })
         });
         let worker = services.worker.then(|| {

@@ -126,7 +126,7 @@ fn differing(one: &Config, other: &Config) -> Vec<String> {
 }
 
 /// Values by their dotted keys. Secrets are written as stars.
-fn leaves(config: &Config) -> BTreeMap<String, Value> {
+pub(super) fn leaves(config: &Config) -> BTreeMap<String, Value> {
     let mut leaves = BTreeMap::new();
     let table = Table::try_from(config).expect("what was read as TOML can be written as TOML");
     collect("", table, &mut leaves);

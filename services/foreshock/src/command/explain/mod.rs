@@ -17,7 +17,11 @@ use prost::Message;
 use serde::Serialize;
 
 use super::{observe, replay, scan::write_line};
-use crate::{cli::Explain, outcome::Usage};
+use crate::{
+    cli::Explain,
+    outcome::Usage,
+    replay::{each_entry, fields_that_differ},
+};
 
 /// What there is to say of one finding.
 #[derive(Serialize)]
@@ -123,7 +127,7 @@ fn each<M: Message + Default>(
     take: &mut dyn FnMut(M),
 ) -> anyhow::Result<()> {
     for row in journal.stat()?.into_iter().filter(|row| row.partition.stream == stream) {
-        observe::each_entry(journal, row.partition, row.first..row.next, &mut |entry| {
+        each_entry(journal, row.partition, row.first..row.next, &mut |entry| {
             // What can't be read was set aside by the stage that met it, and told.
             if entry.kind == EntryKind::Data
                 && let Ok(message) = M::decode(entry.payload.into_bytes())
@@ -143,7 +147,7 @@ fn explained(reported: Finding, workings: &[Workings], decisions: &[Decision]) -
     let decision = decisions.iter().find(|decision| decision.id == reported.id).cloned();
     let again = workings.as_ref().and_then(|workings| workings.finding.as_ref());
     let differs = match again {
-        Some(again) => replay::fields_that_differ(&reported, again, &[]).into_keys().collect(),
+        Some(again) => fields_that_differ(&reported, again, &[]).into_keys().collect(),
         None => vec!["finding".to_owned()],
     };
     Explained { is_equal: differs.is_empty(), differs, workings, decision, reported }

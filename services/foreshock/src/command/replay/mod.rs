@@ -3,32 +3,24 @@
 //! Reads beside a running system and changes nothing. The same journal and configuration give the same lines, and
 //! up to the last closed window they are what the journal's own findings and incidents hold.
 
-mod against;
 mod bar;
-mod feed;
+mod table;
 
 use std::io::{BufWriter, Write, stdout};
 
 use anyhow::Context;
-use foreshock_detect::pipeline::{Partitions, Pipeline, Seen};
-use foreshock_journal::Stream;
-use foreshock_model::{BASE_WINDOW, Finding, Incident, Timestamp};
+use foreshock_detect::pipeline::{Pipeline, Seen};
+use foreshock_model::{Finding, Incident, Timestamp};
 use tracing::warn;
 
-use self::{against::Said, feed::Feed};
-pub(super) use self::{against::fields_that_differ, bar::Bar};
-use super::{
-    observe::{self, Looked},
-    scan::write_line,
+pub(super) use self::bar::Bar;
+use super::{observe, scan::write_line};
+use crate::{
+    cli::Replay,
+    config::Config,
+    outcome::Usage,
+    replay::{self, Differences, Feed, Looked, Said, Stretch},
 };
-use crate::{cli::Replay, config::Config, outcome::Usage};
-
-/// A stretch of time by the ends of windows, both ends in it.
-#[derive(Clone, Copy)]
-struct Stretch {
-    from: Timestamp,
-    to: Timestamp,
-}
 
 pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
     let config = super::config::load(command.place.config.as_deref())?;
@@ -41,7 +33,7 @@ pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
             let other = super::config::load(Some(other))?;
             let ours = said(command, &config, &config, stretch)?;
             let theirs = said(command, &config, &other, stretch)?;
-            against::write(&mut out, (&ours, &theirs), command.json)?;
+            table::write(&mut out, &Differences::between(&ours, &theirs), command.json)?;
         }
     }
     Ok(out.flush()?)
@@ -50,7 +42,7 @@ pub(super) fn run(command: &Replay) -> anyhow::Result<()> {
 /// Prints what a configuration says, as soon as it is sure.
 fn say(command: &Replay, config: &Config, stretch: Stretch, out: &mut impl Write) -> anyhow::Result<()> {
     let mut waiting = Waiting::default();
-    replay(command, (config, config), stretch, &mut |seen, closed| {
+    replay_with(command, (config, config), stretch, &mut |seen, closed| {
         waiting.take(seen, command.incidents, stretch);
         waiting.write_before(out, closed)
     })?;
@@ -60,7 +52,7 @@ fn say(command: &Replay, config: &Config, stretch: Stretch, out: &mut impl Write
 /// All that a configuration says. The journal is where `place` says.
 fn said(command: &Replay, place: &Config, config: &Config, stretch: Stretch) -> anyhow::Result<Said> {
     let mut said = Said::default();
-    replay(command, (place, config), stretch, &mut |seen, _| {
+    replay_with(command, (place, config), stretch, &mut |seen, _| {
         said.take(seen, stretch);
         Ok(())
     })?;
@@ -69,38 +61,26 @@ fn said(command: &Replay, place: &Config, config: &Config, stretch: Stretch) -> 
 
 /// Runs the stages of a configuration over the journal of another. Hands over what came out, and up to where windows
 /// are closed.
-fn replay(
+fn replay_with(
     command: &Replay,
     (place, config): (&Config, &Config),
     stretch: Stretch,
     take: &mut dyn FnMut(Seen, Timestamp) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let looked = observe::open(place, &command.place)?;
-    let enough = stretch.to.plus(config.detect.lateness()).plus(BASE_WINDOW);
-    let (mut pipeline, mut feed) = over(looked, config)?;
+    let enough = replay::enough(&config.detect, stretch);
+    let stages = over(looked, config)?;
     let mut bar = Bar::new();
-    while let Some(reached) = feed.next(&mut pipeline)? {
-        take(pipeline.take(), pipeline.closed())?;
-        bar.draw(feed.progress(), reached);
-        if reached > enough {
-            break;
-        }
-    }
+    let replayed = replay::run(stages, enough, take, &mut |progress, reached| bar.draw(progress, reached));
     bar.finish();
-    take(pipeline.take(), pipeline.closed())
+    replayed
 }
 
 /// Empty stages, and the journal that is fed to them. Says on standard error why they may say something else than then.
 pub(super) fn over(looked: Looked, config: &Config) -> anyhow::Result<(Pipeline, Feed)> {
-    let journal = &looked.journal;
-    let partitions = Partitions {
-        telemetry: journal.partitions(Stream::Logs),
-        summaries: journal.partitions(Stream::Summaries),
-        findings: journal.partitions(Stream::Findings),
-    };
-    let feed = Feed::new(looked)?;
+    let (pipeline, feed) = replay::over(looked, config.stages())?;
     feed.warnings().iter().for_each(|warning| eprintln!("foreshock: {warning}"));
-    Ok((Pipeline::new(config.stages(), partitions), feed))
+    Ok((pipeline, feed))
 }
 
 fn stretch(command: &Replay) -> Result<Stretch, Usage> {
@@ -115,12 +95,6 @@ fn stretch(command: &Replay) -> Result<Stretch, Usage> {
         return Err(Usage("--from is after --to; give them the other way round".into()));
     }
     Ok(stretch)
-}
-
-impl Stretch {
-    fn holds(self, time: Timestamp) -> bool {
-        (self.from..=self.to).contains(&time)
-    }
 }
 
 /// What was said and waits for everything that is to be printed before it.

@@ -1,26 +1,23 @@
 //! What another configuration would have said of the same stretch: what comes, what goes, what changes.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::collections::BTreeMap;
 
 use foreshock_detect::pipeline::Seen;
 use foreshock_model::{Finding, Id, Incident, Severity, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Stretch, write_line};
+use super::Stretch;
 
 /// What one configuration says: final findings, and incidents as they stood last.
 #[derive(Default)]
-pub(super) struct Said {
+pub(crate) struct Said {
     findings: BTreeMap<Id, Finding>,
     incidents: BTreeMap<Id, Incident>,
 }
 
 impl Said {
-    pub(super) fn take(&mut self, seen: Seen, stretch: Stretch) {
+    pub(crate) fn take(&mut self, seen: Seen, stretch: Stretch) {
         let findings = seen.findings.into_iter();
         let findings = findings.filter(|finding| !finding.provisional && stretch.holds(finding.window_end));
         self.findings.extend(findings.map(|finding| (finding.id, finding)));
@@ -34,11 +31,15 @@ impl Said {
             self.incidents.insert(incident.id, incident);
         }
     }
+    /// Findings and incidents.
+    pub(crate) fn len(&self) -> usize {
+        self.findings.len() + self.incidents.len()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Way {
+pub(crate) enum Way {
     Comes,
     Goes,
     Changes,
@@ -46,15 +47,15 @@ enum Way {
 
 /// One finding or incident that is not the same with both configurations.
 #[derive(Debug, Serialize)]
-struct Difference {
-    what: &'static str,
-    way: Way,
-    id: Id,
-    time: Timestamp,
-    severity: Severity,
-    title: String,
+pub(crate) struct Difference {
+    pub(crate) what: &'static str,
+    pub(crate) way: Way,
+    pub(crate) id: Id,
+    pub(crate) time: Timestamp,
+    pub(crate) severity: Severity,
+    pub(crate) title: String,
     /// By field: with the configuration, and with the one it is held against.
-    fields: BTreeMap<String, [Value; 2]>,
+    pub(crate) fields: BTreeMap<String, [Value; 2]>,
 }
 
 /// What a difference is told of.
@@ -122,7 +123,7 @@ fn differences<T: Told>(ours: &BTreeMap<Id, T>, theirs: &BTreeMap<Id, T>) -> Vec
 }
 
 /// Both values of each field in which two differ, but for those that are passed over.
-pub(in crate::command) fn fields_that_differ<T: Serialize>(
+pub(crate) fn fields_that_differ<T: Serialize>(
     one: &T,
     other: &T,
     passed_over: &[&str],
@@ -138,46 +139,52 @@ pub(in crate::command) fn fields_that_differ<T: Serialize>(
         .collect()
 }
 
-/// Writes what differs, and how much is the same.
-pub(super) fn write(out: &mut impl Write, (ours, theirs): (&Said, &Said), json: bool) -> anyhow::Result<()> {
-    let incidents = differences(&ours.incidents, &theirs.incidents);
-    let findings = differences(&ours.findings, &theirs.findings);
-    if json {
-        incidents.iter().chain(&findings).try_for_each(|difference| write_line(out, difference))?;
-        return Ok(());
-    }
-    total(out, "incidents", ours.incidents.len(), theirs.incidents.len(), &incidents)?;
-    total(out, "findings", ours.findings.len(), theirs.findings.len(), &findings)?;
-    for all in [incidents, findings] {
-        all.iter().try_for_each(|difference| row(out, difference))?;
-    }
-    Ok(())
+/// What two configurations say, held against each other.
+pub(crate) struct Differences {
+    pub(crate) incidents: Vec<Difference>,
+    pub(crate) findings: Vec<Difference>,
+    /// Of each, all that was said.
+    said: [[usize; 2]; 2],
 }
 
-fn total(out: &mut impl Write, what: &str, ours: usize, theirs: usize, all: &[Difference]) -> io::Result<()> {
+/// How many of a kind there are with each configuration, and how many of them differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) ours: usize,
+    pub(crate) theirs: usize,
+    pub(crate) come: usize,
+    pub(crate) go: usize,
+    pub(crate) change: usize,
+}
+
+impl Differences {
+    pub(crate) fn between(ours: &Said, theirs: &Said) -> Self {
+        Self {
+            incidents: differences(&ours.incidents, &theirs.incidents),
+            findings: differences(&ours.findings, &theirs.findings),
+            said: [
+                [ours.incidents.len(), theirs.incidents.len()],
+                [ours.findings.len(), theirs.findings.len()],
+            ],
+        }
+    }
+
+    /// Of incidents, and of findings.
+    pub(crate) fn totals(&self) -> [Totals; 2] {
+        let [incidents, findings] = self.said;
+        [totals(incidents, &self.incidents), totals(findings, &self.findings)]
+    }
+
+    /// Incidents first, each by time.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Difference> {
+        self.incidents.iter().chain(&self.findings)
+    }
+}
+
+fn totals([ours, theirs]: [usize; 2], all: &[Difference]) -> Totals {
     let count = |way| all.iter().filter(|difference| difference.way == way).count();
     let [come, go, change] = [Way::Comes, Way::Goes, Way::Changes].map(count);
-    writeln!(
-        out,
-        "{what:<10} {ours:>6} now, {theirs:>6} with the other: {come} come, {go} go, {change} change"
-    )
-}
-
-fn row(out: &mut impl Write, difference: &Difference) -> io::Result<()> {
-    let Difference { what, way, id, time, severity, title, fields } = difference;
-    let way = match way {
-        Way::Comes => "comes",
-        Way::Goes => "goes",
-        Way::Changes => "changes",
-    };
-    let time = time.to_rfc3339();
-    let time = time.split('.').next().unwrap_or_default();
-    writeln!(out, "{way:<8} {what:<8} {time}  {:<8}  {id}  {title}", severity.to_string())?;
-    for (name, [ours, theirs]) in fields.iter().filter(|(_, [ours, _])| !ours.is_array() && !ours.is_object())
-    {
-        writeln!(out, "         {name}: {ours} -> {theirs}")?;
-    }
-    Ok(())
+    Totals { ours, theirs, come, go, change }
 }
 
 #[cfg(test)]

@@ -15,13 +15,13 @@ use foreshock_journal::{Entry, EntryKind, Observe, Offset, Partition, Stream};
 use foreshock_model::{BASE_WINDOW, Timestamp, proto};
 use prost::Message;
 
-use super::super::observe::{Looked, READ_BYTES, each_entry};
+use super::looked::{Looked, READ_BYTES, each_entry};
 
 /// Markers are handed over this long before what was received with them: longer than one stretch can be.
 const MARKERS_EARLY: Duration = Duration::from_secs(60);
 
 /// A journal on its way into a pipeline.
-pub(in crate::command) struct Feed {
+pub(crate) struct Feed {
     looked: Looked,
     /// The telemetry partitions that still hold something.
     partitions: Vec<Source>,
@@ -103,19 +103,19 @@ impl Feed {
     }
 
     /// Why the replay may differ from what was found then.
-    pub(super) fn warnings(&self) -> &[String] {
+    pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
     /// Entries that were fed, and all there are.
-    pub(in crate::command) fn progress(&self) -> (u64, u64) {
+    pub(crate) fn progress(&self) -> (u64, u64) {
         let left: u64 =
             self.partitions.iter().map(|source| source.end.0.saturating_sub(source.position.0)).sum();
         (self.all.saturating_sub(left), self.all)
     }
 
     /// Feeds a stretch of one partition. Returns how far time has come in the furthest behind; `None` at the end.
-    pub(in crate::command) fn next(&mut self, pipeline: &mut Pipeline) -> anyhow::Result<Option<Timestamp>> {
+    pub(crate) fn next(&mut self, pipeline: &mut Pipeline) -> anyhow::Result<Option<Timestamp>> {
         self.hand_over_words(pipeline, Timestamp::default());
         self.partitions.retain(|source| source.position < source.end);
         let reached = |source: &Source| pipeline.reached(source.stream, source.partition.index);
