@@ -43,7 +43,7 @@ impl Seen {
     fn note(&mut self, tail: Tail, of_none: f64, spread: f64) {
         self.tests += 1;
         let p = if tail.surprise() > 0.0 { tail.p() } else { 1.0 - of_none * spread };
-        let power = -p.log10();
+        let power = -libm::log10(p);
         self.below
             .iter_mut()
             .zip(0..)
