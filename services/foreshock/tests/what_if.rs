@@ -7,7 +7,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     path::Path,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use foreshock_model::Timestamp;
@@ -125,10 +125,13 @@ async fn a_running_foreshock_tells_what_another_configuration_would_have_found()
     // One that is under way has no other beside it, holds up nothing, and ends with the service.
     let address = running.address("console");
     let until = Instant::now() + DEADLINE;
+    let pauses = [0, 5, 20, 80, 320].map(Duration::from_millis);
+    let mut pauses = pauses.iter().cycle();
     let mut client = loop {
         let mut client = TcpStream::connect(&address).unwrap();
         client.write_all(request(&address, &question("")).as_bytes()).unwrap();
-        // Whichever of the two came first is answered.
+        // Whichever of the two came first is answered: how long that takes depends on the machine.
+        pauses.next().into_iter().for_each(|pause| std::thread::sleep(*pause));
         if ask(&running, &question("")).0 == 429 {
             break client;
         }

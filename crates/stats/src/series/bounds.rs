@@ -86,20 +86,30 @@ impl Reach {
 
     /// As [`Bounds::observe`].
     pub(crate) fn observe(&mut self, value: f64, floor: f64, memory: f64) -> Distance {
-        let (n, is_known, gain) =
-            (f64::from(self.bounds.seen), self.bounds.is_known(), self.bounds.gain(memory));
+        let seen = self.judge(value, floor, memory);
+        let gain = self.bounds.gain(memory);
+        let off = value - self.bounds.mean;
+        if self.bounds.is_known() && off != 0.0 {
+            self.mixture.learn_for(self.residual(off, floor), TAIL_MEMORY);
+        }
+        self.bounds.observe(value, floor, memory);
+        self.size += (gain * (off.abs() - f64::from(self.size))) as f32;
+        seen
+    }
+
+    /// How far a value is. Teaches nothing.
+    pub(crate) fn judge(&self, value: f64, floor: f64, memory: f64) -> Distance {
         let (mean, deviation) = (self.bounds.mean, self.bounds.variance().sqrt().max(floor));
         let off = value - mean;
-        let z = self.bounds.observe(value, floor, memory);
-        let mut tail = Tail::ONE;
-        if is_known {
-            let residual = off.abs() / f64::from(self.size).max(NORMAL_MEAN_ABS * floor).max(1e-12);
-            tail = self.mixture.upper(residual, WORTH * n.min(memory));
-            if off != 0.0 {
-                self.mixture.learn_for(residual, TAIL_MEMORY);
-            }
+        if !self.bounds.is_known() {
+            return Distance { z: 0.0, mean, deviation, tail: Tail::ONE };
         }
-        self.size += (gain * (off.abs() - f64::from(self.size))) as f32;
-        Distance { z, mean, deviation, tail }
+        let windows = WORTH * f64::from(self.bounds.seen).min(memory);
+        let tail = self.mixture.upper(self.residual(off, floor), windows);
+        Distance { z: off / deviation.max(1e-12), mean, deviation, tail }
+    }
+
+    fn residual(&self, off: f64, floor: f64) -> f64 {
+        off.abs() / f64::from(self.size).max(NORMAL_MEAN_ABS * floor).max(1e-12)
     }
 }

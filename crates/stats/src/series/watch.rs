@@ -25,6 +25,12 @@ const TURNED_SURPRISE: f64 = 5.0;
 const FLAT_SURPRISE: f64 = 7.0;
 /// Standard deviations by which the day is off its rhythm, when that is told.
 const OFF_SEASON: f64 = 8.0;
+/// By so many it may be leaving it,
+const LEAVES: f64 = 3.0;
+/// and has so many seconds for that before it is learned from.
+const LEFT_SECS: f32 = 2_700.0;
+/// A day is looked at while it may be leaving its rhythm, and once it has left.
+const STAGES: f64 = 2.0;
 /// Standard deviations that hold 95 % of normal values.
 const REACH: f64 = 1.96;
 /// Values beyond are held to it: their squares are kept in single precision.
@@ -66,8 +72,23 @@ pub struct SeriesWatch {
 struct Days {
     season: Season,
     lasting: Reach,
+    /// For how long it has been off.
+    left_secs: f32,
     /// Watched whether they have a rhythm or not.
     always: bool,
+}
+
+impl Days {
+    /// How far off the rhythm it is for some time. A day leaves its rhythm slowly, so what may be the beginning is not learned
+    /// from at once: it would hide the rest.
+    fn see(&mut self, off: f64, floor: f64, secs: f64) -> Distance {
+        let seen = self.lasting.judge(off, floor, MEMORY);
+        self.left_secs = if seen.z.abs() < LEAVES { 0.0 } else { self.left_secs + secs as f32 };
+        if self.left_secs < LEFT_SECS && self.left_secs > 0.0 {
+            return seen;
+        }
+        self.lasting.observe(off, floor, MEMORY)
+    }
 }
 
 /// Everything that was seen of one value.
@@ -187,9 +208,7 @@ impl SeriesWatch {
         }
         let Some(days) = &mut self.days else { return (None, Distance::NONE, 0.0) };
         let off = days.season.observe(secs, value);
-        let lasting = off.map(|off| days.lasting.observe(off.lasting, floor, MEMORY));
-        // Where there is no rhythm, none is broken.
-        let lasting = lasting.filter(|_| days.season.is_real()).unwrap_or(Distance::NONE);
+        let lasting = off.map_or(Distance::NONE, |off| days.see(off.lasting, floor, self.clock.gap_secs()));
         let step = self.clock.step_secs().filter(|_| days.season.is_real());
         let bend = step.map_or(0.0, |step| days.season.bend(step));
         if days.season.is_hopeless() && !days.always {
@@ -211,7 +230,7 @@ impl SeriesWatch {
         }
         tails[Oddity::Spread as usize] = *spread;
         tails[Oddity::Flat as usize] = *flat;
-        tails[Oddity::Season as usize] = lasting.tail;
+        tails[Oddity::Season as usize] = lasting.tail.among(STAGES);
 
         self.turns.pass(self.clock.gap_secs());
         let turned = change.as_ref().filter(|change| change.z >= TURNED);
