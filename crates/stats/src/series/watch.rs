@@ -80,10 +80,11 @@ struct Days {
 
 impl Days {
     /// How far off the rhythm it is for some time. A day leaves its rhythm slowly, so what may be the beginning is not learned
-    /// from at once: it would hide the rest.
+    /// from at once: it would hide the rest. Where there is no rhythm, there is none to leave.
     fn see(&mut self, off: f64, floor: f64, secs: f64) -> Distance {
         let seen = self.lasting.judge(off, floor, MEMORY);
-        self.left_secs = if seen.z.abs() < LEAVES { 0.0 } else { self.left_secs + secs as f32 };
+        let may_leave = seen.z.abs() >= LEAVES && self.season.is_real();
+        self.left_secs = if may_leave { self.left_secs + secs as f32 } else { 0.0 };
         if self.left_secs < LEFT_SECS && self.left_secs > 0.0 {
             return seen;
         }
