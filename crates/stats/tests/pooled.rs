@@ -75,14 +75,15 @@ impl Seen {
     }
 }
 
-/// All p-values of a service of one kind, by oddity.
-fn judge(make: fn(&mut Random, usize) -> Vec<f64>) -> [Seen; 6] {
+/// All p-values of a service of one kind, by oddity, and of all its series together.
+fn judge(make: fn(&mut Random, usize) -> Vec<f64>) -> ([Seen; 6], Seen) {
     let values: Vec<Vec<f64>> =
         (0..SERIES as u64).map(|seed| make(&mut Random::new(seed), MINUTES)).collect();
     let mut watches = vec![SeriesWatch::new(); SERIES];
     let mut company = Company::default();
     let mut spread = Random::new(1);
     let mut seen: [Seen; 6] = Default::default();
+    let mut together = Seen::default();
     for minute in 0..MINUTES {
         let secs = START + minute as f64 * MINUTE;
         let mut leaps = Leaps::default();
@@ -98,9 +99,11 @@ fn judge(make: fn(&mut Random, usize) -> Vec<f64>) -> [Seen; 6] {
                 seen.note(watched.tail(oddity), none, spread.uniform());
             }
         }
-        company.close(secs, &leaps, 0.0);
+        if let Some(jointly) = company.close(secs, &leaps, 0.0).filter(|_| minute >= LEARNING) {
+            together.note(jointly.tail, 0.0, 0.0);
+        }
     }
-    seen
+    (seen, together)
 }
 
 /// Three standard errors more than the factor, as exceedances that overlap come in clusters of some windows.
@@ -114,7 +117,7 @@ fn p_values_of_every_kind_of_series_are_what_they_say() {
     // As counts: many are equally odd, and none less so than it says.
     let of_few_values = ["integer gauge", "pool in use, few values"];
     let halves = CLEAN.split_at(CLEAN.len() / 2);
-    let of = |kinds: &'static [simulate::Kind<f64>]| -> Vec<(&'static str, [Seen; 6])> {
+    let of = |kinds: &'static [simulate::Kind<f64>]| -> Vec<(&'static str, ([Seen; 6], Seen))> {
         kinds.iter().map(|(kind, make)| (*kind, judge(*make))).collect()
     };
     let mut judged = std::thread::scope(|scope| {
@@ -126,7 +129,11 @@ fn p_values_of_every_kind_of_series_are_what_they_say() {
     judged.sort_by_key(|(kind, _)| *kind);
     let mut failures = Vec::new();
     let mut pooled = Seen::default();
-    for (kind, seen) in &judged {
+    for (kind, (seen, together)) in &judged {
+        println!(
+            "{kind:26} together {:5.2?} at 1e-2 and 1e-3",
+            [2.0, 3.0].map(|level| together.ratio(level))
+        );
         let is_continuous = !of_few_values.contains(kind);
         for oddity in OF_MODELS {
             let seen = &seen[oddity as usize];
@@ -166,7 +173,7 @@ fn p_values_of_every_kind_of_series_are_what_they_say() {
 #[test]
 fn a_broken_day_is_as_rare_as_it_says() {
     let daily = CLEAN.iter().find(|(kind, _)| *kind == "daily rhythm, 1 min").unwrap();
-    let seen = &judge(daily.1)[Oddity::Season as usize];
+    let seen = &judge(daily.1).0[Oddity::Season as usize];
     let ratios = LEVELS.map(|level| seen.ratio(level));
     println!("{ratios:5.2?}, Kolmogorov {:.3}", seen.distance());
     for (ratio, level) in ratios.into_iter().zip(LEVELS) {

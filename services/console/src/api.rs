@@ -116,8 +116,7 @@ async fn incident(State(api): State<Api>, Path(path): Path<String>) -> Result<Js
 
 /// The id in a path.
 pub(crate) fn id(text: &str) -> Result<Id, Refused> {
-    Id::parse(text)
-        .ok_or_else(|| Refused(StatusCode::BAD_REQUEST, "an id is 32 hexadecimal digits".to_owned()))
+    Id::parse(text).ok_or_else(|| Refused::wrong("an id is 32 hexadecimal digits"))
 }
 
 async fn findings(State(api): State<Api>, asked: Asked<Findings>) -> Json<Value> {

@@ -44,7 +44,7 @@ impl<T: DeserializeOwned, S: Sync, const MOST: usize> FromRequest<S> for JsonBod
         let late =
             |_| Refused(StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {PATIENCE:?}"));
         let bytes = read.map_err(late)?.map_err(|_| too_large())?;
-        let wrong = |error| Refused(StatusCode::BAD_REQUEST, format!("the body can't be read: {error}"));
+        let wrong = |error| Refused::wrong(format!("the body can't be read: {error}"));
         serde_json::from_slice(&bytes).map(Self).map_err(wrong)
     }
 }

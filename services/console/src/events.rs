@@ -5,10 +5,11 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::broadcast;
+
+use crate::wall;
 
 /// Events held for clients that come back.
 const HELD: usize = 512;
@@ -46,9 +47,8 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn new() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
-            process: u64::try_from(since.as_micros()).unwrap_or(0),
+            process: wall::now().nanos() / 1_000,
             held: Mutex::default(),
             sender: broadcast::Sender::new(BEHIND),
         }

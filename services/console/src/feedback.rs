@@ -3,10 +3,7 @@
 //!
 //! Nothing is kept here. Until correlate says so on the incidents stream, a word is on its way.
 
-use std::{
-    sync::atomic::Ordering::Relaxed,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::{
     Json,
@@ -26,6 +23,7 @@ use crate::{
     api::{Api, id},
     body::JsonBody,
     query::{Asked, List, Refused},
+    wall,
 };
 
 /// Largest body, in bytes.
@@ -67,14 +65,16 @@ pub(crate) async fn give(
 ) -> Result<(StatusCode, Json<Value>), Refused> {
     let verdict = Verdict::parse(&said.verdict).ok_or_else(|| {
         let valid = Verdict::ALL.map(Verdict::as_str).join(", ");
-        wrong(format!(
+        Refused::wrong(format!(
             "no verdict {:?}; there are {valid}",
             said.verdict.chars().take(NAME).collect::<String>()
         ))
     })?;
     for (name, text, most) in [("by", &said.by, NAME), ("note", &said.note, NOTE)] {
         if text.chars().count() > most {
-            return Err(wrong(format!("{name:?} is longer than {most} characters; say it in fewer")));
+            return Err(Refused::wrong(format!(
+                "{name:?} is longer than {most} characters; say it in fewer"
+            )));
         }
     }
     say(&api, id(&incident)?, verdict, said.by, said.note).await
@@ -114,7 +114,7 @@ async fn say(
         let why = "Foreshock says this of itself, and counts it: feedback moves what is inferred";
         return Err(Refused(StatusCode::CONFLICT, why.to_owned()));
     }
-    let said_at = now();
+    let said_at = wall::now();
     let unknown = Timestamp::default();
     let feedback =
         Feedback { incident, tenant, verdict, by, note, said_at, from: unknown, until: unknown, series };
@@ -181,14 +181,4 @@ pub(crate) fn shown(incident: &Incident, said: Option<&Feedback>) -> Value {
         row.insert("feedback".to_owned(), said);
     }
     row
-}
-
-fn wrong(why: String) -> Refused {
-    Refused(StatusCode::BAD_REQUEST, why)
-}
-
-/// The one clock here: when something was said.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -19,6 +19,7 @@ mod server;
 mod stall;
 mod tail;
 mod view;
+mod wall;
 mod what_if;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -43,6 +43,13 @@ pub(crate) struct Asked<L>(pub(crate) Wanted, std::marker::PhantomData<L>);
 #[derive(Debug)]
 pub(crate) struct Refused(pub(crate) StatusCode, pub(crate) String);
 
+impl Refused {
+    /// What is asked for is not well put; `why` says how it is.
+    pub(crate) fn wrong(why: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, why.into())
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         (self.0, Json(json!({"error": self.1}))).into_response()
@@ -53,26 +60,25 @@ impl<L: List, S: Sync> FromRequestParts<S> for Asked<L> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        let refused = |why: String| Refused(StatusCode::BAD_REQUEST, why);
         let query = parts.uri.query().unwrap_or_default();
         if query.len() > LONGEST {
-            return Err(refused(format!("the query is longer than {LONGEST} bytes; ask for less")));
+            return Err(Refused::wrong(format!("the query is longer than {LONGEST} bytes; ask for less")));
         }
         for name in query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next()) {
             let name = name.unwrap_or_default();
             if !L::PARAMETERS.contains(&name) {
-                return Err(refused(format!(
+                return Err(Refused::wrong(format!(
                     "no parameter {name:?} here; there are {}",
                     L::PARAMETERS.join(", ")
                 )));
             }
         }
-        let Query(parameters) =
-            Query::<Parameters>::try_from_uri(&parts.uri).map_err(|error| refused(error.body_text()))?;
+        let Query(parameters) = Query::<Parameters>::try_from_uri(&parts.uri)
+            .map_err(|error| Refused::wrong(error.body_text()))?;
         let Parameters { tenant, service, severity, status, kind, limit } = parameters;
         let limit = limit.unwrap_or(USUAL);
         if !(1..=MOST).contains(&limit) {
-            return Err(refused(format!("limit is {limit}; it must be 1 to {MOST}")));
+            return Err(Refused::wrong(format!("limit is {limit}; it must be 1 to {MOST}")));
         }
         Ok(Self(Wanted { tenant, service, severity, status, kind, limit }, std::marker::PhantomData))
     }

@@ -5,7 +5,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use axum::{Json, extract::State, http::StatusCode};
@@ -16,7 +16,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::{api::Api, body::JsonBody, query::Refused};
+use crate::{api::Api, body::JsonBody, query::Refused, wall};
 
 /// Largest body, in bytes: a configuration file with room to spare.
 const LARGEST: usize = 256 << 10;
@@ -156,7 +156,7 @@ pub(crate) async fn ask(
         let why = "there is no journal here that can be read again; ask where Foreshock runs";
         return Err(Refused(StatusCode::NOT_IMPLEMENTED, why.to_owned()));
     };
-    let (from, to) = stretch(time("from", body.from)?, time("to", body.to)?, now(), desk.longest)?;
+    let (from, to) = stretch(time("from", body.from)?, time("to", body.to)?, wall::now(), desk.longest)?;
     let Ok(turn) = desk.turn.clone().try_acquire_owned() else {
         let why = "another what-if is under way; ask again when it is done";
         return Err(Refused(StatusCode::TOO_MANY_REQUESTS, why.to_owned()));
@@ -193,7 +193,9 @@ fn time(name: &str, text: Option<String>) -> Result<Option<Timestamp>, Refused> 
     let parse = |text: String| {
         Timestamp::parse_rfc3339(&text).ok_or_else(|| {
             let text: String = text.chars().take(40).collect();
-            wrong(format!("{name:?} is {text:?}, which is not a time; give one as 2026-01-31T12:00:00Z"))
+            Refused::wrong(format!(
+                "{name:?} is {text:?}, which is not a time; give one as 2026-01-31T12:00:00Z"
+            ))
         })
     };
     text.map(parse).transpose()
@@ -215,25 +217,15 @@ fn stretch(
         }
     };
     if from > to {
-        return Err(wrong("\"from\" is after \"to\"; give them the other way round".to_owned()));
+        return Err(Refused::wrong("\"from\" is after \"to\"; give them the other way round".to_owned()));
     }
     if to.since(from) > longest {
         let hours = longest.as_secs() / 3600;
-        return Err(wrong(format!(
+        return Err(Refused::wrong(format!(
             "the stretch is longer than {hours} h; ask about less, raise console.what_if_hours, or use foreshock replay --against"
         )));
     }
     Ok((from, to))
-}
-
-fn wrong(why: String) -> Refused {
-    Refused(StatusCode::BAD_REQUEST, why)
-}
-
-/// The present, where a request does not say until when.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

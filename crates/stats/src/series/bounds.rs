@@ -87,6 +87,12 @@ impl Reach {
     /// As [`Bounds::observe`].
     pub(crate) fn observe(&mut self, value: f64, floor: f64, memory: f64) -> Distance {
         let seen = self.judge(value, floor, memory);
+        self.learn(value, floor, memory);
+        seen
+    }
+
+    /// Learns a value that was judged.
+    pub(crate) fn learn(&mut self, value: f64, floor: f64, memory: f64) {
         let gain = self.bounds.gain(memory);
         let off = value - self.bounds.mean;
         if self.bounds.is_known() && off != 0.0 {
@@ -94,7 +100,6 @@ impl Reach {
         }
         self.bounds.observe(value, floor, memory);
         self.size += (gain * (off.abs() - f64::from(self.size))) as f32;
-        seen
     }
 
     /// How far a value is. Teaches nothing.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::Reach;
+use super::{bounds::Reach, watch::REACH};
 use crate::Tail;
 
 /// Peers that say what is usual among them: of three, one may be odd and nobody knows which.
@@ -58,8 +58,8 @@ pub struct OddOneOut {
     pub value: f64,
     /// The median of all, in the unit of the series as all here.
     pub median: f64,
-    /// How far its peers are from it as a rule.
-    pub deviation: f64,
+    /// The interval around it that holds 95 % of its peers.
+    pub expected: (f64, f64),
     /// Probability of such a distance, by its own history, among all peers.
     pub tail: Tail,
 }
@@ -76,10 +76,11 @@ impl Peers {
         self.usual = if self.members.is_empty() { now } else { self.usual + USUAL * (now - self.usual) };
         // Of few values it may be small by chance.
         let deviation = (NORMAL_MAD * now.max(self.usual)).max(LEAST_SHARE * median.abs());
+        let expected = (median - REACH * deviation, median + REACH * deviation);
         let mut oddest = (TOLD, None);
         for (series, value) in values {
-            let off =
-                if deviation > 0.0 { (value - median) / deviation } else { (value - median) * f64::INFINITY };
+            let off = (value - median) / deviation;
+            // All of them are 0.
             let off = if off.is_nan() { 0.0 } else { off as f32 };
             let member = self.members.entry(*series).or_default();
             member.lasting += SMOOTHING * (off.clamp(-FARTHEST, FARTHEST) - member.lasting);
@@ -90,7 +91,7 @@ impl Peers {
                 let tail = seen.tail.among(values.len() as f64);
                 oddest = (
                     seen.z.abs(),
-                    Some(OddOneOut { series: *series, value: *value, median, deviation, tail }),
+                    Some(OddOneOut { series: *series, value: *value, median, expected, tail }),
                 );
             }
         }

@@ -32,7 +32,7 @@ const LEFT_SECS: f32 = 2_700.0;
 /// A day is looked at while it may be leaving its rhythm, and once it has left.
 const STAGES: f64 = 2.0;
 /// Standard deviations that hold 95 % of normal values.
-const REACH: f64 = 1.96;
+pub(super) const REACH: f64 = 1.96;
 /// Values beyond are held to it: their squares are kept in single precision.
 const LARGEST: f64 = 1e18;
 /// Memory of the long moments, in values.
@@ -85,10 +85,11 @@ impl Days {
         let seen = self.lasting.judge(off, floor, MEMORY);
         let may_leave = seen.z.abs() >= LEAVES && self.season.is_real();
         self.left_secs = if may_leave { self.left_secs + secs as f32 } else { 0.0 };
-        if self.left_secs < LEFT_SECS && self.left_secs > 0.0 {
-            return seen;
+        let waits = self.left_secs > 0.0 && self.left_secs < LEFT_SECS;
+        if !waits {
+            self.lasting.learn(off, floor, MEMORY);
         }
-        self.lasting.observe(off, floor, MEMORY)
+        seen
     }
 }
 

@@ -132,12 +132,13 @@ impl SeriesTable {
     pub(super) fn close_ten_minutes(&mut self, ten: Window, report: &mut Report) {
         self.fared = Fared::default();
         for (number, state) in (0..).zip(&mut self.states) {
-            self.fared += state.run_out().map(|run_out| run_out.fared()).unwrap_or_default();
-            let service = &self.services[state.service() as usize];
-            let text = self.names.of(number, state.instance(), service);
+            let Some(fared) = state.fared() else { continue };
+            self.fared += fared;
             if state.watch().silent_secs(ten.end().as_secs_f64()) > STALE_SECONDS {
                 continue;
             }
+            let service = &self.services[state.service() as usize];
+            let text = self.names.of(number, state.instance(), service);
             let Some(run_out) = state.run_out() else { continue };
             let finding = run_out::forecast(run_out, service.key(), text, ten, report);
             report.findings.extend(finding);

@@ -25,8 +25,6 @@ const LENGTHS: [u64; 7] = [60, 300, 600, 1_800, 3_600, 21_600, 86_400];
 const NAMED: usize = 3;
 /// What one of several is told for is so large a share of what the others are.
 const APART_SHARE: f64 = 0.2;
-/// Standard deviations that hold 95 % of normal values.
-const REACH: f64 = 1.96;
 /// An instance that was not heard for so many windows is silent itself, which is told of it and not of its metrics.
 const HEARD_WINDOWS: u32 = 2;
 
@@ -37,7 +35,7 @@ pub(super) struct ServiceMetrics {
     company: Company,
     instances: Vec<Instance>,
     numbers: BTreeMap<Box<str>, u32>,
-    /// Each metric that several instances have: its number, and those.
+    /// The number of each metric, and, of those that enough instances have, these beside one another.
     metrics: BTreeMap<Box<str>, u32>,
     peers: BTreeMap<u32, Peers>,
     #[serde(skip)]
@@ -218,7 +216,6 @@ impl ServiceMetrics {
         report: &mut Report,
     ) {
         let who = names.of(odd.series, instance, self);
-        let half = REACH * odd.deviation;
         let draft = Draft {
             key: &self.key,
             kind: Kind::OddOneOut,
@@ -227,7 +224,7 @@ impl ServiceMetrics {
             tail: odd.tail,
             effect: odd.value / if odd.median == 0.0 { 1.0 } else { odd.median },
             observed: odd.value,
-            expected: (odd.median - half, odd.median + half),
+            expected: odd.expected,
             // One of several: the others still do their work.
             severity: Severity::Warning,
             title: format!(
