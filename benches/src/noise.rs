@@ -50,6 +50,8 @@ pub struct NoiseOptions {
 pub struct NoiseReport {
     /// Incidents that reached `critical` and have nothing to do with a fault, by the kind of noise of their first series.
     pub false_pages: BTreeMap<&'static str, u64>,
+    /// What they told: kind, surprise and title of the worst finding of each.
+    pub told: Vec<String>,
     /// Final findings that belong to no fault, by kind.
     pub false_findings: BTreeMap<String, u64>,
     /// Faults that paged.
@@ -347,6 +349,7 @@ impl Stages {
                 let worst = incident.findings.iter().max_by(|a, b| a.surprise.total_cmp(&b.surprise));
                 let number = worst.and_then(number_of).unwrap_or(0);
                 *report.false_pages.entry(KINDS[number % KINDS.len()].1).or_default() += 1;
+                report.told.extend(worst.map(|finding| format!("day {:.2}, {} {:.1} ({} alone): {}", (finding.window_end.as_secs_f64() - START as f64) / 86_400.0, finding.kind, finding.surprise, finding.labels.get("alone").map_or("", String::as_str), finding.title)));
             }
             found.extend(of);
         }

@@ -61,6 +61,7 @@ fn main() -> anyhow::Result<()> {
             report.bytes_a_series,
             report.false_findings
         );
+        report.told.iter().for_each(|told| println!("   false page: {told}"));
         report.missed.iter().for_each(|missed| println!("   missed: {missed}"));
         false_pages += pages;
         found += report.found;

@@ -29,6 +29,8 @@ const FEWEST: f64 = 10.0;
 const HONEST: f64 = 1.0 / LN_10;
 const STEEPEST: f64 = 0.2 * HONEST;
 const FLATTEST: f64 = 5.0 * HONEST;
+/// Mean excesses that those tails are followed for; farther out a tail makes itself no more of a surprise than honest ones.
+const SHOWN: f64 = LN_10;
 
 /// How often tails of one kind fall as low as they do, pooled over series.
 ///
@@ -173,7 +175,9 @@ impl Known {
         let from = usize::from(self.from);
         let beyond = surprise - LEVELS[from];
         if beyond >= 0.0 {
-            return f64::from(self.rates[from]) - beyond / f64::from(self.excess);
+            let excess = f64::from(self.excess);
+            let shown = beyond.min(SHOWN * excess);
+            return f64::from(self.rates[from]) - shown / excess - (beyond - shown) / excess.max(HONEST);
         }
         // Between two edges the surprise is exponential too.
         let (low, wide, here, there) = if surprise >= LEVELS[0] {

@@ -50,6 +50,8 @@ pub(crate) struct Off {
     pub(crate) now: f64,
     /// Smoothed over some ten values.
     pub(crate) lasting: f64,
+    /// What lasted before, as far as this value is off too: one value far off does not last.
+    pub(crate) borne_out: f64,
 }
 
 /// Serde has no arrays beyond 32.
@@ -99,8 +101,10 @@ impl Season {
         self.sum += value;
         self.values += 1;
         let now = value - self.usual(place, slot)?;
+        let before = f64::from(self.lasting);
         self.lasting += SMOOTHING * (now as f32 - self.lasting);
-        Some(Off { now, lasting: f64::from(self.lasting) })
+        let borne_out = if now * before > 0.0 { before.signum() * before.abs().min(now.abs()) } else { 0.0 };
+        Some(Off { now, lasting: f64::from(self.lasting), borne_out })
     }
 
     /// Whether the time of the day explains most of how the half-hours differ.
