@@ -73,6 +73,11 @@ pub(crate) struct Distance {
     pub(crate) tail: Tail,
 }
 
+impl Distance {
+    /// Nothing is known.
+    pub(crate) const NONE: Self = Self { z: 0.0, mean: 0.0, deviation: 0.0, tail: Tail::ONE };
+}
+
 impl Reach {
     /// What it is as a rule.
     pub(crate) fn mean(&self) -> f64 {

@@ -79,19 +79,19 @@ struct Days {
 }
 
 impl Days {
-    /// How far off the rhythm it is for some time, and in standard deviations as far as the present value bears it out.
-    /// A day leaves its rhythm slowly, so what may be the beginning is not learned from at once: it would hide the rest.
-    /// Where there is no rhythm, there is none to leave.
-    fn see(&mut self, off: &Off, floor: f64, secs: f64) -> (Tail, f64) {
-        let seen = self.lasting.judge(off.lasting, floor, MEMORY);
-        let borne_out = self.lasting.judge(off.borne_out, floor, MEMORY).z;
-        let may_leave = seen.z.abs() >= LEAVES && self.season.is_real();
+    /// How far off the rhythm it is for some time, as far as the present value bears it out. A day leaves its rhythm slowly,
+    /// so what may be the beginning is not learned from at once: it would hide the rest. Where there is no rhythm, there is
+    /// none to leave.
+    fn see(&mut self, off: &Off, floor: f64, secs: f64) -> Distance {
+        let lasting = self.lasting.judge(off.lasting, floor, MEMORY);
+        let seen = self.lasting.judge(off.borne_out, floor, MEMORY);
+        let may_leave = lasting.z.abs() >= LEAVES && self.season.is_real();
         self.left_secs = if may_leave { self.left_secs + secs as f32 } else { 0.0 };
         let waits = self.left_secs > 0.0 && self.left_secs < LEFT_SECS;
         if !waits {
             self.lasting.learn(off.lasting, floor, MEMORY);
         }
-        (seen.tail, borne_out)
+        seen
     }
 }
 
@@ -102,9 +102,7 @@ pub(super) struct Look {
     far: Distance,
     leap: Option<f64>,
     pub(super) off: Option<Off>,
-    /// What lasts off the rhythm, and by how many standard deviations.
-    lasting: Tail,
-    left: f64,
+    lasting: Distance,
     stays: Tail,
     pub(super) change: Option<Change>,
     spread: Tail,
@@ -200,22 +198,22 @@ impl SeriesWatch {
         let leap = is_forecast.then(|| self.leaps.observe(value - verdict.mean, floor, MEMORY));
         let leap = leap.filter(|_| is_known);
         let far = self.far.observe(value, floor, MEMORY);
-        let (off, (lasting, left), bend) = self.see_day(secs, value, floor);
+        let (off, lasting, bend) = self.see_day(secs, value, floor);
         let change = self.turn.observe(value, floor, bend);
         let spread = self.spread.observe(value - verdict.mean);
         let flat = self.flat.observe(value).tail;
-        Some(Look { value, verdict, far, leap, off, lasting, left, stays, change, spread, flat })
+        Some(Look { value, verdict, far, leap, off, lasting, stays, change, spread, flat })
     }
 
     /// How far off the day a value is, and how much the day bends here.
-    fn see_day(&mut self, secs: f64, value: f64, floor: f64) -> (Option<Off>, (Tail, f64), f64) {
+    fn see_day(&mut self, secs: f64, value: f64, floor: f64) -> (Option<Off>, Distance, f64) {
         if self.days.is_none() && self.dawn.observe(secs, value, self.leaps.variance()) {
             self.days = Some(Box::default());
         }
-        let Some(days) = &mut self.days else { return (None, (Tail::ONE, 0.0), 0.0) };
+        let Some(days) = &mut self.days else { return (None, Distance::NONE, 0.0) };
         let off = days.season.observe(secs, value);
         let gap_secs = self.clock.gap_secs();
-        let lasting = off.map_or((Tail::ONE, 0.0), |off| days.see(&off, floor, gap_secs));
+        let lasting = off.map_or(Distance::NONE, |off| days.see(&off, floor, gap_secs));
         let step = self.clock.step_secs().filter(|_| days.season.is_real());
         let bend = step.map_or(0.0, |step| days.season.bend(step));
         if days.season.is_hopeless() && !days.always {
@@ -227,7 +225,7 @@ impl SeriesWatch {
 
     /// What a look is worth.
     pub(super) fn judge(&mut self, look: &Look) -> Watched {
-        let Look { value, verdict, far, leap, lasting, left, stays, change, spread, flat, off: _ } = look;
+        let Look { value, verdict, far, leap, lasting, stays, change, spread, flat, off: _ } = look;
         let mut tails = [Tail::ONE; 6];
         tails[Oddity::Deviation as usize] = verdict.smaller().min(far.tail).among(WAYS);
         tails[Oddity::Shift as usize] = *stays;
@@ -237,7 +235,7 @@ impl SeriesWatch {
         }
         tails[Oddity::Spread as usize] = *spread;
         tails[Oddity::Flat as usize] = *flat;
-        tails[Oddity::Season as usize] = lasting.among(STAGES);
+        tails[Oddity::Season as usize] = lasting.tail.among(STAGES);
 
         self.turns.pass(self.clock.gap_secs());
         let turned = change.as_ref().filter(|change| change.z >= TURNED);
@@ -250,7 +248,7 @@ impl SeriesWatch {
         } else if let Some(change) = told {
             Some(oddity(change))
         } else {
-            (left.abs() >= OFF_SEASON).then_some(Oddity::Season)
+            (lasting.z.abs() >= OFF_SEASON).then_some(Oddity::Season)
         };
         let is_forecast = (verdict.expected.0..=verdict.expected.1).contains(value);
         let (expected, mean) = if is_forecast && far.z.abs() > REACH {
