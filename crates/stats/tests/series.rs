@@ -285,3 +285,29 @@ fn one_of_several_that_leaves_them_is_told_and_what_moves_all_is_not() {
     let mut few = Peers::default();
     assert!((0..500).all(|_| few.observe(&[(1, 1.0), (2, 1.0), (3, 900.0)]).is_none()));
 }
+
+#[test]
+fn a_weekend_is_learned_and_does_not_hide_a_broken_day() {
+    let mut random = Random::new(31);
+    // Whose midnight is some other hour than that of UTC.
+    let is_weekend = |minute: usize| ((START / 60.0) as usize + minute + 180 + DAY) / DAY % 7 >= 5;
+    let mut of_weeks = |minute: usize| {
+        let traffic = (100.0 + 60.0 * day(minute)) * if is_weekend(minute) { 0.5 } else { 1.0 };
+        traffic + 3.0 * random.normal()
+    };
+    let mut values: Vec<f64> = (0..35 * DAY).map(&mut of_weeks).collect();
+    // The last Wednesday's afternoon and evening are those of another.
+    let broken = 30 * DAY + 700..30 * DAY + 1_100;
+    values[broken.clone()].iter_mut().for_each(|value| *value = 200.0 - *value);
+    let told = alarms(&watch_all(values).1);
+    let seasonal = |days: std::ops::Range<usize>| {
+        let within = |at: &usize| days.contains(&(at / DAY));
+        told.iter()
+            .filter(|(at, oddity)| within(at) && *oddity == Oddity::Season)
+            .map(|(at, _)| *at)
+            .collect::<Vec<_>>()
+    };
+    assert!(!seasonal(0..9).is_empty(), "the first weekend is news");
+    assert_eq!(seasonal(9..30), Vec::<usize>::new(), "the others are not");
+    assert!(told.iter().any(|(at, _)| broken.contains(at)), "{told:?}");
+}

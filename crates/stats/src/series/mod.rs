@@ -15,11 +15,13 @@ mod rarity;
 mod rest;
 mod score;
 mod season;
+mod slots;
 mod spread;
 mod turn;
 mod views;
 mod watch;
 mod watched;
+mod week;
 
 pub use company::Company;
 pub use joint::{FEWEST_METRICS, JointWatch, JointlyWatched, Leaps};

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::week::Week;
+
 /// Slots of a day.
 const SLOTS: usize = 48;
 const DAY_SECS: f64 = 86_400.0;
@@ -11,6 +13,8 @@ const DAY_SECS: f64 = 86_400.0;
 const GAIN: f32 = 0.2;
 /// Of a value in what lasts.
 const SMOOTHING: f32 = 0.1;
+/// Share of its swing that a quieter day lacks.
+const QUIETER: f64 = 1.0 / 3.0;
 /// Of a half-hour in the shares explained: about three days.
 const MEMORY_GAIN: f32 = 1.0 / 150.0;
 /// Of a half-hour in the mean: a day, so that a walk is nearer to its mean than to its past days.
@@ -25,10 +29,10 @@ const HOPELESS_DAYS: u8 = 10;
 const HOPELESS: f32 = 0.8;
 
 /// Mean of each half-hour of the day, days forgotten exponentially (the seasonal part of Winters, Management Science
-/// 1960). 208 bytes.
+/// 1960), and what weeks add to it. 420 bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Season {
-    #[serde(with = "slots")]
+    #[serde(with = "super::slots")]
     usual: [f32; SLOTS],
     /// Sum and number of the present slot's values.
     sum: f64,
@@ -38,6 +42,8 @@ pub(crate) struct Season {
     days: u8,
     /// Smoothed distance from the usual.
     lasting: f32,
+    left: Left,
+    week: Week,
     /// Decayed mean; decayed squares of the distances from it, and from what was usual at the time.
     mean: f32,
     plain: f32,
@@ -50,23 +56,34 @@ pub(crate) struct Off {
     pub(crate) now: f64,
     /// Smoothed over some ten values.
     pub(crate) lasting: f64,
-    /// What lasted before, as far as this value is off too: one value far off does not last.
+    /// What of that neither a quieter day nor the same time of other weeks explains.
+    pub(crate) left: f64,
+    /// What was left before, as far as this value bears it out: one value far off does not last.
     pub(crate) borne_out: f64,
 }
 
-/// Serde has no arrays beyond 32.
-mod slots {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+/// Smoothed distances: from what days explain, and from what weeks do, once one is known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Left {
+    day: f32,
+    week: Option<f32>,
+}
 
-    use super::SLOTS;
+impl Left {
+    const NOTHING: Self = Self { day: 0.0, week: None };
 
-    pub(super) fn serialize<S: Serializer>(slots: &[f32; SLOTS], to: S) -> Result<S::Ok, S::Error> {
-        slots.as_slice().serialize(to)
+    fn observe(&mut self, day: f64, week: Option<f64>) {
+        self.day += SMOOTHING * (day as f32 - self.day);
+        self.week = week.map(|week| {
+            let before = self.week.unwrap_or(week as f32);
+            before + SMOOTHING * (week as f32 - before)
+        });
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[f32; SLOTS], D::Error> {
-        let slots = Vec::<f32>::deserialize(from)?;
-        slots.try_into().map_err(|_| D::Error::custom("a day has 48 slots"))
+    /// What explains more is believed.
+    fn least(&self) -> f64 {
+        let of_week = self.week.filter(|week| week.abs() < self.day.abs());
+        f64::from(of_week.unwrap_or(self.day))
     }
 }
 
@@ -79,6 +96,8 @@ impl Default for Season {
             slot: 0,
             days: 0,
             lasting: 0.0,
+            left: Left::NOTHING,
+            week: Week::default(),
             mean: 0.0,
             plain: 0.0,
             off: 0.0,
@@ -100,11 +119,20 @@ impl Season {
         }
         self.sum += value;
         self.values += 1;
-        let now = value - self.usual(place, slot)?;
-        let before = f64::from(self.lasting);
+        let usual = self.usual(place, slot)?;
+        let now = value - usual;
         self.lasting += SMOOTHING * (now as f32 - self.lasting);
+        let before = self.left.least();
+        let beyond_week = self.week.observe(secs, now);
+        self.left.observe(self.beyond_quieter(usual, now), beyond_week);
         let borne_out = if now * before > 0.0 { before.signum() * before.abs().min(now.abs()) } else { 0.0 };
-        Some(Off { now, lasting: f64::from(self.lasting), borne_out })
+        Some(Off { now, lasting: f64::from(self.lasting), left: self.left.least(), borne_out })
+    }
+
+    /// A day may be quieter than others: its swing somewhat smaller.
+    fn beyond_quieter(&self, usual: f64, off: f64) -> f64 {
+        let swing = usual - f64::from(self.mean);
+        if off * swing >= 0.0 { off } else { off.signum() * (off.abs() - QUIETER * swing.abs()).max(0.0) }
     }
 
     /// Whether the time of the day explains most of how the half-hours differ.
@@ -143,6 +171,10 @@ impl Season {
                 *usual = mean;
             } else {
                 let off = mean - *usual;
+                // What the hour of the week explains is no part of what days are like.
+                let beyond_week =
+                    self.week.now().map(|of_week| off - of_week).filter(|beyond| beyond.abs() < off.abs());
+                let off = beyond_week.unwrap_or(off);
                 *usual += GAIN * off;
                 self.off += MEMORY_GAIN * (off * off - self.off);
                 let plain = mean - self.mean;

@@ -28,7 +28,7 @@ const OFF_SEASON: f64 = 8.0;
 /// By so many it may be leaving it,
 const LEAVES: f64 = 3.0;
 /// and has so many seconds for that before it is learned from.
-const LEFT_SECS: f32 = 2_700.0;
+const LEFT_SECS: f32 = 10_800.0;
 /// A day is looked at while it may be leaving its rhythm, and once it has left.
 const STAGES: f64 = 2.0;
 /// Standard deviations that hold 95 % of normal values.
@@ -83,15 +83,15 @@ impl Days {
     /// so what may be the beginning is not learned from at once: it would hide the rest. Where there is no rhythm, there is
     /// none to leave.
     fn see(&mut self, off: &Off, floor: f64, secs: f64) -> Distance {
-        let lasting = self.lasting.judge(off.lasting, floor, MEMORY);
-        let seen = self.lasting.judge(off.borne_out, floor, MEMORY);
-        let may_leave = lasting.z.abs() >= LEAVES && self.season.is_real();
+        let left = self.lasting.judge(off.left, floor, MEMORY);
+        let borne_out = self.lasting.judge(off.borne_out, floor, MEMORY);
+        let may_leave = left.z.abs() >= LEAVES && self.season.is_real();
         self.left_secs = if may_leave { self.left_secs + secs as f32 } else { 0.0 };
         let waits = self.left_secs > 0.0 && self.left_secs < LEFT_SECS;
         if !waits {
-            self.lasting.learn(off.lasting, floor, MEMORY);
+            self.lasting.learn(off.left, floor, MEMORY);
         }
-        seen
+        borne_out
     }
 }
 
