@@ -171,11 +171,10 @@ impl Season {
                 *usual = mean;
             } else {
                 let off = mean - *usual;
-                // What the hour of the week explains is no part of what days are like.
-                let beyond_week =
-                    self.week.now().map(|of_week| off - of_week).filter(|beyond| beyond.abs() < off.abs());
-                let off = beyond_week.unwrap_or(off);
                 *usual += GAIN * off;
+                // What the hour of the week explains is part of the rhythm.
+                let beyond_week = self.week.now().map(|of_week| off - of_week);
+                let off = beyond_week.filter(|beyond| beyond.abs() < off.abs()).unwrap_or(off);
                 self.off += MEMORY_GAIN * (off * off - self.off);
                 let plain = mean - self.mean;
                 self.plain += MEMORY_GAIN * (plain * plain - self.plain);
