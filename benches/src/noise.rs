@@ -349,7 +349,16 @@ impl Stages {
                 let worst = incident.findings.iter().max_by(|a, b| a.surprise.total_cmp(&b.surprise));
                 let number = worst.and_then(number_of).unwrap_or(0);
                 *report.false_pages.entry(KINDS[number % KINDS.len()].1).or_default() += 1;
-                report.told.extend(worst.map(|finding| format!("day {:.2}, {} {:.1} ({} alone): {}", (finding.window_end.as_secs_f64() - START as f64) / 86_400.0, finding.kind, finding.surprise, finding.labels.get("alone").map_or("", String::as_str), finding.title)));
+                report.told.extend(worst.map(|finding| {
+                    format!(
+                        "day {:.2}, {} {:.1} ({} alone): {}",
+                        (finding.window_end.as_secs_f64() - START as f64) / 86_400.0,
+                        finding.kind,
+                        finding.surprise,
+                        finding.labels.get("alone").map_or("", String::as_str),
+                        finding.title
+                    )
+                }));
             }
             found.extend(of);
         }
