@@ -82,6 +82,8 @@ kinds! {
     WillRunOut => "will_run_out",
     /// Foreshock about itself: it lags, it is blind, something was folded into "other".
     Degraded => "degraded",
+    /// The values of a metric are spread over their sizes as they were not.
+    DistributionMoved => "distribution_moved",
 }
 
 impl fmt::Display for Kind {

@@ -5,7 +5,8 @@
 mod simulate;
 
 use foreshock_stats::{
-    CountBaseline, ErrorShare, FlatLine, Level, LevelShift, Novelty, Regularity, RunOut, Shown, Tail, Verdict,
+    CountBaseline, ErrorShare, FlatLine, Level, LevelShift, Novelty, Regularity, RunOut, Shown, Tail,
+    Verdict, series::ShapeWatch,
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -67,6 +68,23 @@ proptest! {
                 prop_assert_eq!(reload(&baseline), baseline);
                 prop_assert_eq!(reload(&share), share);
                 prop_assert_eq!(reload(&novelty), novelty);
+            }
+        }
+    }
+
+    #[test]
+    fn a_shape_survives_any_counts_and_a_reload(minutes in prop::collection::vec(prop::collection::vec((prop_oneof![8 => -30..30_i32, 1 => any::<i32>()], prop_oneof![8 => 0..200_u64, 1 => any::<u64>()]), 0..12), 1..40), every in prop_oneof![Just(1_u32), Just(3), Just(5_000)]) {
+        let mut shape = ShapeWatch::default();
+        for (i, counts) in minutes.iter().cycle().take(2_000).enumerate() {
+            let secs = 1.7e9 + 60.0 * f64::from(every) * i as f64;
+            if let Some(seen) = shape.observe(secs, counts) {
+                prop_assert!((0.0..=4.000_001).contains(&seen.distance) && !seen.usual.is_nan(), "{seen:?}");
+            }
+            if let Some(gain) = shape.gain() {
+                prop_assert!((0.0..=1.000_001).contains(&gain.now) && (0.0..=1.000_001).contains(&gain.before), "{gain:?}");
+            }
+            if i % 500 == 7 {
+                prop_assert_eq!(reload(&shape), shape);
             }
         }
     }

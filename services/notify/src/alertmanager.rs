@@ -71,6 +71,7 @@ fn alertname(kind: Kind) -> &'static str {
         Kind::FlatLine => "ForeshockFlatLine",
         Kind::WillRunOut => "ForeshockWillRunOut",
         Kind::Degraded => "ForeshockDegraded",
+        Kind::DistributionMoved => "ForeshockDistributionMoved",
     }
 }
 

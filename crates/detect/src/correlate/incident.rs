@@ -244,6 +244,7 @@ fn plainness(kind: Kind) -> u8 {
         | Kind::FlatLine
         | Kind::SeasonBroken
         | Kind::VarianceChange
+        | Kind::DistributionMoved
         | Kind::Cardinality
         | Kind::Degraded => 4,
     }

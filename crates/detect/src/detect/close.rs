@@ -79,9 +79,11 @@ impl Closing<'_> {
         if self.services.contains_key(key) || self.make_room(key, &merged, report) {
             let new_series = std::mem::take(&mut merged.new_series);
             let values = std::mem::take(&mut merged.series);
+            let histograms = std::mem::take(&mut merged.histograms);
             let most = self.quotas.series(tenant).min(self.config.limits.series as usize);
             self.series.announce(key, new_series, self.config.limits.series, most);
             let unwatched = self.series.take(self.window.start, &values);
+            self.series.take_histograms(histograms);
             let mut own = Folds { series: unwatched, ..Folds::default() };
             own.add(&self.learn(key, merged, report));
             self.folds.add(&own);

@@ -26,6 +26,7 @@ pub(super) struct Merged {
     pub(super) new_series: Vec<NewSeries>,
     /// Id, value, samples.
     pub(super) series: Vec<(u64, f64, u32)>,
+    pub(super) histograms: Vec<HistogramWindow>,
     pub(super) operations: BTreeMap<String, MergedSpans>,
     /// Calls to other services, as this one saw them.
     pub(super) calls: BTreeMap<String, MergedSpans>,
@@ -101,6 +102,16 @@ pub(super) struct NewSeries {
     pub(super) instance: String,
     pub(super) unit: String,
     pub(super) kind: i32,
+}
+
+/// How the values of one histogram were spread.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct HistogramWindow {
+    /// Of its quantile.
+    pub(super) id: u64,
+    pub(super) rate: u64,
+    pub(super) cut: u32,
+    pub(super) cells: Vec<(i32, u64)>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -198,6 +209,9 @@ impl Merged {
             let rows = columns.id.into_iter().zip(columns.value).zip(columns.samples);
             self.series.extend(rows.map(|((id, value), samples)| (id, value, samples)));
         }
+        if let Some(columns) = summary.histograms {
+            self.add_histograms(columns);
+        }
         for spans in summary.spans {
             let merged = if spans.callee.is_empty() {
                 self.operations.entry(spans.operation).or_default()
@@ -238,11 +252,14 @@ impl Merged {
             .collect();
         let values = self.series.iter().filter(|(id, ..)| Some(*id) == metric);
         let values: Vec<(f64, u32)> = values.map(|(_, value, samples)| (*value, *samples)).collect();
+        let of_metric = self.histograms.iter().filter(|histogram| Some(histogram.id) == metric);
+        let cells: Vec<&[(i32, u64)]> = of_metric.map(|histogram| &*histogram.cells).collect();
         serde_json::json!({
             "lines": self.lines,
             "errors": self.errors,
             "late": self.late,
             "values_and_samples": values,
+            "cells_and_counts": cells,
             "shapes": shapes,
             "instances": self.instances.len(),
         })
@@ -256,6 +273,15 @@ impl Merged {
             && self.series.is_empty()
             && self.operations.is_empty()
             && self.calls.is_empty()
+    }
+
+    fn add_histograms(&mut self, columns: proto::HistogramColumns) {
+        let mut all = columns.cell.into_iter().zip(columns.count);
+        let rows = columns.id.into_iter().zip(columns.rate).zip(columns.cut).zip(columns.cells);
+        for (((id, rate), cut), cells) in rows {
+            let cells = all.by_ref().take(cells as usize).collect();
+            self.histograms.push(HistogramWindow { id, rate, cut, cells });
+        }
     }
 
     fn add_instance(&mut self, instance: proto::InstanceWindow, stream: u64, partition: u16) {

@@ -12,8 +12,8 @@ use crate::{Origin, Outputs, partition_of_tenant};
 const FINDINGS_A_MESSAGE: usize = 500;
 
 /// Kinds whose p-values are held to the record of their service before they are put out ([`foreshock_stats::Peaks`]; all metrics
-/// together, and peers: to their own history): that there are many says that much happens.
-const HELD_TO_A_RECORD: [Kind; 9] = [
+/// together, peers and shapes: to their own history): that there are many says that much happens.
+const HELD_TO_A_RECORD: [Kind; 10] = [
     Kind::Spike,
     Kind::Dip,
     Kind::LevelShift,
@@ -23,6 +23,7 @@ const HELD_TO_A_RECORD: [Kind; 9] = [
     Kind::FlatLine,
     Kind::JointDeviation,
     Kind::OddOneOut,
+    Kind::DistributionMoved,
 ];
 
 /// Findings, how many tests they stand out of, and news of services.

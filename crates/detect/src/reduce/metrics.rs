@@ -1,4 +1,4 @@
-//! Folds metric points: gauges to their mean, sums to their increase, distributions to their rate and 95th percentile.
+//! Folds metric points: gauges to their mean, sums to their increase, distributions to their rate, 95th percentile and cells.
 
 use std::collections::BTreeMap;
 
@@ -37,9 +37,18 @@ struct MetricWindow {
     /// By series: place in `values` and 1, or 0.
     slots: Vec<u32>,
     values: Vec<Value>,
-    distributions: BTreeMap<SeriesNumber, Distribution>,
+    /// By the series of their quantile.
+    distributions: BTreeMap<SeriesNumber, Increase>,
     /// Points of each source, the first and the last.
     instances: BTreeMap<SourceId, (u64, Timestamp, Timestamp)>,
+}
+
+/// What a histogram grew by.
+#[derive(Serialize, Deserialize)]
+struct Increase {
+    /// The series of its rate.
+    rate: SeriesNumber,
+    values: Distribution,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -204,7 +213,7 @@ impl MetricFold {
         self.put(work, owner.source, place, |window| window.add(series, value, 1, true));
     }
 
-    /// A histogram: the rate of its values, and their quantile at the window's close.
+    /// A histogram: the rate of its values, and their quantile and cells at the window's close.
     fn distribution(
         &mut self,
         work: &mut Work<'_>,
@@ -229,8 +238,8 @@ impl MetricFold {
             let Some(increase) = increase else { return };
             window.add(rate, increase.count() as f64, 1, false);
             match window.distributions.get_mut(&quantile) {
-                Some(sum) => sum.add(&increase),
-                None => drop(window.distributions.insert(quantile, increase)),
+                Some(sum) => sum.values.add(&increase),
+                None => drop(window.distributions.insert(quantile, Increase { rate, values: increase })),
             }
         });
     }
@@ -290,13 +299,12 @@ impl MetricFold {
         mut window: MetricWindow,
     ) -> BTreeMap<ServiceId, proto::WindowSummary> {
         let mut summaries: BTreeMap<ServiceId, proto::WindowSummary> = BTreeMap::new();
-        let quantiles: Vec<(SeriesNumber, f64, u32)> = std::mem::take(&mut window.distributions)
-            .into_iter()
-            .filter_map(|(series, values)| {
-                let samples = u32::try_from(values.count()).unwrap_or(u32::MAX);
-                Some((series, values.quantile(QUANTILE)?, samples))
-            })
-            .collect();
+        let distributions = std::mem::take(&mut window.distributions);
+        let quantile = |(series, Increase { values, .. }): (&SeriesNumber, &Increase)| {
+            let samples = u32::try_from(values.count()).unwrap_or(u32::MAX);
+            Some((*series, values.quantile(QUANTILE)?, samples))
+        };
+        let quantiles: Vec<(SeriesNumber, f64, u32)> = distributions.iter().filter_map(quantile).collect();
         let values = window.values.iter().map(|value| {
             let mean = value.sum / f64::from(value.samples.max(1));
             (value.series, if value.mean { mean } else { value.sum }, value.samples)
@@ -309,6 +317,24 @@ impl MetricFold {
             columns.id.push(series.id);
             columns.value.push(value);
             columns.samples.push(samples);
+        }
+        for (series, Increase { rate, values }) in distributions {
+            let cells = values.cells();
+            if cells.is_empty() {
+                continue;
+            }
+            let series = self.series.get(series);
+            let summary =
+                summaries.entry(series.service).or_insert_with(|| core.summary(series.service, start));
+            let columns = summary.histograms.get_or_insert_default();
+            columns.id.push(series.id);
+            columns.rate.push(self.series.get(rate).id);
+            columns.cut.push(values.cut());
+            columns.cells.push(u32::try_from(cells.len()).unwrap_or(u32::MAX));
+            for (cell, count) in cells {
+                columns.cell.push(cell);
+                columns.count.push(count);
+            }
         }
         for (service, info) in self.series.take_unannounced() {
             let summary = summaries.entry(service).or_insert_with(|| core.summary(service, start));

@@ -5,6 +5,7 @@
 //! the telemetry is partitioned.
 
 mod bad;
+mod cells;
 mod core;
 mod distribution;
 mod key_finder;
@@ -134,7 +135,7 @@ impl Reduce {
 
 impl Stage for Reduce {
     const NAME: &'static str = "reduce";
-    const STATE_VERSION: u32 = 5;
+    const STATE_VERSION: u32 = 6;
     type Output = proto::Summaries;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Summaries>) {

@@ -3,24 +3,30 @@
 //! Dense: a table of states by number. A minute goes over all of them once ([`one`]), then over the services they are of
 //! ([`service`]).
 
+mod histogram;
 mod one;
 mod run_out;
 mod service;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use foreshock_model::{ServiceName, Tenant, Timestamp, Window};
+use foreshock_model::{Kind, ServiceName, Severity, Tenant, Timestamp, Window};
 use foreshock_stats::Fared;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::{
+    histogram::Histogram,
     one::{Measure, Place, SeriesState},
     service::ServiceMetrics,
     text::{Names, SeriesText, limit_of},
 };
-use super::{ServiceKey, merged::NewSeries, report::Report};
+use super::{
+    ServiceKey,
+    merged::{HistogramWindow, NewSeries},
+    report::Report,
+};
 use crate::{Asked, Table, workings::numbers};
 
 /// What was not reported for so long is not on its way anywhere.
@@ -32,6 +38,8 @@ pub(super) struct SeriesTable {
     by_id: Table<u64, u32>,
     states: Vec<SeriesState>,
     names: Names,
+    /// By the series of their quantile.
+    histograms: BTreeMap<u32, Histogram>,
     services: Vec<ServiceMetrics>,
     by_service: Table<ServiceKey, u32>,
     /// How the forecasts of all have fared.
@@ -113,14 +121,54 @@ impl SeriesTable {
         unwatched
     }
 
-    /// Judges the minute of every series, then that of every service.
+    /// Adds how the values of histograms were spread in a base window. Those whose series are not watched are passed over.
+    pub(super) fn take_histograms(&mut self, mut histograms: Vec<HistogramWindow>) {
+        // In an order of their own, should one have come on two partitions.
+        histograms.sort_by_key(|histogram| (histogram.id, histogram.cut));
+        for histogram in histograms {
+            let numbers = self.by_id.get(&histogram.id).zip(self.by_id.get(&histogram.rate));
+            let Some((quantile, rate)) = numbers else { continue };
+            self.histograms
+                .entry(*quantile)
+                .or_insert_with(|| Histogram::new(*rate))
+                .take(histogram.cut, &histogram.cells);
+        }
+    }
+
+    /// Judges the minute of every series, of every histogram, then that of every service.
     pub(super) fn close_minute(&mut self, minute: Window, report: &mut Report) {
+        let mut told = BTreeSet::new();
         for (number, state) in (0..).zip(&mut self.states) {
+            let before = report.findings.len();
             let service = &mut self.services[state.service() as usize];
             state.close_minute(number, service, &self.names, minute, report);
+            if report.findings[before..].iter().any(|finding| finding.severity > Severity::Info) {
+                told.insert(number);
+            }
         }
+        self.close_histograms(&told, minute, report);
         for service in &mut self.services {
             service.close_minute(&self.names, minute, report);
+        }
+    }
+
+    /// `told`: the series of which more than information was told in the minute.
+    fn close_histograms(&mut self, told: &BTreeSet<u32>, minute: Window, report: &mut Report) {
+        let mut tested = BTreeSet::new();
+        for (number, histogram) in &mut self.histograms {
+            let state = &self.states[*number as usize];
+            let service = &self.services[state.service() as usize];
+            histogram.note_told(*number, told, minute);
+            let Some(seen) = histogram.close_minute(minute) else { continue };
+            tested.insert(state.service());
+            let text = self.names.of(*number, state.instance(), service);
+            report.findings.extend(histogram.tell(&seen, service, text, minute));
+        }
+        for service in tested {
+            let service = &self.services[service as usize];
+            let seconds = service.window(minute).length.as_secs() as u32;
+            // What one is worth is what it is among all of the service.
+            report.tested(&service.key().0, Kind::DistributionMoved, seconds, 1);
         }
     }
 
@@ -158,12 +206,22 @@ impl SeriesTable {
             return Some(json!({ "metrics": numbers(service) }));
         }
         let number = self.number_of(asked)?;
+        if asked.kind == Kind::DistributionMoved {
+            let histogram = self.histograms.get(&(number as u32)).map(numbers);
+            return Some(json!({ "histogram": histogram, "metrics": numbers(service) }));
+        }
         Some(json!({ "series": numbers(&self.states[number]), "metrics": numbers(service) }))
     }
 
     fn number_of(&self, asked: &Asked) -> Option<usize> {
         let service = *self.by_service.get(&asked.key())?;
-        self.rows().position(|(state, text)| state.service() == service && text.series() == asked.series)
+        let is_asked = |text: &SeriesText<'_>| match asked.kind {
+            Kind::DistributionMoved => text
+                .histogram()
+                .is_some_and(|name| SeriesText { name: &name, ..*text }.series() == asked.series),
+            _ => text.series() == asked.series,
+        };
+        self.rows().position(|(state, text)| state.service() == service && is_asked(&text))
     }
 
     fn rows(&self) -> impl Iterator<Item = (&SeriesState, SeriesText<'_>)> {

@@ -5,6 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::service::ServiceMetrics;
+use crate::detect::draft::number;
+
+/// Units of time in seconds, the longest first.
+const TIMES: [(&str, f64); 4] = [("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)];
+/// What the name of the series of a histogram's quantile ends with.
+const QUANTILE: &str = ".p95";
 
 /// What only findings and views need of series: few units are shared by many.
 #[derive(Default, Serialize, Deserialize)]
@@ -65,6 +71,31 @@ impl SeriesText<'_> {
         let values: Vec<&str> =
             attributes.split(',').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value)).collect();
         format!("{metric} ({})", values.join(" "))
+    }
+
+    /// The name of the histogram that this is the quantile of.
+    pub(super) fn histogram(&self) -> Option<String> {
+        let (metric, attributes) = self.name.split_at(self.name.find('{').unwrap_or(self.name.len()));
+        Some(format!("{}{attributes}", metric.strip_suffix(QUANTILE)?))
+    }
+
+    /// Whether it measures time.
+    pub(super) fn is_time(&self) -> bool {
+        self.second().is_some()
+    }
+
+    /// A value for people: of time in the unit that suits it, else in its own.
+    pub(super) fn quantity(&self, value: f64) -> String {
+        let Some(second) = self.second() else { return format!("{}{}", number(value), self.unit_shown()) };
+        let seconds = value * second;
+        let suits = |(_, second): &&(&str, f64)| seconds >= *second;
+        let (unit, second) = TIMES.iter().find(suits).unwrap_or(&TIMES[TIMES.len() - 1]);
+        format!("{} {unit}", number(seconds / second))
+    }
+
+    /// Its unit in seconds, where it is one of time.
+    fn second(&self) -> Option<f64> {
+        TIMES.iter().find(|(unit, _)| *unit == self.unit).map(|(_, second)| *second)
     }
 
     pub(super) fn unit_shown(&self) -> String {
