@@ -77,7 +77,7 @@ impl Week {
     /// Makes the unit so large that `size` can be told by it.
     fn make_room(&mut self, size: f32) {
         if self.unit == 0.0 {
-            self.unit = size / LARGEST;
+            self.unit = (size / LARGEST).max(f32::MIN_POSITIVE);
         }
         while size > LARGEST * self.unit {
             self.unit *= 2.0;
@@ -91,6 +91,39 @@ impl Week {
         if known().all(|usual| usual.unsigned_abs() < LARGEST as u8 / 2) {
             self.unit /= 2.0;
             self.usual.iter_mut().filter(|usual| **usual != NONE).for_each(|usual| *usual *= 2);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEEK_SECS: f64 = HOURS as f64 * HOUR_SECS;
+
+    /// What is known after weeks that were each off by `off` all the time.
+    fn after(weeks: &[f64]) -> f32 {
+        let mut week = Week::default();
+        let hours = weeks.iter().flat_map(|off| std::iter::repeat_n(*off, HOURS));
+        for (hour, off) in hours.enumerate() {
+            week.observe(hour as f64 * HOUR_SECS, off);
+        }
+        week.observe(weeks.len() as f64 * WEEK_SECS, 0.0);
+        week.now().unwrap_or(f32::NAN)
+    }
+
+    #[test]
+    fn a_week_ago_is_known_and_what_was_is_forgotten() {
+        assert_eq!(after(&[127.0]), 127.0);
+        assert!((after(&[100.0, 0.0, 0.0]) - 25.0).abs() < 1.0);
+        assert!((after(&[100.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]) - 3.4).abs() < 0.3);
+    }
+
+    #[test]
+    fn whatever_the_size_it_has_a_unit() {
+        for size in [0.0, 1e-45, 1e-38, -1e-30, 1.0, -1e18] {
+            let known = f64::from(after(&[0.0, 1e-45, size, size, size, size, size]));
+            assert!((known - size).abs() <= 0.1 * size.abs() + 1e-37, "{size:e} is known as {known:e}");
         }
     }
 }
