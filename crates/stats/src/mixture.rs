@@ -38,6 +38,7 @@ const NEARLY_NORMAL: f64 = 30.0;
 
 /// Likelihoods are kept in steps of this share of a nat.
 const STEP: f64 = 1.0 / 256.0;
+const LOWEST_STEPS: f64 = 32_767.0;
 
 /// Weights of the candidates. 10 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -70,8 +71,8 @@ impl Mixture {
             *sum += (ln_density - best).max(-MOST_NATS);
         }
         let top = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // The cast saturates at -128 nats: as good as excluded, and soon back if it comes to that.
-        self.ln_likelihood = sums.map(|sum| ((sum - top) / STEP).round() as i16);
+        // No lower than -128 nats: as good as excluded, and soon back if it comes to that.
+        self.ln_likelihood = sums.map(|sum| -(((top - sum) / STEP + 0.5).min(LOWEST_STEPS) as i16));
     }
 
     /// P(residual >= x), `x` at least 0 in units of its usual absolute value, that value known from `windows` windows.

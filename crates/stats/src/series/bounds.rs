@@ -84,6 +84,11 @@ impl Reach {
         self.bounds.mean
     }
 
+    /// Standard deviation.
+    pub(crate) fn deviation(&self) -> f64 {
+        self.bounds.variance().sqrt()
+    }
+
     /// As [`Bounds::observe`].
     pub(crate) fn observe(&mut self, value: f64, floor: f64, memory: f64) -> Distance {
         let seen = self.judge(value, floor, memory);

@@ -15,6 +15,8 @@ const GAIN: f32 = 0.2;
 const SMOOTHING: f32 = 0.1;
 /// Share of its swing that a quieter day lacks.
 const QUIETER: f64 = 1.0 / 3.0;
+/// Standard deviations of what lasts, beyond which an hour of the week differs from the days.
+const BEYOND_NOISE: f64 = 3.0;
 /// Of a half-hour in the shares explained: about three days.
 const MEMORY_GAIN: f32 = 1.0 / 150.0;
 /// Of a half-hour in the mean: a day, so that a walk is nearer to its mean than to its past days.
@@ -106,8 +108,8 @@ impl Default for Season {
 }
 
 impl Season {
-    /// Feeds a value: how far it is off, if a day ago there was one.
-    pub(crate) fn observe(&mut self, secs: f64, value: f64) -> Option<Off> {
+    /// Feeds a value: how far it is off, if a day ago there was one. `noise` is the standard deviation of what lasts.
+    pub(crate) fn observe(&mut self, secs: f64, value: f64, noise: f64) -> Option<Off> {
         let place = secs.rem_euclid(DAY_SECS) / DAY_SECS * SLOTS as f64;
         let slot = (place as usize).min(SLOTS - 1);
         if slot != usize::from(self.slot) {
@@ -123,10 +125,15 @@ impl Season {
         let now = value - usual;
         self.lasting += SMOOTHING * (now as f32 - self.lasting);
         let before = self.left.least();
-        let beyond_week = self.week.observe(secs, now);
+        let beyond_week = self.week.observe(secs, now).filter(|_| self.is_week_real(noise));
         self.left.observe(self.beyond_quieter(usual, now), beyond_week);
         let borne_out = if now * before > 0.0 { before.signum() * before.abs().min(now.abs()) } else { 0.0 };
         Some(Off { now, lasting: f64::from(self.lasting), left: self.left.least(), borne_out })
+    }
+
+    /// Whether this hour of the week is farther off the day than what lasts varies by.
+    fn is_week_real(&self, noise: f64) -> bool {
+        self.week.now().is_some_and(|usual| f64::from(usual).abs() > BEYOND_NOISE * noise)
     }
 
     /// A day may be quieter than others: its swing somewhat smaller.

@@ -211,7 +211,7 @@ impl SeriesWatch {
             self.days = Some(Box::default());
         }
         let Some(days) = &mut self.days else { return (None, Distance::NONE, 0.0) };
-        let off = days.season.observe(secs, value);
+        let off = days.season.observe(secs, value, days.lasting.deviation());
         let gap_secs = self.clock.gap_secs();
         let lasting = off.map_or(Distance::NONE, |off| days.see(&off, floor, gap_secs));
         let step = self.clock.step_secs().filter(|_| days.season.is_real());
