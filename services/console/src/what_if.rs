@@ -217,7 +217,7 @@ fn stretch(
         }
     };
     if from > to {
-        return Err(Refused::wrong("\"from\" is after \"to\"; give them the other way round".to_owned()));
+        return Err(Refused::wrong("\"from\" is after \"to\"; give them the other way round"));
     }
     if to.since(from) > longest {
         let hours = longest.as_secs() / 3600;

@@ -109,14 +109,19 @@ impl Reach {
 
     /// How far a value is. Teaches nothing.
     pub(crate) fn judge(&self, value: f64, floor: f64, memory: f64) -> Distance {
-        let (mean, deviation) = (self.bounds.mean, self.bounds.variance().sqrt().max(floor));
-        let off = value - mean;
+        let (mean, deviation, z) = (self.bounds.mean, self.deviation().max(floor), self.z(value, floor));
         if !self.bounds.is_known() {
-            return Distance { z: 0.0, mean, deviation, tail: Tail::ONE };
+            return Distance { z, mean, deviation, tail: Tail::ONE };
         }
         let windows = WORTH * f64::from(self.bounds.seen).min(memory);
-        let tail = self.mixture.upper(self.residual(off, floor), windows);
-        Distance { z: off / deviation.max(1e-12), mean, deviation, tail }
+        let tail = self.mixture.upper(self.residual(value - mean, floor), windows);
+        Distance { z, mean, deviation, tail }
+    }
+
+    /// How far in standard deviations, which is all that some ask; 0 while too little is known.
+    pub(crate) fn z(&self, value: f64, floor: f64) -> f64 {
+        let deviation = self.deviation().max(floor).max(1e-12);
+        if self.bounds.is_known() { (value - self.bounds.mean) / deviation } else { 0.0 }
     }
 
     fn residual(&self, off: f64, floor: f64) -> f64 {

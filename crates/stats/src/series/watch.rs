@@ -83,9 +83,8 @@ impl Days {
     /// so what may be the beginning is not learned from at once: it would hide the rest. Where there is no rhythm, there is
     /// none to leave.
     fn see(&mut self, off: &Off, floor: f64, secs: f64) -> Distance {
-        let left = self.lasting.judge(off.left, floor, MEMORY);
         let borne_out = self.lasting.judge(off.borne_out, floor, MEMORY);
-        let may_leave = left.z.abs() >= LEAVES && self.season.is_real();
+        let may_leave = self.lasting.z(off.left, floor).abs() >= LEAVES && self.season.is_real();
         self.left_secs = if may_leave { self.left_secs + secs as f32 } else { 0.0 };
         let waits = self.left_secs > 0.0 && self.left_secs < LEFT_SECS;
         if !waits {

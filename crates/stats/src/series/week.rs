@@ -68,8 +68,7 @@ impl Week {
             let mean = (self.sum / f64::from(self.values)) as f32;
             let usual = self.now().map_or(mean, |known| known + GAIN * (mean - known));
             self.make_room(usual.abs());
-            let units = if self.unit > 0.0 { usual / self.unit } else { 0.0 };
-            self.usual[usize::from(self.hour)] = units.round().clamp(-LARGEST, LARGEST) as i8;
+            self.usual[usize::from(self.hour)] = (usual / self.unit).round().clamp(-LARGEST, LARGEST) as i8;
         }
         (self.sum, self.values) = (0.0, 0);
     }
@@ -81,16 +80,19 @@ impl Week {
         }
         while size > LARGEST * self.unit {
             self.unit *= 2.0;
-            self.usual.iter_mut().filter(|usual| **usual != NONE).for_each(|usual| *usual /= 2);
+            self.known().for_each(|usual| *usual /= 2);
         }
+    }
+
+    fn known(&mut self) -> impl Iterator<Item = &mut i8> {
+        self.usual.iter_mut().filter(|usual| **usual != NONE)
     }
 
     /// Once a week: a unit that was made for what is forgotten is made smaller.
     fn refine(&mut self) {
-        let known = || self.usual.iter().filter(|usual| **usual != NONE);
-        if known().all(|usual| usual.unsigned_abs() < LARGEST as u8 / 2) {
+        if self.known().all(|usual| usual.unsigned_abs() < LARGEST as u8 / 2) {
             self.unit /= 2.0;
-            self.usual.iter_mut().filter(|usual| **usual != NONE).for_each(|usual| *usual *= 2);
+            self.known().for_each(|usual| *usual *= 2);
         }
     }
 }
