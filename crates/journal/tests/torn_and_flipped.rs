@@ -157,7 +157,8 @@ async fn a_frame_inside_a_payload_or_left_from_an_earlier_life_of_the_file_is_no
     journal.append(batch(vec![(A, forged.clone()), (A, entry(3, 50))])).await.unwrap();
     journal.append(batch(vec![(A, entry(4, 50))])).await.unwrap();
     // Damage before the payload, so that the way through it has to be searched.
-    storage.overwrite(&path, group_start + 4096 + 3, &[0xff]);
+    let damaged = group_start + 4096 + 3;
+    storage.overwrite(&path, damaged, &[!storage.bytes(&path)[damaged]]);
     journal.close().await;
     let journal = EmbeddedJournal::open(options(&storage)).unwrap();
     let expected = vec![(0, entry(1, 300)), (2, entry(3, 50)), (3, entry(4, 50))];
