@@ -6,7 +6,7 @@
 //! weighted mean of theirs, so a heavy one counts until enough quiet windows have spoken against it. The uncertainty of
 //! the scale goes into the degrees of freedom.
 
-use std::f64::consts::{LN_2, LN_10, SQRT_2};
+use std::f64::consts::{FRAC_1_SQRT_2, LN_2, LN_10, SQRT_2};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ impl Mixture {
             let fall = if i == NORMAL {
                 0.5 * z * z
             } else {
-                0.5 * (DEGREES[i] + 1.0) * libm::log1p(z * z / DEGREES[i])
+                0.5 * (DEGREES[i] + 1.0) * ln_1p(z * z * (1.0 / DEGREES[i]))
             };
             *slot = LN_PEAK[i] - fall;
         }
@@ -115,6 +115,23 @@ impl Mixture {
     }
 }
 
+/// ln(1 + x) of an `x` at least 0, to 1e-9: a third of what the exact one takes, four times a value and estimator.
+///
+/// 1 + x = 2^k m with m between the square roots of 1/2 and 2; ln m = 2 artanh((m - 1) / (m + 1)), by its power series.
+#[inline]
+fn ln_1p(x: f64) -> f64 {
+    const MANTISSA: u64 = (1 << 52) - 1;
+    const BIAS: u64 = 1_023 << 52;
+    let below_one = BIAS - FRAC_1_SQRT_2.to_bits();
+    let bits = (1.0 + x).to_bits() + below_one;
+    let k = (bits >> 52) as i32 - 1_023;
+    let m = f64::from_bits((bits & MANTISSA) + FRAC_1_SQRT_2.to_bits());
+    let s = (m - 1.0) / (m + 1.0);
+    let q = s * s;
+    let series = 1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q / 11.0))));
+    f64::from(k) * LN_2 + 2.0 * s * series
+}
+
 /// Student's t of many degrees of freedom, by the transformation of Wallace (Annals of Mathematical Statistics 1959): within
 /// some percent of the probability where that is above 1e-12, and above it beyond.
 fn nearly_normal_upper(t: f64, df: f64) -> Tail {
@@ -141,6 +158,14 @@ mod tests {
         }
         let total: f64 = LN_PRIOR.iter().map(|p| libm::exp(*p)).sum();
         assert!((total - 1.0).abs() < 1e-6, "{total}");
+    }
+
+    #[test]
+    fn the_short_logarithm_is_the_logarithm() {
+        for x in (-400..400).map(|i| libm::exp(f64::from(i) / 10.0)).chain([0.0, 1.0, 1e60]) {
+            let exact = libm::log1p(x);
+            assert!((ln_1p(x) - exact).abs() < 1e-9, "{x}: {} for {exact}", ln_1p(x));
+        }
     }
 
     #[test]

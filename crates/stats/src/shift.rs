@@ -135,24 +135,10 @@ impl LevelShift {
         for (slot, before) in run[1..].iter_mut().zip(self.before) {
             *slot = f64::from(before);
         }
-        // Without two of five so far out none of the medians is.
-        let is_run = |sign: f64| run.iter().filter(|score| sign * **score > LN_2).count() >= 2;
-        for length in (SHORTEST..=RUN).filter(|_| is_run(1.0)) {
-            let up = joint(&run[..length], correlation);
-            if up < verdict.up {
-                (verdict.up, verdict.windows) = (up, length as u16);
-            }
-        }
-        let opposite = run.map(|score| -score);
-        for length in (SHORTEST..=RUN).filter(|_| is_run(-1.0)) {
-            let down = joint(&opposite[..length], correlation);
-            if down < verdict.down {
-                verdict.down = down;
-                if down < verdict.up {
-                    verdict.windows = length as u16;
-                }
-            }
-        }
+        let (up, rising) = farthest(&run, correlation);
+        let (down, falling) = farthest(&run.map(|score| -score), correlation);
+        verdict.windows = if down < up { falling } else { rising };
+        (verdict.up, verdict.down) = (up, down);
         verdict
     }
 
@@ -196,25 +182,36 @@ impl LevelShift {
     }
 }
 
-/// P(all of `run` at least so high), by their mean, each held to their median.
-fn joint(run: &[f64], correlation: f64) -> Tail {
-    let k = run.len();
+/// P(the last three to five all at least so high), by their mean, each held to their median: the least of the three, and
+/// of how many. `run` is newest first.
+fn farthest(run: &[f64; RUN], correlation: f64) -> (Tail, u16) {
+    // Without two of five so far out none of the medians is.
+    if run.iter().filter(|score| **score > LN_2).count() < 2 {
+        return (Tail::ONE, 0);
+    }
     let mut sorted = [0.0; RUN];
-    sorted[..k].copy_from_slice(run);
-    sorted[..k].sort_by(f64::total_cmp);
-    // The lower one of an even number.
-    let median = sorted[(k - 1) / 2];
-    if median <= LN_2 {
-        return Tail::ONE;
-    }
-    let mean = run.iter().map(|score| score.min(median)).sum::<f64>() / k as f64;
-    let k = k as f64;
-    let (mut variance, mut power) = (k, 1.0);
-    let mut lag = 1.0;
-    while lag < k {
+    let (mut variance, mut neighbours, mut power) = (0.0, 0.0, 1.0);
+    let mut best = (f64::NEG_INFINITY, 0);
+    for (last, score) in run.iter().enumerate() {
+        let mut place = last;
+        while place > 0 && sorted[place - 1] > *score {
+            sorted[place] = sorted[place - 1];
+            place -= 1;
+        }
+        sorted[place] = *score;
+        variance += 1.0 + 2.0 * neighbours;
         power *= correlation;
-        variance += 2.0 * (k - lag) * power;
-        lag += 1.0;
+        neighbours += power;
+        // The lower one of an even number.
+        let median = sorted[last / 2];
+        if last + 1 < SHORTEST || median <= LN_2 {
+            continue;
+        }
+        let sum: f64 = sorted[..=last].iter().map(|score| score.min(median)).sum();
+        let z = sum / variance.sqrt();
+        if z > best.0 {
+            best = (z, last as u16 + 1);
+        }
     }
-    normal_upper(mean * k / variance.sqrt())
+    if best.1 == 0 { (Tail::ONE, 0) } else { (normal_upper(best.0), best.1) }
 }

@@ -122,6 +122,30 @@ impl Line {
     }
 }
 
+/// A step or a ramp, as the last values have it.
+#[derive(Clone, Copy)]
+struct Fit {
+    /// Of the weighted residuals; its variance, of noise of variance 1; what it is for a change of 1.
+    sum: f64,
+    variance: f64,
+    height: f64,
+    form: Form,
+    values: usize,
+}
+
+impl Fit {
+    const NONE: Self = Self { sum: 0.0, variance: 1.0, height: 0.0, form: Form::Step, values: 0 };
+
+    /// Takes the other one, if that is likelier.
+    #[inline]
+    fn or(&mut self, other: Self) {
+        // The larger of two squares of z, without dividing.
+        if other.sum * other.sum * self.variance > self.sum * self.sum * other.variance {
+            *self = other;
+        }
+    }
+}
+
 impl Turn {
     /// Feeds the value of the next step; `floor` is the least standard deviation there can be, `bend` how
     /// much the series is known to bend here, per step squared: so far a line is off by itself.
@@ -233,9 +257,12 @@ impl Turn {
         let noise = f64::from(self.noise).max(0.5 * f64::from(self.square)).max(floor * floor).max(1e-24);
         let rho = self.correlation();
         let long = (1.0 + rho) / (1.0 - rho);
+        // What the correlation of neighbours takes from the variance of a long sum, where the sum is short.
+        let short = 2.0 * rho / ((1.0 - rho) * (1.0 - rho));
+        let (a_value, a_time) = (long / self.weight, long / line.spread_t);
         let (mut step, mut step_t) = (0.0, 0.0);
         let (mut ramp, mut ramp_h, mut ramp_t) = (0.0, 0.0, 0.0);
-        let (mut power, mut best) = (1.0, (0.0, Form::Step, 0, 0.0));
+        let (mut power, mut best) = (1.0, Fit::NONE);
         for i in (0..self.kept as usize).rev() {
             let t = i as f64;
             let values = self.kept as usize - i;
@@ -246,25 +273,19 @@ impl Turn {
             ramp_h += k;
             ramp_t += step_t;
             power *= rho;
-            let own = long - 2.0 * rho * (1.0 - power) / (k * (1.0 - rho) * (1.0 - rho));
-            let line_variance = |h: f64, ht: f64| long * (h * h / self.weight + ht * ht / line.spread_t);
-            let variance = k * own + line_variance(k, step_t);
-            let square = step * step / variance;
-            if square > best.0 {
-                best = (square, Form::Step, values, k / variance.sqrt());
-            }
+            let own = k * long - short * (1.0 - power);
+            let of_line = |h: f64, t: f64| h * h * a_value + t * t * a_time;
+            best.or(Fit { sum: step, variance: own + of_line(k, step_t), height: k, form: Form::Step, values });
             if values >= SHORTEST_RAMP {
-                let weights = k * (k + 1.0) * (2.0 * k + 1.0) / 6.0;
-                let variance = weights * own + line_variance(ramp_h, ramp_t);
-                let square = ramp * ramp / variance;
-                if square > best.0 {
-                    best = (square, Form::Ramp, values, ramp_h / variance.sqrt());
-                }
+                // The squares of 1 to k, a value each.
+                let variance = own * ((k + 1.0) * (2.0 * k + 1.0) / 6.0) + of_line(ramp_h, ramp_t);
+                best.or(Fit { sum: ramp, variance, height: ramp_h, form: Form::Ramp, values });
             }
         }
-        let (square, form, values, per_value) = best;
-        let z = (square / noise).sqrt();
-        let known_bend = BEND_MARGIN * line.off_by(bend, TESTED as f64).abs() * per_value / noise.sqrt();
+        let Fit { sum, variance, height, form, values } = best;
+        let z = sum.abs() / (variance * noise).sqrt();
+        let known_bend =
+            BEND_MARGIN * line.off_by(bend, TESTED as f64).abs() * height / (variance * noise).sqrt();
         let tail = self.tail(z);
         Some(Change {
             z,
