@@ -275,7 +275,13 @@ impl Turn {
             power *= rho;
             let own = k * long - short * (1.0 - power);
             let of_line = |h: f64, t: f64| h * h * a_value + t * t * a_time;
-            best.or(Fit { sum: step, variance: own + of_line(k, step_t), height: k, form: Form::Step, values });
+            best.or(Fit {
+                sum: step,
+                variance: own + of_line(k, step_t),
+                height: k,
+                form: Form::Step,
+                values,
+            });
             if values >= SHORTEST_RAMP {
                 // The squares of 1 to k, a value each.
                 let variance = own * ((k + 1.0) * (2.0 * k + 1.0) / 6.0) + of_line(ramp_h, ramp_t);
