@@ -202,6 +202,23 @@ async fn a_killed_shipper_loses_nothing_though_files_were_rotated_meanwhile() {
 }
 
 #[tokio::test]
+async fn what_was_being_sent_at_a_kill_is_found_again_under_its_new_name() {
+    let (receiver, url) = Receiver::start().await;
+    let place = Place::new();
+    receiver.will([Answer::Never]);
+    place.append("one\n");
+    let following = place.follow(&url);
+    wait_until("a request", || !receiver.requests().is_empty(), || receiver.texts()).await;
+    following.kill().await;
+    for (name, line) in [("app.log.2", "two\n"), ("app.log.1", "three\n")] {
+        fs::rename(place.log(), place.path(name)).unwrap();
+        place.append(line);
+    }
+    ship(place.options(&url), std::future::pending()).await.unwrap();
+    assert_eq!(receiver.texts(), ["one", "two", "three"]);
+}
+
+#[tokio::test]
 async fn what_was_not_accepted_is_not_in_the_checkpoint() {
     let (receiver, url) = Receiver::start().await;
     let place = Place::new();

@@ -60,6 +60,21 @@ impl Checkpoint {
         self.contents.files.insert(key(file), positions);
     }
 
+    /// Takes note of the files of a path that it does not know yet, as not begun. Says whether there are any.
+    ///
+    /// For before anything of them is sent: they are found again then, whatever they are called when this was killed.
+    pub(crate) fn meet(&mut self, file: &Path, positions: &[Position]) -> bool {
+        let known = self.positions(file);
+        let is_new = |position: &&Position| !known.iter().any(|known| known.is_of(position));
+        let new: Vec<Position> =
+            positions.iter().filter(is_new).map(|position| position.at_its_beginning()).collect();
+        let is_any = !new.is_empty();
+        if is_any {
+            self.contents.files.entry(key(file)).or_default().extend(new);
+        }
+        is_any
+    }
+
     pub(crate) fn save(&self) -> Result<(), ShipError> {
         let failed = |source| ShipError::Checkpoint { path: self.path.clone(), source };
         self.write().map_err(failed)

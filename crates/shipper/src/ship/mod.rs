@@ -1,7 +1,7 @@
 //! Ships lines of files and standard input as OTLP logs.
 //!
-//! One line is one record. The checkpoint moves on only after the receiver has accepted: a killed shipper sends some
-//! lines again, and loses none. While one batch is on its way the next is read; there are never more than two.
+//! One line is one record. The checkpoint knows a file before anything of it is sent, and moves on only after the receiver
+//! has accepted: a killed shipper sends some lines again, and loses none. While one batch is on its way the next is read; there are never more than two.
 
 mod batch;
 mod checkpoint;
@@ -199,8 +199,13 @@ pub async fn ship(options: ShipOptions, shutdown: impl Future<Output = ()>) -> R
         let (returned, next) = read?;
         sources = returned;
         let is_quiet = next.is_none();
+        let meets_new = match (&mut checkpoint, &next) {
+            (Some(checkpoint), Some(batch)) => meet(checkpoint, batch),
+            _ => false,
+        };
+        is_saved &= !meets_new;
         if let Some(checkpoint) = checkpoint.as_ref().filter(|_| !is_saved)
-            && (is_quiet || saved_at.elapsed() >= SAVE_EVERY)
+            && (is_quiet || meets_new || saved_at.elapsed() >= SAVE_EVERY)
         {
             checkpoint.save()?;
             (saved_at, is_saved) = (Instant::now(), true);
@@ -241,6 +246,11 @@ fn open(options: &ShipOptions, checkpoint: Option<&Checkpoint>) -> Result<Vec<So
         }
     };
     options.inputs.iter().map(source).collect()
+}
+
+/// Takes note of the files that a batch is the first of. Says whether there are any.
+fn meet(checkpoint: &mut Checkpoint, batch: &Batch) -> bool {
+    batch.positions.iter().fold(false, |any, (path, positions)| checkpoint.meet(path, positions) || any)
 }
 
 fn this_host() -> String {

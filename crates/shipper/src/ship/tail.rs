@@ -37,6 +37,18 @@ pub(crate) struct Position {
     is_skipping: bool,
 }
 
+impl Position {
+    /// Whether it is of the same file.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// Nothing of it is done.
+    pub(crate) fn at_its_beginning(self) -> Self {
+        Self { offset: 0, is_skipping: false, ..self }
+    }
+}
+
 #[derive(Debug)]
 struct OpenFile {
     file: File,
