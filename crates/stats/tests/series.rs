@@ -311,3 +311,36 @@ fn a_weekend_is_learned_and_does_not_hide_a_broken_day() {
     assert_eq!(seasonal(9..30), Vec::<usize>::new(), "the others are not");
     assert!(told.iter().any(|(at, _)| broken.contains(at)), "{told:?}");
 }
+
+/// Noise of standard deviation 1 around 100, and what a job adds to it.
+fn with_a_job(seed: u64, days: usize, job: impl Fn(usize) -> f64) -> Vec<(usize, Oddity)> {
+    let mut random = Random::new(seed);
+    alarms(&watch_all((0..days * DAY).map(|minute| 100.0 + random.normal() + job(minute))).1)
+}
+
+#[test]
+fn what_comes_by_the_clock_is_told_until_it_is_known_and_again_when_it_grows() {
+    let hourly = |minute: usize| if minute % 60 == 7 { 30.0 } else { 0.0 };
+    // Not at weekends, and five minutes each.
+    let nightly = |minute: usize| if minute / DAY % 7 < 5 && minute % DAY < 5 { 30.0 } else { 0.0 };
+    let both = |minute: usize| hourly(minute) + nightly(minute);
+    for (job, known_after) in
+        [(&hourly as &dyn Fn(usize) -> f64, 5 * 60), (&nightly, 2 * DAY + 60), (&both, 2 * DAY + 60)]
+    {
+        let told = with_a_job(5, 14, job);
+        assert!(told.len() > 2, "{told:?}");
+        assert!(told.iter().all(|(minute, _)| *minute < known_after), "{told:?}");
+        let grown = |minute: usize| job(minute) * if minute >= 10 * DAY { 2.5 } else { 1.0 };
+        let told = with_a_job(5, 14, grown);
+        assert!(told.iter().any(|(minute, _)| (10 * DAY..11 * DAY).contains(minute)), "{told:?}");
+    }
+}
+
+#[test]
+fn what_comes_at_any_hour_is_told_each_time() {
+    let at = [2_000, 3_111, 4_890, 5_555, 7_003, 9_119];
+    let told = with_a_job(6, 7, |minute| if at.contains(&minute) { 30.0 } else { 0.0 });
+    for minute in at {
+        assert!(told.contains(&(minute, Oddity::Deviation)), "{minute} of {told:?}");
+    }
+}

@@ -14,6 +14,7 @@ mod habit;
 mod joint;
 mod peers;
 mod rarity;
+mod recurring;
 mod rest;
 mod score;
 mod season;

@@ -9,6 +9,7 @@ use super::{
     dawn::Dawn,
     grain::Grain,
     habit::Habit,
+    recurring::{Due, Moment, Recurring},
     season::{Off, Season},
     spread::Spread,
     turn::{Change, Form, Turn},
@@ -31,6 +32,12 @@ const LEAVES: f64 = 3.0;
 const LEFT_SECS: f32 = 10_800.0;
 /// A day is looked at while it may be leaving its rhythm, and once it has left.
 const STAGES: f64 = 2.0;
+/// Surprise from which it is asked whether it comes by the clock.
+const LOOKED_UP: f64 = 2.0;
+/// What may come by it, and what it may leave behind.
+const COMES_AGAIN: [Oddity; 5] =
+    [Oddity::Deviation, Oddity::Shift, Oddity::Trend, Oddity::Spread, Oddity::Season];
+const CHANGES: [Oddity; 3] = [Oddity::Shift, Oddity::Trend, Oddity::Spread];
 /// Standard deviations that hold 95 % of normal values.
 pub(super) const REACH: f64 = 1.96;
 /// Values beyond are held to it: their squares are kept in single precision.
@@ -63,6 +70,7 @@ pub struct SeriesWatch {
     turns: Habit,
     spread: Spread,
     flat: FlatLine,
+    recurring: Recurring,
     dawn: Dawn,
     days: Option<Box<Days>>,
 }
@@ -121,7 +129,7 @@ impl SeriesWatch {
 
     /// Memory it takes now, in bytes.
     pub fn size_bytes(&self) -> usize {
-        size_of::<Self>() + self.days.as_ref().map_or(0, |_| size_of::<Days>())
+        size_of::<Self>() + self.days.as_ref().map_or(0, |_| size_of::<Days>()) + self.recurring.size_bytes()
     }
 
     /// The step it has found, in seconds.
@@ -167,8 +175,29 @@ impl SeriesWatch {
     /// Feeds the value at `secs`, Unix time. A value that is none (`NaN`, infinite) is a gap.
     pub fn observe(&mut self, secs: f64, value: f64) -> Watched {
         match self.look(secs, value) {
-            Some(look) => self.judge(&look),
+            Some(look) => {
+                let mut watched = self.judge(&look);
+                self.see_recurring(secs, &look, &mut watched);
+                watched
+            }
             None => Watched::nothing(&self.level.judge(f64::NAN)),
+        }
+    }
+
+    /// What comes again by the clock is how the series is. It is kept whether it is told or not.
+    fn see_recurring(&mut self, secs: f64, look: &Look, watched: &mut Watched) {
+        let may_be_told = watched.alarm.is_some() || watched.oddest().1.surprise() >= LOOKED_UP;
+        let Some(step_secs) = self.clock.step_secs().filter(|_| may_be_told) else { return };
+        let off = look.value - look.far.mean;
+        let moment = Moment { secs, step_secs, off, deviation: look.far.deviation };
+        let due = self.recurring.due(&moment);
+        if watched.alarm.is_some_and(|oddity| COMES_AGAIN.contains(&oddity)) {
+            self.recurring.note(&moment);
+        }
+        match due {
+            Due::Itself => watched.take_as_usual(&COMES_AGAIN),
+            Due::Aftermath => watched.take_as_usual(&CHANGES),
+            Due::No => {}
         }
     }
 

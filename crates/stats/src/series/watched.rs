@@ -67,6 +67,15 @@ impl Watched {
         *held = held.max(tail);
     }
 
+    /// Nothing of this is odd at this time.
+    pub(super) fn take_as_usual(&mut self, usual: &[Oddity]) {
+        for oddity in usual {
+            self.tails[*oddity as usize] = Tail::ONE;
+        }
+        self.leap = self.leap.map(|_| 0.0);
+        self.alarm = self.alarm.filter(|oddity| !usual.contains(oddity));
+    }
+
     /// The least likely of all, and its probability.
     pub fn oddest(&self) -> (Oddity, Tail) {
         let mut oddest = (Oddity::Deviation, Tail::ONE);
