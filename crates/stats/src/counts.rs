@@ -90,6 +90,13 @@ impl CountBaseline {
     /// What `count` would be worth now. Teaches nothing.
     pub fn judge(&self, count: u64) -> Verdict {
         let count = count.min(LARGEST);
+        let mut verdict = self.weigh(count);
+        verdict.up = verdict.up.max(self.habit(count));
+        verdict
+    }
+
+    /// What the model alone makes of it.
+    fn weigh(&self, count: u64) -> Verdict {
         let prediction = self.predict();
         let mut verdict = Verdict::silent(prediction.mean, Confidence::after(self.bank.windows()));
         verdict.expected = prediction.interval();
@@ -97,7 +104,6 @@ impl CountBaseline {
             let (up, down) = prediction.tails(count);
             (verdict.up, verdict.down) =
                 self.overshoot.correct(up, down, self.bank.windows() - READY_AFTER, PRIOR_MEAN_EXCESS);
-            verdict.up = verdict.up.max(self.habit(count));
         }
         verdict
     }
@@ -105,8 +111,11 @@ impl CountBaseline {
     /// Judges `count`, then learns it, unless it is so far out that it is taken for a fault.
     pub fn observe(&mut self, count: u64) -> Verdict {
         let count = count.min(LARGEST);
-        let verdict = self.judge(count);
-        if verdict.surprise() >= FAULT {
+        let mut verdict = self.weigh(count);
+        let is_fault = verdict.surprise() >= FAULT;
+        verdict.up = verdict.up.max(self.habit(count));
+        // A burst that is a habit teaches no more than a fault: after it comes what came before it.
+        if is_fault {
             return self.reject(count, verdict);
         }
         self.remember_burst();
@@ -150,7 +159,9 @@ impl CountBaseline {
 
     /// The share of windows with such a burst, once there were a few: whatever the model says, it is not rarer.
     fn habit(&self, count: u64) -> Tail {
-        let known = self.bursts >= BURSTS && count as f64 <= BURST_MARGIN * f64::from(self.burst);
+        let known = self.bursts >= BURSTS
+            && self.rejected < BURST_WINDOWS
+            && count as f64 <= BURST_MARGIN * f64::from(self.burst);
         let windows = f64::from(self.bank.windows()).min(BURST_MEMORY);
         if known { Tail::from_p(f64::from(self.bursts) / windows) } else { Tail::from_surprise(Tail::MOST) }
     }

@@ -168,6 +168,15 @@ fn a_job_that_comes_by_the_hour_is_a_habit_after_a_few_and_faults_that_last_are_
 }
 
 #[test]
+fn after_a_nightly_job_its_lines_are_not_missed() {
+    let mut job = CountBaseline::default();
+    for minute in 0..14 * 1_440_u64 {
+        let verdict = job.observe(if minute % 1_440 == 125 { 400 } else { 0 });
+        assert!(verdict.down.surprise() < 2.0, "minute {minute}: {verdict:?}");
+    }
+}
+
+#[test]
 fn a_constant_that_leaps_is_seen_and_one_that_takes_a_step_is_not() {
     let constant = |value: f64| {
         let mut level = Level::default();
