@@ -25,11 +25,20 @@ const PRIOR: f64 = 50.0;
 /// No episode counts for more surprise above the threshold than this.
 const MOST: f64 = 8.0;
 
-/// Decayed episodes. 24 bytes.
+/// As many episodes as loud, and so many a day, are a habit: such a one is no rarer than they have been, whatever the tail.
+const HABIT: f32 = 5.0;
+const HABIT_A_DAY: f32 = 2.0;
+const DAY_SECS: f64 = 86_400.0;
+/// Loudness above the threshold is told apart by whole decades.
+const DECADES: usize = MOST as usize + 1;
+
+/// Decayed episodes. 64 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
     windows: f32,
-    episodes: f32,
+    days: f32,
+    /// At least so many decades above the threshold.
+    episodes: [f32; DECADES],
     /// Sum of what the loudest of each was above the threshold.
     excess: f32,
     /// Of the episode that is going on.
@@ -39,11 +48,12 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// Ends a window in which the loudest surprise was `loudest`; 0 for none.
-    pub fn close(&mut self, loudest: f64) {
+    /// Ends a window of so many seconds in which the loudest surprise was `loudest`; 0 for none.
+    pub fn close(&mut self, loudest: f64, secs: f64) {
         let keep = (1.0 - 1.0 / MEMORY) as f32;
         self.windows = self.windows * keep + 1.0;
-        self.episodes *= keep;
+        self.days = self.days * keep + (secs / DAY_SECS) as f32;
+        self.episodes.iter_mut().for_each(|episodes| *episodes *= keep);
         self.excess *= keep;
         if loudest >= THRESHOLD {
             self.loudest = self.loudest.max((loudest - THRESHOLD).min(MOST) as f32).max(f32::MIN_POSITIVE);
@@ -53,7 +63,7 @@ impl Peaks {
         }
         self.length += u32::from(self.loudest > 0.0);
         if self.quiet >= QUIET || self.length >= LONGEST {
-            self.episodes += 1.0;
+            self.episodes[..=decades(self.loudest)].iter_mut().for_each(|episodes| *episodes += 1.0);
             self.excess += self.loudest;
             (self.loudest, self.length, self.quiet) = (0.0, 0, 0);
         }
@@ -66,9 +76,20 @@ impl Peaks {
         if above <= 0.0 {
             return own;
         }
-        let episodes = f64::from(self.episodes) + PRIOR;
+        let as_loud = self.episodes[decades(above as f32)];
+        let habit = if as_loud >= HABIT.max(HABIT_A_DAY * self.days) {
+            f64::from(as_loud / self.windows)
+        } else {
+            0.0
+        };
+        let episodes = f64::from(self.episodes[0]) + PRIOR;
         let rate = episodes / (f64::from(self.windows) + PRIOR * libm::pow(10.0, THRESHOLD));
         let mean = (f64::from(self.excess) + PRIOR / LN_10) / episodes;
-        Tail::from_ln(libm::log(rate) - above / mean.max(1.0 / LN_10)).max(own)
+        Tail::from_ln(libm::log(rate) - above / mean.max(1.0 / LN_10)).max(own).max(Tail::from_p(habit))
     }
+}
+
+/// Whole decades that a surprise is above the threshold.
+fn decades(above: f32) -> usize {
+    (above as usize).min(DECADES - 1)
 }

@@ -48,6 +48,18 @@ fn who_cries_every_hour_is_believed_less_and_never_more_than_he_says() {
 }
 
 #[test]
+fn what_is_as_loud_several_times_a_day_is_no_rarer_than_that_and_what_is_louder_is() {
+    let spiky =
+        |a_day: u32| company(1, 20 * DAY, |minute| if minute % (DAY / a_day) == 0 { 9.0 } else { 0.0 });
+    let rate = libm::log10(f64::from(DAY) / 4.0);
+    let worth_of = |surprise| worth(&spiky(4), surprise);
+    assert!((worth_of(9.0) - rate).abs() < 0.1, "{} for {rate}", worth_of(9.0));
+    assert!(worth_of(10.5) > rate + 1.0, "{}", worth_of(10.5));
+    // Once a day may be an incident a day.
+    assert!(worth(&spiky(1), 9.0) > 4.0, "{}", worth(&spiky(1), 9.0));
+}
+
+#[test]
 fn an_incident_of_hours_counts_once_and_one_without_end_by_its_length() {
     let lasts = |minutes: u32| {
         company(1, 7 * DAY, |minute| if (4_000..4_000 + minutes).contains(&minute) { 9.0 } else { 0.0 })

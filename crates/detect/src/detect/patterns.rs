@@ -69,6 +69,7 @@ pub(super) struct Pattern {
     voice: f64,
     rose: Told,
     fell: Told,
+    missing: Told,
     regularity: Regularity,
     /// First line of the ten minutes that are open, and of the last base window that had one.
     example: Option<Example>,
@@ -152,6 +153,7 @@ impl Pattern {
             voice: 0.0,
             rose: Told::default(),
             fell: Told::default(),
+            missing: Told::default(),
             regularity: Regularity::new(BURST_SECONDS),
             example: None,
             latest: None,
@@ -275,7 +277,8 @@ impl Pattern {
             None
         };
         self.hours.said(rate.as_ref().map(|draft| draft.finding.surprise));
-        rate.filter(|draft| self.told(draft).tell(minute.end(), draft.finding.surprise, AGAIN)).or(silent)
+        rate.filter(|draft| self.told(draft).tell(minute.end(), draft.finding.surprise, AGAIN))
+            .or_else(|| silent.filter(|draft| self.missing.tell(minute.end(), draft.finding.surprise, AGAIN)))
     }
 
     /// Judges ten minutes, in which the shares of all patterns came to `total`. What one of their minutes has said already

@@ -57,7 +57,7 @@ impl Company {
     pub fn close(&mut self, secs: f64, leaps: &Leaps, loudest: f64) -> Option<JointlyWatched> {
         self.clock.tick(secs);
         self.metrics = (KEEP * self.metrics).max(leaps.metrics() as f32);
-        self.peaks.close(self.among(loudest));
+        self.peaks.close(self.among(loudest), self.clock.gap_secs());
         if self.calibrations.is_none() && leaps.metrics() as usize >= FEWEST_METRICS {
             self.calibrations = Some(Box::new(std::array::from_fn(|_| Calibration::new(BLOCK_TAILS))));
         }

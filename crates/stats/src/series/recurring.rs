@@ -20,7 +20,7 @@ const ENOUGH_DAYS: usize = 2;
 const IN_A_ROW: usize = 3;
 /// So much of a period one may come early or late, and at most so many seconds; or this share of a step.
 const EARLY: f64 = 1.0 / 20.0;
-const EARLIEST_SECS: f64 = 300.0;
+const EARLIEST_SECS: f64 = 900.0;
 const EARLY_STEPS: f64 = 0.6;
 /// A period must have so many steps.
 const SHORTEST_STEPS: f64 = 8.0;
@@ -248,8 +248,8 @@ mod tests {
         assert_eq!(last((4 * 1_440, -30.0)), Due::No);
         assert_eq!(last((4 * 1_440 + 90, 30.0)), Due::No);
         let long = run(known().chain((0..60).step_by(10).map(|minute| (4 * 1_440 + minute, 30.0))));
-        let after = [Due::Aftermath; 3];
-        assert_eq!((long[20], &long[21..24], &long[24..]), (Due::Itself, &after[..], &[Due::No; 2][..]));
+        let [itself, after, no] = [Due::Itself, Due::Aftermath, Due::No];
+        assert_eq!(long[20..], [itself, itself, after, after, after, no]);
     }
 
     #[test]
