@@ -152,18 +152,24 @@ impl CountBaseline {
     fn remember_burst(&mut self) {
         let above = f64::from(self.rejected_mean) > self.bank.forecast();
         if (1..=BURST_WINDOWS).contains(&self.rejected) && above {
+            // One that was passed over as a habit does not allow a larger one: else it could double for ever.
+            if !self.is_habit(f64::from(self.rejected_mean)) {
+                self.burst = self.burst.max(self.rejected_mean);
+            }
             self.bursts = self.bursts.saturating_add(1);
-            self.burst = self.burst.max(self.rejected_mean);
         }
     }
 
     /// The share of windows with such a burst, once there were a few: whatever the model says, it is not rarer.
     fn habit(&self, count: u64) -> Tail {
-        let known = self.bursts >= BURSTS
-            && self.rejected < BURST_WINDOWS
-            && count as f64 <= BURST_MARGIN * f64::from(self.burst);
+        let known = self.rejected < BURST_WINDOWS && self.is_habit(count as f64);
         let windows = f64::from(self.bank.windows()).min(BURST_MEMORY);
         if known { Tail::from_p(f64::from(self.bursts) / windows) } else { Tail::from_surprise(Tail::MOST) }
+    }
+
+    /// Whether bursts so high were told often enough.
+    fn is_habit(&self, burst: f64) -> bool {
+        self.bursts >= BURSTS && burst <= BURST_MARGIN * f64::from(self.burst)
     }
 
     fn learn(&mut self, count: u64) {

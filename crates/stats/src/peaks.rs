@@ -29,17 +29,17 @@ const MOST: f64 = 8.0;
 const HABIT: f32 = 5.0;
 const HABIT_A_DAY: f32 = 2.0;
 const DAY_SECS: f64 = 86_400.0;
-/// Loudness above the threshold is told apart by whole decades.
-const DECADES: usize = MOST as usize + 1;
+/// Loudness above the threshold is told apart by whole decades up to [`MOST`], and by doublings of it beyond.
+const LOUDNESSES: usize = MOST as usize + 5;
 
-/// Decayed episodes. 64 bytes.
+/// Decayed episodes. 76 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
     windows: f32,
     days: f32,
-    /// At least so many decades above the threshold.
-    episodes: [f32; DECADES],
-    /// Sum of what the loudest of each was above the threshold.
+    /// As loud at least.
+    episodes: [f32; LOUDNESSES],
+    /// Sum of what the loudest of each was above the threshold, held to [`MOST`].
     excess: f32,
     /// Of the episode that is going on.
     loudest: f32,
@@ -56,15 +56,15 @@ impl Peaks {
         self.episodes.iter_mut().for_each(|episodes| *episodes *= keep);
         self.excess *= keep;
         if loudest >= THRESHOLD {
-            self.loudest = self.loudest.max((loudest - THRESHOLD).min(MOST) as f32).max(f32::MIN_POSITIVE);
+            self.loudest = self.loudest.max((loudest - THRESHOLD) as f32).max(f32::MIN_POSITIVE);
             self.quiet = 0;
         } else if self.loudest > 0.0 {
             self.quiet += 1;
         }
         self.length += u32::from(self.loudest > 0.0);
         if self.quiet >= QUIET || self.length >= LONGEST {
-            self.episodes[..=decades(self.loudest)].iter_mut().for_each(|episodes| *episodes += 1.0);
-            self.excess += self.loudest;
+            self.episodes[..=loudness(self.loudest)].iter_mut().for_each(|episodes| *episodes += 1.0);
+            self.excess += self.loudest.min(MOST as f32);
             (self.loudest, self.length, self.quiet) = (0.0, 0, 0);
         }
     }
@@ -76,20 +76,24 @@ impl Peaks {
         if above <= 0.0 {
             return own;
         }
-        let as_loud = self.episodes[decades(above as f32)];
-        let habit = if as_loud >= HABIT.max(HABIT_A_DAY * self.days) {
-            f64::from(as_loud / self.windows)
-        } else {
-            0.0
-        };
         let episodes = f64::from(self.episodes[0]) + PRIOR;
         let rate = episodes / (f64::from(self.windows) + PRIOR * libm::pow(10.0, THRESHOLD));
         let mean = (f64::from(self.excess) + PRIOR / LN_10) / episodes;
-        Tail::from_ln(libm::log(rate) - above / mean.max(1.0 / LN_10)).max(own).max(Tail::from_p(habit))
+        Tail::from_ln(libm::log(rate) - above / mean.max(1.0 / LN_10)).max(own)
+    }
+
+    /// How often episodes as loud as this surprise come, where they are a habit.
+    pub fn habit(&self, surprise: f64) -> Option<Tail> {
+        let above = surprise - THRESHOLD;
+        let as_loud = self.episodes[loudness(above.max(0.0) as f32)];
+        let is_habit = above >= 0.0 && as_loud >= HABIT.max(HABIT_A_DAY * self.days);
+        is_habit.then(|| Tail::from_p(f64::from(as_loud / self.windows)))
     }
 }
 
-/// Whole decades that a surprise is above the threshold.
-fn decades(above: f32) -> usize {
-    (above as usize).min(DECADES - 1)
+/// The place of what is so much above the threshold.
+fn loudness(above: f32) -> usize {
+    let most = MOST as f32;
+    let place = if above < most { above } else { most + libm::floorf(libm::log2f(above / most)) };
+    (place as usize).min(LOUDNESSES - 1)
 }

@@ -38,9 +38,11 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// Whether it is of the same file.
+    /// Whether it is of the same file: one that got its inode begins otherwise.
     pub(crate) fn is_of(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
+        let is_another =
+            self.fingerprint_bytes == other.fingerprint_bytes && self.fingerprint != other.fingerprint;
+        (self.device, self.inode) == (other.device, other.inode) && !is_another
     }
 
     /// Nothing of it is done.

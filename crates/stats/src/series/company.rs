@@ -67,8 +67,13 @@ impl Company {
 
     /// What the surprise of one metric is worth among all of the service, and by the record of these.
     pub fn worth(&self, tail: Tail) -> Tail {
-        let worth = self.peaks.worth(self.among(tail.surprise()));
-        if f64::from(self.metrics) >= FEWEST_METRICS as f64 { worth.among(ONE_IN) } else { worth }
+        let surprise = self.among(tail.surprise());
+        let worth = self.peaks.worth(surprise);
+        if f64::from(self.metrics) >= FEWEST_METRICS as f64 {
+            // Each is held to how often its tails come already ([`Self::calibrate`]): one that cries mutes no other.
+            return worth.among(ONE_IN);
+        }
+        worth.max(self.peaks.habit(surprise).unwrap_or(worth))
     }
 
     /// How often the service is observed, in seconds, once that is known.

@@ -16,17 +16,18 @@ const LOOKED_BACK: usize = 4;
 /// In so many of them it must have come.
 const ENOUGH_HOURS: usize = 3;
 const ENOUGH_DAYS: usize = 2;
-/// Of a period that no clock shows, so many in a row must have come.
-const IN_A_ROW: usize = 3;
 /// So much of a period one may come early or late, and at most so many seconds; or this share of a step.
 const EARLY: f64 = 1.0 / 20.0;
 const EARLIEST_SECS: f64 = 900.0;
 const EARLY_STEPS: f64 = 0.6;
 /// A period must have so many steps.
 const SHORTEST_STEPS: f64 = 8.0;
-/// What is odd so many steps after something odd belongs to it: a line that began anew rests on a dozen values, and is left
-/// within ten.
+/// What is odd so many steps after something odd goes on with it.
+const APART_STEPS: f64 = 5.0;
+/// And changes of level and slope follow from it: a line that began anew rests on a dozen values, and is left within ten.
 const AFTERMATH_STEPS: f64 = 25.0;
+/// It may last so many steps longer, or [`GROWTH`] times as long.
+const LONGER_STEPS: f64 = 2.0;
 /// So many times as far as those before it may go,
 const GROWTH: f64 = 1.5;
 /// and so many deviations.
@@ -38,7 +39,7 @@ pub(crate) struct Recurring {
     episodes: Box<[Episode]>,
 }
 
-/// What was odd, with no more than [`AFTERMATH_STEPS`] between.
+/// What was odd, with no more than [`APART_STEPS`] between.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Episode {
     /// Unix time, in seconds.
@@ -93,6 +94,12 @@ impl Episode {
         self.start() + f64::from(self.lasted)
     }
 
+    /// Whether it went as far in either direction: after a leap a rhythm that took part of it for its own is off the other way.
+    fn is_as_far(&self, moment: &Moment) -> bool {
+        let extent = f64::from(self.high.max(-self.low));
+        moment.off.abs() <= GROWTH * extent + MARGIN * moment.deviation
+    }
+
     /// Whether as much was seen in it.
     fn reaches(&self, moment: &Moment) -> bool {
         let (low, high) = (GROWTH * f64::from(self.low.min(0.0)), GROWTH * f64::from(self.high.max(0.0)));
@@ -118,16 +125,23 @@ impl Recurring {
         }
     }
 
-    /// Something is odd.
-    pub(crate) fn note(&mut self, moment: &Moment) {
-        let off = moment.off as f32;
-        if let Some(last) = self.ongoing(moment) {
+    /// Something is odd: a value, or a `change`.
+    pub(crate) fn note(&mut self, moment: &Moment, change: bool) {
+        let period = self.period(moment, 0.0);
+        // What grows a little every time is held to what it was when it was told, or it could grow for ever.
+        let off = match period.map(|period| self.bounds(moment, period)) {
+            Some((low, high)) => moment.off.clamp(low, high) as f32,
+            None => moment.off as f32,
+        };
+        if let Some(last) = self.ongoing(moment, APART_STEPS) {
             let Episode { start, low, high, .. } = self.episodes[last];
             let lasted = (moment.secs - f64::from(start)) as u32;
             self.episodes[last] = Episode { start, lasted, low: low.min(off), high: high.max(off) };
             return;
         }
-        let period = self.period(moment, 0.0);
+        if change && self.ongoing(moment, AFTERMATH_STEPS).is_some() {
+            return;
+        }
         let mut episodes = std::mem::take(&mut self.episodes).into_vec();
         if let Some(period) = period {
             forget_all_but_the_newest(&mut episodes, moment, period);
@@ -141,13 +155,14 @@ impl Recurring {
     }
 
     /// When what is odd now began.
-    fn onset(&self, moment: &Moment) -> f64 {
-        self.ongoing(moment).map_or(moment.secs, |last| self.episodes[last].start())
+    fn onset(&self, moment: &Moment, after: f64) -> f64 {
+        self.ongoing(moment, after.max(APART_STEPS)).map_or(moment.secs, |last| self.episodes[last].start())
     }
 
-    fn ongoing(&self, moment: &Moment) -> Option<usize> {
+    /// What began before and ended no more than so many steps ago.
+    fn ongoing(&self, moment: &Moment, steps: f64) -> Option<usize> {
         let last = self.episodes.len().checked_sub(1)?;
-        (moment.secs - self.episodes[last].end() <= AFTERMATH_STEPS * moment.step_secs).then_some(last)
+        (moment.secs - self.episodes[last].end() <= steps * moment.step_secs).then_some(last)
     }
 
     /// The period by which it comes again, or came up to `after` steps ago.
@@ -158,32 +173,48 @@ impl Recurring {
         let came = |period: &f64| self.came(moment, *period, after);
         let by_clock =
             |enough| move |period: &f64| came(period).iter().filter(|came| **came).count() >= enough;
-        let in_a_row = |period: &f64| came(period)[..IN_A_ROW].iter().all(|came| *came);
-        let onset = self.onset(moment);
-        let mut others = self.episodes.iter().map(|episode| onset - episode.start());
         DAYS.into_iter()
             .find(by_clock(ENOUGH_DAYS))
             .or_else(|| HOURS.into_iter().find(by_clock(ENOUGH_HOURS)))
-            .or_else(|| others.find(in_a_row))
     }
 
     /// In which of the last periods it came, as large and as long but for `after` steps: the newest first.
     fn came(&self, moment: &Moment, period: f64, after: f64) -> [bool; LOOKED_BACK] {
-        let mut came = [false; LOOKED_BACK];
+        let of_each = self.of_each(moment, period, after);
+        let lasts = moment.secs - self.onset(moment, after);
+        of_each.map(|episode| {
+            episode.is_some_and(|episode| {
+                let lasted = f64::from(episode.lasted);
+                let longest = (GROWTH * lasted).max(lasted + LONGER_STEPS * moment.step_secs);
+                if lasts <= longest {
+                    episode.reaches(moment)
+                } else {
+                    lasts <= longest + after * moment.step_secs && episode.is_as_far(moment)
+                }
+            })
+        })
+    }
+
+    /// The episodes of the last periods, the newest first.
+    fn of_each(&self, moment: &Moment, period: f64, after: f64) -> [Option<&Episode>; LOOKED_BACK] {
+        let mut of_each = [None; LOOKED_BACK];
         if period < SHORTEST_STEPS * moment.step_secs {
-            return came;
+            return of_each;
         }
-        let onset = self.onset(moment);
-        let early = moment.early(period);
-        for (ago, place) in (1..).zip(&mut came) {
+        let (onset, early) = (self.onset(moment, after), moment.early(period));
+        for (ago, place) in (1..).zip(&mut of_each) {
             let start = onset - f64::from(ago) * period;
-            *place = self.episodes.iter().any(|episode| {
-                (episode.start() - start).abs() <= early
-                    && moment.secs - onset <= f64::from(episode.lasted) + early + after * moment.step_secs
-                    && episode.reaches(moment)
-            });
+            *place = self.episodes.iter().find(|episode| (episode.start() - start).abs() <= early);
         }
-        came
+        of_each
+    }
+
+    /// The least and the greatest distance of the episodes that what is odd now was known by.
+    fn bounds(&self, moment: &Moment, period: f64) -> (f64, f64) {
+        let known = self.of_each(moment, period, 0.0).into_iter().flatten();
+        known.fold((0.0, 0.0), |(low, high): (f64, f64), episode| {
+            (low.min(f64::from(episode.low)), high.max(f64::from(episode.high)))
+        })
     }
 }
 
@@ -218,7 +249,7 @@ mod tests {
         let mut recurring = Recurring::default();
         let mut see = |(minute, off)| {
             let due = recurring.due(&moment(minute, off));
-            recurring.note(&moment(minute, off));
+            recurring.note(&moment(minute, off), false);
             due
         };
         odd.into_iter().map(&mut see).collect()
@@ -247,9 +278,17 @@ mod tests {
         assert_eq!(last((4 * 1_440, 60.0)), Due::No);
         assert_eq!(last((4 * 1_440, -30.0)), Due::No);
         assert_eq!(last((4 * 1_440 + 90, 30.0)), Due::No);
-        let long = run(known().chain((0..60).step_by(10).map(|minute| (4 * 1_440 + minute, 30.0))));
-        let [itself, after, no] = [Due::Itself, Due::Aftermath, Due::No];
-        assert_eq!(long[20..], [itself, itself, after, after, after, no]);
+        let due = run(known().chain((0..40).map(|minute| (4 * 1_440 + minute, 30.0))));
+        all(&due[20..27], Due::Itself);
+        all(&due[27..52], Due::Aftermath);
+        all(&due[52..], Due::No);
+    }
+
+    #[test]
+    fn what_grows_every_night_is_told_once_it_is_half_again_as_large_as_what_was_told() {
+        let due = run((0..10).map(|night| (night * 1_440, 30.0 * libm::pow(1.15, f64::from(night)))));
+        assert_eq!(due[2..4], [Due::Itself, Due::Itself]);
+        assert!(due[4..].contains(&Due::No), "{due:?}");
     }
 
     #[test]
@@ -265,8 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_period_that_no_clock_shows_is_found_from_its_fourth_time_on() {
-        all(&run((0..3).map(|time| (time * 97, 30.0))), Due::No);
-        all(&run((0..40).map(|time| (time * 97, 30.0)))[3..], Due::Itself);
+    fn what_comes_at_a_period_of_its_own_is_told_each_time() {
+        all(&run((0..40).map(|time| (time * 97, 30.0))), Due::No);
     }
 }

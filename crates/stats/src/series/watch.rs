@@ -188,16 +188,30 @@ impl SeriesWatch {
     fn see_recurring(&mut self, secs: f64, look: &Look, watched: &mut Watched) {
         let may_be_told = watched.alarm.is_some() || watched.oddest().1.surprise() >= LOOKED_UP;
         let Some(step_secs) = self.clock.step_secs().filter(|_| may_be_told) else { return };
-        let off = look.value - look.far.mean;
-        let moment = Moment { secs, step_secs, off, deviation: look.far.deviation };
-        let due = self.recurring.due(&moment);
-        if watched.alarm.is_some_and(|oddity| COMES_AGAIN.contains(&oddity)) {
-            self.recurring.note(&moment);
+        // Where days have a rhythm, what is far is far from it.
+        let rhythm = self.days.as_ref().filter(|days| days.season.is_real());
+        let (off, deviation) = match (look.off, rhythm) {
+            (Some(off), Some(days)) => (off.now, days.lasting.deviation()),
+            _ => (look.value - look.far.mean, look.far.deviation),
+        };
+        let moment = Moment { secs, step_secs, off, deviation };
+        match self.recurring.due(&moment) {
+            Due::Itself => {
+                self.note_recurring(&moment, watched.alarm);
+                watched.take_as_usual(&COMES_AGAIN);
+                watched.leap = watched.leap.map(|_| 0.0);
+            }
+            Due::Aftermath => {
+                self.note_recurring(&moment, watched.alarm);
+                watched.take_as_usual(&CHANGES);
+            }
+            Due::No => self.note_recurring(&moment, watched.alarm),
         }
-        match due {
-            Due::Itself => watched.take_as_usual(&COMES_AGAIN),
-            Due::Aftermath => watched.take_as_usual(&CHANGES),
-            Due::No => {}
+    }
+
+    fn note_recurring(&mut self, moment: &Moment, alarm: Option<Oddity>) {
+        if let Some(oddity) = alarm.filter(|oddity| COMES_AGAIN.contains(oddity)) {
+            self.recurring.note(moment, CHANGES.contains(&oddity));
         }
     }
 

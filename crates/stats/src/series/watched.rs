@@ -72,7 +72,6 @@ impl Watched {
         for oddity in usual {
             self.tails[*oddity as usize] = Tail::ONE;
         }
-        self.leap = self.leap.map(|_| 0.0);
         self.alarm = self.alarm.filter(|oddity| !usual.contains(oddity));
     }
 
