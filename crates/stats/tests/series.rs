@@ -161,9 +161,13 @@ fn silence_is_overdue_and_holes_that_are_usual_are_not() {
 
 #[test]
 fn a_restored_watch_goes_on_as_if_nothing_had_happened() {
-    let values = daily(&mut Random::new(10), 3 * DAY);
+    let mut values = daily(&mut Random::new(10), 5 * DAY);
+    // A job of twenty minutes every night, the fourth of which is cut.
+    for (minute, value) in values.iter_mut().enumerate() {
+        *value += if minute % DAY < 20 { 60.0 } else { 0.0 };
+    }
     let (_, whole) = watch_all(values.iter().copied());
-    let cut = 2_000;
+    let cut = 3 * DAY + 7;
     let (head, watched) = watch_all(values[..cut].iter().copied());
     assert_eq!(watched, whole[..cut]);
     let bytes = postcard::to_allocvec(&head).unwrap();
