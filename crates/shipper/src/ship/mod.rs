@@ -1,7 +1,8 @@
 //! Ships lines of files and standard input as OTLP logs.
 //!
 //! One line is one record. The checkpoint knows a file before anything of it is sent, and moves on only after the receiver
-//! has accepted: a killed shipper sends some lines again, and loses none. While one batch is on its way the next is read; there are never more than two.
+//! has accepted: a killed shipper sends some lines again, and loses none. While one batch is on its way the next is read;
+//! there are never more than two.
 
 mod batch;
 mod checkpoint;

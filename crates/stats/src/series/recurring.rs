@@ -61,6 +61,14 @@ pub(crate) enum Due {
     No,
 }
 
+/// What is odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Odd {
+    Value,
+    /// Of level, slope or spread.
+    Change,
+}
+
 /// One value that may be odd.
 #[derive(Clone, Copy)]
 pub(crate) struct Moment {
@@ -114,20 +122,23 @@ impl Recurring {
         size_of_val(&*self.episodes)
     }
 
-    /// Whether such a thing has come at such times before.
-    pub(crate) fn due(&self, moment: &Moment) -> Due {
-        if self.period(moment, 0.0).is_some() {
+    /// Whether such a thing has come at such times before. Takes note of what is `odd`: a value, or a change.
+    pub(crate) fn observe(&mut self, moment: &Moment, odd: Option<Odd>) -> Due {
+        let period = self.period(moment, 0.0);
+        let due = if period.is_some() {
             Due::Itself
         } else if self.period(moment, AFTERMATH_STEPS).is_some() {
             Due::Aftermath
         } else {
             Due::No
+        };
+        if let Some(odd) = odd {
+            self.note(moment, odd, period);
         }
+        due
     }
 
-    /// Something is odd: a value, or a `change`.
-    pub(crate) fn note(&mut self, moment: &Moment, change: bool) {
-        let period = self.period(moment, 0.0);
+    fn note(&mut self, moment: &Moment, odd: Odd, period: Option<f64>) {
         // What grows a little every time is held to what it was when it was told, or it could grow for ever.
         let off = match period.map(|period| self.bounds(moment, period)) {
             Some((low, high)) => moment.off.clamp(low, high) as f32,
@@ -139,7 +150,7 @@ impl Recurring {
             self.episodes[last] = Episode { start, lasted, low: low.min(off), high: high.max(off) };
             return;
         }
-        if change && self.ongoing(moment, AFTERMATH_STEPS).is_some() {
+        if odd == Odd::Change && self.ongoing(moment, AFTERMATH_STEPS).is_some() {
             return;
         }
         let mut episodes = std::mem::take(&mut self.episodes).into_vec();
@@ -247,12 +258,8 @@ mod tests {
     /// Feeds what is odd; how each stood to what comes again.
     fn run(odd: impl IntoIterator<Item = (u32, f64)>) -> Vec<Due> {
         let mut recurring = Recurring::default();
-        let mut see = |(minute, off)| {
-            let due = recurring.due(&moment(minute, off));
-            recurring.note(&moment(minute, off), false);
-            due
-        };
-        odd.into_iter().map(&mut see).collect()
+        let see = |(minute, off)| recurring.observe(&moment(minute, off), Some(Odd::Value));
+        odd.into_iter().map(see).collect()
     }
 
     fn all(due: &[Due], expected: Due) {

@@ -9,7 +9,7 @@ use super::{
     dawn::Dawn,
     grain::Grain,
     habit::Habit,
-    recurring::{Due, Moment, Recurring},
+    recurring::{Due, Moment, Odd, Recurring},
     season::{Off, Season},
     spread::Spread,
     turn::{Change, Form, Turn},
@@ -195,23 +195,15 @@ impl SeriesWatch {
             _ => (look.value - look.far.mean, look.far.deviation),
         };
         let moment = Moment { secs, step_secs, off, deviation };
-        match self.recurring.due(&moment) {
+        let alarm = watched.alarm.filter(|oddity| COMES_AGAIN.contains(oddity));
+        let odd = alarm.map(|oddity| if CHANGES.contains(&oddity) { Odd::Change } else { Odd::Value });
+        match self.recurring.observe(&moment, odd) {
             Due::Itself => {
-                self.note_recurring(&moment, watched.alarm);
                 watched.take_as_usual(&COMES_AGAIN);
                 watched.leap = watched.leap.map(|_| 0.0);
             }
-            Due::Aftermath => {
-                self.note_recurring(&moment, watched.alarm);
-                watched.take_as_usual(&CHANGES);
-            }
-            Due::No => self.note_recurring(&moment, watched.alarm),
-        }
-    }
-
-    fn note_recurring(&mut self, moment: &Moment, alarm: Option<Oddity>) {
-        if let Some(oddity) = alarm.filter(|oddity| COMES_AGAIN.contains(oddity)) {
-            self.recurring.note(moment, CHANGES.contains(&oddity));
+            Due::Aftermath => watched.take_as_usual(&CHANGES),
+            Due::No => {}
         }
     }
 
