@@ -316,6 +316,38 @@ fn a_weekend_is_learned_and_does_not_hide_a_broken_day() {
     assert!(told.iter().any(|(at, _)| broken.contains(at)), "{told:?}");
 }
 
+#[test]
+fn what_only_grows_has_no_rhythm_to_leave() {
+    let mut random = Random::new(41);
+    let mut disk = 30.0;
+    let mut fills = move |_: usize| {
+        disk += 0.001 * (1.0 + random.normal()).max(0.0);
+        disk
+    };
+    let uptime = |minute: usize| minute as f64 * MINUTE;
+    let until_expiry = |minute: usize| 90.0 * 86_400.0 - minute as f64 * MINUTE;
+    let grow: [&mut dyn FnMut(usize) -> f64; 3] = [&mut fills, &mut { uptime }, &mut { until_expiry }];
+    for (one, value) in grow.into_iter().enumerate() {
+        let told = alarms(&watch_all((0..28 * DAY).map(value)).1);
+        assert_eq!(told, [], "the gauge numbered {one}");
+    }
+}
+
+#[test]
+fn what_is_cleaned_at_midnight_is_told_twice_and_a_night_without_it_still_is() {
+    let mut random = Random::new(42);
+    let midnight = (DAY as f64 - START.rem_euclid(86_400.0) / MINUTE) as usize;
+    let of_day = |minute: usize| ((minute + DAY - midnight) % DAY) as f64 / DAY as f64;
+    let mut disk: Vec<f64> =
+        (0..21 * DAY).map(|minute| 50.0 + 8.0 * of_day(minute) + 0.02 * random.normal()).collect();
+    let missed = midnight + 18 * DAY..midnight + 19 * DAY;
+    disk[missed.clone()].iter_mut().for_each(|value| *value += 8.0);
+    let told = alarms(&watch_all(disk).1);
+    let before: Vec<_> = told.iter().filter(|(at, _)| (3 * DAY..missed.start).contains(at)).collect();
+    assert!(before.is_empty(), "{before:?}");
+    assert!(told.iter().any(|(at, _)| missed.contains(at)), "{told:?}");
+}
+
 /// Noise of standard deviation 1 around 100, and what a job adds to it.
 fn with_a_job(seed: u64, days: usize, job: impl Fn(usize) -> f64) -> Vec<(usize, Oddity)> {
     let mut random = Random::new(seed);

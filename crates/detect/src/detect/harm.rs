@@ -32,6 +32,12 @@ const HARMFUL: [&str; 22] = [
 /// Words of metrics that count what waits.
 const WAITING: [&str; 5] = ["queue", "pending", "waiting", "latency", "duration"];
 
+/// Words of what a process holds until it ends, and gives back then: less of it is a restart, which is told of by itself.
+const HELD: [&str; 6] = ["memory", "heap", "rss", "file_descriptor", "open_fds", "uptime"];
+
+/// Of what there is left, less is more held.
+const LEFT: [&str; 4] = ["free", "available", "unused", "limit"];
+
 /// Whether a text speaks of something bad.
 pub(super) fn speaks_of_harm(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
@@ -45,9 +51,26 @@ pub(super) fn more_harms(name: &str, unit: &str) -> bool {
     is_time || HARMFUL.iter().chain(&WAITING).any(|word| metric.contains(word))
 }
 
+/// Whether a lower value of a gauge is what a process gives back. `name` has its attributes: a state may be "free".
+pub(super) fn less_is_given_back(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase().replace('.', "_");
+    let metric = lower.split('{').next().unwrap_or(&lower);
+    HELD.iter().any(|word| metric.contains(word)) && !LEFT.iter().any(|word| lower.contains(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn less_memory_held_is_given_back_and_less_left_is_not() {
+        assert!(less_is_given_back("process.memory.usage"));
+        assert!(less_is_given_back("system.memory.usage{state=used}"));
+        assert!(less_is_given_back("process.open_file_descriptor.count"));
+        assert!(!less_is_given_back("system.memory.usage{state=free}"));
+        assert!(!less_is_given_back("node_memory_MemAvailable_bytes"));
+        assert!(!less_is_given_back("http.server.active_requests{pool=heap}"));
+    }
 
     #[test]
     fn latencies_and_errors_harm_and_traffic_does_not() {

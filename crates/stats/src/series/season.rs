@@ -21,6 +21,10 @@ const BEYOND_NOISE: f64 = 3.0;
 const MEMORY_GAIN: f32 = 1.0 / 150.0;
 /// Of a half-hour in the mean: a day, so that a walk is nearer to its mean than to its past days.
 const MEAN_GAIN: f32 = 1.0 / 48.0;
+/// Half-hours next to each other that differ by more than this times the squares of all of them are a cliff.
+const CLIFF: f64 = 1.0;
+/// So much of its leap it may begin or end beyond them.
+const FOOT: f64 = 1.0 / 8.0;
 /// Days before a rhythm is one.
 const NEEDED_DAYS: u8 = 4;
 /// Share of the squares that may stay unexplained.
@@ -122,7 +126,7 @@ impl Season {
         self.sum += value;
         self.values += 1;
         let usual = self.usual(place, slot)?;
-        let now = value - usual;
+        let now = self.beyond_cliff(slot, value, value - usual);
         self.lasting += SMOOTHING * (now as f32 - self.lasting);
         let before = self.left.least();
         let beyond_week = self.week.observe(secs, now).filter(|_| self.is_week_real(noise));
@@ -140,6 +144,18 @@ impl Season {
     fn beyond_quieter(&self, usual: f64, off: f64) -> f64 {
         let swing = usual - f64::from(self.mean);
         if off * swing >= 0.0 { off } else { off.signum() * (off.abs() - QUIETER * swing.abs()).max(0.0) }
+    }
+
+    /// Where the rhythm leaps from one half-hour to the next, it is not known at which minute: what is in between is not off.
+    fn beyond_cliff(&self, slot: usize, value: f64, off: f64) -> f64 {
+        let around = [SLOTS - 1, 0, 1].map(|step| f64::from(self.usual[(slot + step) % SLOTS]));
+        let (low, high) = around.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), usual| {
+            (low.min(*usual), high.max(*usual))
+        });
+        let leap = high - low;
+        let is_cliff = leap * leap > CLIFF * f64::from(self.plain) && self.is_real();
+        let beyond = value - value.clamp(low - FOOT * leap, high + FOOT * leap);
+        if is_cliff && beyond.abs() < off.abs() { beyond } else { off }
     }
 
     /// Whether the time of the day explains most of how the half-hours differ.

@@ -87,11 +87,15 @@ struct Days {
 }
 
 impl Days {
-    /// How far off the rhythm it is for some time, as far as the present value bears it out. A day leaves its rhythm slowly,
+    /// How far off the rhythm it is for some time, as far as the present value bears it out; what is nearer to the rhythm
+    /// than it is as a rule (a series that only grows is behind it for days) is not off it. A day leaves its rhythm slowly,
     /// so what may be the beginning is not learned from at once: it would hide the rest. Where there is no rhythm, there is
     /// none to leave.
     fn see(&mut self, off: &Off, floor: f64, secs: f64) -> Distance {
+        let usual = self.lasting.mean();
+        let is_nearer = off.borne_out * usual >= 0.0 && off.borne_out.abs() < usual.abs();
         let borne_out = self.lasting.judge(off.borne_out, floor, MEMORY);
+        let borne_out = if is_nearer { Distance { z: 0.0, ..borne_out } } else { borne_out };
         let may_leave = self.lasting.z(off.left, floor).abs() >= LEAVES && self.season.is_real();
         self.left_secs = if may_leave { self.left_secs + secs as f32 } else { 0.0 };
         let waits = self.left_secs > 0.0 && self.left_secs < LEFT_SECS;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::detect::{
     draft::{Draft, LEAST_SURPRISE, number},
-    harm::more_harms,
+    harm::{less_is_given_back, more_harms},
     report::Report,
 };
 
@@ -256,7 +256,12 @@ impl SeriesState {
             return alarm;
         }
         let (kind, word) = described(oddity, watched.up);
-        let severity = if is_large && is_sure && !is_bounded_and_far_from_it(text, value) {
+        let is_given_back = self.measure == Measure::Gauge
+            && !watched.up
+            && oddity != Oddity::Flat
+            && less_is_given_back(text.name);
+        let wakes = !is_given_back && !is_bounded_and_far_from_it(text, value);
+        let severity = if is_large && is_sure && wakes {
             Severity::Critical
         } else if is_large || watched.up && more_harms(text.name, text.unit) {
             Severity::Warning
