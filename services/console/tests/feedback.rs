@@ -6,39 +6,17 @@ mod support;
 use std::time::{Duration, Instant};
 
 use foreshock_console::Config;
-use foreshock_journal::{EntryKind, Journal, Offset, Partition, Stream};
-use foreshock_model::{Feedback, Id, Kind, Severity, Tenant, Timestamp, Verdict, partition_of_tenant, proto};
-use prost::Message;
+use foreshock_journal::Journal;
+use foreshock_model::{Feedback, Id, Kind, Severity, Tenant, Timestamp, Verdict};
 use serde_json::{Value, json};
 use support::{
     Running,
     http::{exchange, get, post, send},
-    sample::{finding, gallery, incident, say, say_incident},
+    sample::{finding, gallery, incident, said, say_incident, tell},
 };
 
 fn path(incident: u128) -> String {
     format!("/api/v1/incidents/{}/feedback", Id(incident))
-}
-
-/// What lies on the partition of findings of the default tenant.
-async fn said(journal: &dyn Journal) -> Vec<Feedback> {
-    let partitions = journal.partitions(Stream::Findings);
-    let partition = Partition::new(Stream::Findings, partition_of_tenant(&Tenant::default(), partitions));
-    let mut reader = journal.reader(partition, Offset(0)).unwrap();
-    let mut said = Vec::new();
-    for (_, entry) in reader.read_now(1 << 20).await.unwrap() {
-        assert_eq!(entry.kind, EntryKind::Marker);
-        let marker = proto::Marker::decode(entry.payload.into_bytes()).unwrap();
-        let Some(proto::marker::Says::Feedback(feedback)) = marker.says else { panic!("feedback") };
-        said.push(Feedback::try_from(&feedback).unwrap());
-    }
-    said
-}
-
-/// As correlate says it on the incidents stream.
-async fn tell(journal: &dyn Journal, feedback: &Feedback) {
-    let message = proto::Incidents { feedback: vec![feedback.into()], ..Default::default() };
-    say(journal, Stream::Incidents, message.encode_to_vec()).await;
 }
 
 async fn until(console: &Running, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {

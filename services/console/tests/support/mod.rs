@@ -1,6 +1,7 @@
 //! What the tests of the console share.
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used)]
 
+pub mod browser;
 pub mod http;
 pub mod sample;
 

@@ -6,10 +6,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use foreshock_journal::{Batch, EmbeddedJournal, EmbeddedOptions, Entry, Journal, Partition, Stream};
+use foreshock_journal::{
+    Batch, EmbeddedJournal, EmbeddedOptions, Entry, EntryKind, Journal, Offset, Partition, Stream,
+};
 use foreshock_model::{
-    Cause, Change, Evidence, Expected, Finding, Id, Incident, IncidentStatus, Kind, Severity, Tenant,
-    Timestamp, proto,
+    Cause, Change, Evidence, Expected, Feedback, Finding, Id, Incident, IncidentStatus, Kind, Severity,
+    Tenant, Timestamp, partition_of_tenant, proto,
 };
 use prost::Message;
 
@@ -35,6 +37,27 @@ pub async fn say(journal: &dyn Journal, stream: Stream, message: Vec<u8>) {
 
 pub async fn say_incident(journal: &dyn Journal, incident: &Incident) {
     let message = proto::Incidents { incidents: vec![incident.into()], ..Default::default() };
+    say(journal, Stream::Incidents, message.encode_to_vec()).await;
+}
+
+/// What lies on the partition of findings of the default tenant.
+pub async fn said(journal: &dyn Journal) -> Vec<Feedback> {
+    let partitions = journal.partitions(Stream::Findings);
+    let partition = Partition::new(Stream::Findings, partition_of_tenant(&Tenant::default(), partitions));
+    let mut reader = journal.reader(partition, Offset(0)).unwrap();
+    let mut said = Vec::new();
+    for (_, entry) in reader.read_now(1 << 20).await.unwrap() {
+        assert_eq!(entry.kind, EntryKind::Marker);
+        let marker = proto::Marker::decode(entry.payload.into_bytes()).unwrap();
+        let Some(proto::marker::Says::Feedback(feedback)) = marker.says else { panic!("feedback") };
+        said.push(Feedback::try_from(&feedback).unwrap());
+    }
+    said
+}
+
+/// As correlate says it on the incidents stream.
+pub async fn tell(journal: &dyn Journal, feedback: &Feedback) {
+    let message = proto::Incidents { feedback: vec![feedback.into()], ..Default::default() };
     say(journal, Stream::Incidents, message.encode_to_vec()).await;
 }
 
