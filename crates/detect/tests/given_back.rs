@@ -39,8 +39,8 @@ fn gravest(names: [&str; 3]) -> BTreeMap<String, Severity> {
 
 #[test]
 fn memory_that_is_given_back_is_a_warning_and_orders_that_fall_page() {
-    let gravest = gravest(["process.memory.usage", "orders.open", "memory.available"]);
+    let gravest = gravest(["process.memory.usage", "orders.open", "jvm.memory.limit"]);
     assert_eq!(gravest["process.memory.usage"], Severity::Warning);
     assert_eq!(gravest["orders.open"], Severity::Critical);
-    assert_eq!(gravest["memory.available"], Severity::Critical);
+    assert_eq!(gravest["jvm.memory.limit"], Severity::Critical);
 }

@@ -334,7 +334,7 @@ fn what_only_grows_has_no_rhythm_to_leave() {
 }
 
 #[test]
-fn what_is_cleaned_at_midnight_is_told_twice_and_a_night_without_it_still_is() {
+fn what_is_cleaned_at_midnight_is_known_after_some_nights_and_a_night_without_it_is_told() {
     let mut random = Random::new(42);
     let midnight = (DAY as f64 - START.rem_euclid(86_400.0) / MINUTE) as usize;
     let of_day = |minute: usize| ((minute + DAY - midnight) % DAY) as f64 / DAY as f64;
@@ -343,9 +343,28 @@ fn what_is_cleaned_at_midnight_is_told_twice_and_a_night_without_it_still_is() {
     let missed = midnight + 18 * DAY..midnight + 19 * DAY;
     disk[missed.clone()].iter_mut().for_each(|value| *value += 8.0);
     let told = alarms(&watch_all(disk).1);
-    let before: Vec<_> = told.iter().filter(|(at, _)| (3 * DAY..missed.start).contains(at)).collect();
+    let before: Vec<_> = told.iter().filter(|(at, _)| (4 * DAY..missed.start).contains(at)).collect();
     assert!(before.is_empty(), "{before:?}");
     assert!(told.iter().any(|(at, _)| missed.contains(at)), "{told:?}");
+}
+
+#[test]
+fn a_job_of_every_day_is_told_when_it_does_not_come_and_hardly_when_it_is_back() {
+    for minutes in [60, 120, 240] {
+        let mut random = Random::new(43);
+        let missed = 21;
+        let values = (0..25 * DAY).map(|minute| {
+            let runs = (600..600 + minutes).contains(&(minute % DAY)) && minute / DAY != missed;
+            20.0 + if runs { 80.0 } else { 0.0 } + random.normal()
+        });
+        let told = alarms(&watch_all(values).1);
+        let on = |day: usize| told.iter().filter(|(at, _)| at / DAY == day).count();
+        assert!(on(missed) >= 20, "{minutes} minutes, missed: {told:?}");
+        let back = on(missed + 1);
+        assert!(2 * back <= on(missed), "{minutes} minutes, back again: {back} of {told:?}");
+        let others = (8..missed).chain([missed + 2]).map(on).max().unwrap();
+        assert!(others <= 10, "{minutes} minutes, on a day like any other: {others} of {told:?}");
+    }
 }
 
 /// Noise of standard deviation 1 around 100, and what a job adds to it.

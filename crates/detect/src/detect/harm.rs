@@ -32,11 +32,13 @@ const HARMFUL: [&str; 22] = [
 /// Words of metrics that count what waits.
 const WAITING: [&str; 5] = ["queue", "pending", "waiting", "latency", "duration"];
 
-/// Words of what a process holds until it ends, and gives back then: less of it is a restart, which is told of by itself.
-const HELD: [&str; 6] = ["memory", "heap", "rss", "file_descriptor", "open_fds", "uptime"];
-
-/// Of what there is left, less is more held.
-const LEFT: [&str; 4] = ["free", "available", "unused", "limit"];
+/// First words of metrics about a process or what it runs in,
+const RUNTIMES: [&str; 9] =
+    ["process", "jvm", "go", "nodejs", "v8js", "dotnet", "cpython", "container", "k8s"];
+/// words of what it holds, and gives back when it ends: less of it is most often a restart or a deploy,
+const HELD: [&str; 7] = ["memory", "memstats", "heap", "rss", "descriptor", "descriptors", "fds"];
+/// and of what there is left, where less is more held.
+const LEFT: [&str; 7] = ["free", "available", "unused", "limit", "max", "request", "remaining"];
 
 /// Whether a text speaks of something bad.
 pub(super) fn speaks_of_harm(text: &str) -> bool {
@@ -51,11 +53,13 @@ pub(super) fn more_harms(name: &str, unit: &str) -> bool {
     is_time || HARMFUL.iter().chain(&WAITING).any(|word| metric.contains(word))
 }
 
-/// Whether a lower value of a gauge is what a process gives back. `name` has its attributes: a state may be "free".
+/// Whether a lower value of a gauge is what a process gives back.
 pub(super) fn less_is_given_back(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase().replace('.', "_");
-    let metric = lower.split('{').next().unwrap_or(&lower);
-    HELD.iter().any(|word| metric.contains(word)) && !LEFT.iter().any(|word| lower.contains(word))
+    let metric = name.split('{').next().unwrap_or(name).to_ascii_lowercase();
+    let words = || metric.split(['.', '_']);
+    words().next().is_some_and(|first| RUNTIMES.contains(&first))
+        && words().any(|word| HELD.contains(&word))
+        && !words().any(|word| LEFT.contains(&word))
 }
 
 #[cfg(test)]
@@ -63,13 +67,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn less_memory_held_is_given_back_and_less_left_is_not() {
-        assert!(less_is_given_back("process.memory.usage"));
-        assert!(less_is_given_back("system.memory.usage{state=used}"));
-        assert!(less_is_given_back("process.open_file_descriptor.count"));
-        assert!(!less_is_given_back("system.memory.usage{state=free}"));
-        assert!(!less_is_given_back("node_memory_MemAvailable_bytes"));
-        assert!(!less_is_given_back("http.server.active_requests{pool=heap}"));
+    fn less_memory_of_a_process_is_given_back_and_of_anything_else_it_is_not() {
+        for name in [
+            "process.memory.usage",
+            "process.memory.usage{pod=freestyle}",
+            "jvm.memory.used{jvm.memory.pool.name=G1 Old Gen}",
+            "go_memstats_heap_inuse_bytes",
+            "process.open_file_descriptor.count",
+            "k8s.pod.memory.working_set",
+        ] {
+            assert!(less_is_given_back(name), "{name}");
+        }
+        for name in [
+            "k8s.pod.memory.available",
+            "jvm.memory.limit",
+            "process.uptime",
+            "system.memory.usage{state=free}",
+            "redis_memory_used_bytes",
+            "process.cheapest_offers",
+            "container.orders{pool=heap}",
+        ] {
+            assert!(!less_is_given_back(name), "{name}");
+        }
     }
 
     #[test]

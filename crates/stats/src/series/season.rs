@@ -21,9 +21,15 @@ const BEYOND_NOISE: f64 = 3.0;
 const MEMORY_GAIN: f32 = 1.0 / 150.0;
 /// Of a half-hour in the mean: a day, so that a walk is nearer to its mean than to its past days.
 const MEAN_GAIN: f32 = 1.0 / 48.0;
-/// Half-hours next to each other that differ by more than this times the squares of all of them are a cliff.
-const CLIFF: f64 = 1.0;
-/// So much of its leap it may begin or end beyond them.
+/// Beyond so many standard deviations a half-hour teaches its mean no more,
+const HUBER: f32 = 3.0;
+/// and so many variances are the most it teaches theirs.
+const BOUND: f32 = 100.0;
+/// A rhythm is never known better than this share of its squares.
+const LEAST_OFF: f32 = 1e-4;
+/// Share of a cliff that a half-hour must be from either side of it to have it within.
+const WITHIN: f64 = 1.0 / 8.0;
+/// So much of a cliff a value may be beyond it.
 const FOOT: f64 = 1.0 / 8.0;
 /// Days before a rhythm is one.
 const NEEDED_DAYS: u8 = 4;
@@ -126,7 +132,7 @@ impl Season {
         self.sum += value;
         self.values += 1;
         let usual = self.usual(place, slot)?;
-        let now = self.beyond_cliff(slot, value, value - usual);
+        let now = self.beyond_cliff(place, slot, value, value - usual);
         self.lasting += SMOOTHING * (now as f32 - self.lasting);
         let before = self.left.least();
         let beyond_week = self.week.observe(secs, now).filter(|_| self.is_week_real(noise));
@@ -146,16 +152,25 @@ impl Season {
         if off * swing >= 0.0 { off } else { off.signum() * (off.abs() - QUIETER * swing.abs()).max(0.0) }
     }
 
-    /// Where the rhythm leaps from one half-hour to the next, it is not known at which minute: what is in between is not off.
-    fn beyond_cliff(&self, slot: usize, value: f64, off: f64) -> f64 {
-        let around = [SLOTS - 1, 0, 1].map(|step| f64::from(self.usual[(slot + step) % SLOTS]));
-        let (low, high) = around.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), usual| {
-            (low.min(*usual), high.max(*usual))
-        });
-        let leap = high - low;
-        let is_cliff = leap * leap > CLIFF * f64::from(self.plain) && self.is_real();
+    /// How far off a value is where the rhythm leaps, from one half-hour to the next by more than half-hours differ as a
+    /// rule, or within one: it is not known at which minute, so what is in between is not off.
+    fn beyond_cliff(&self, place: f64, slot: usize, value: f64, off: f64) -> f64 {
+        if !self.is_real() {
+            return off;
+        }
+        let [before, here, after] =
+            [SLOTS - 1, 0, 1].map(|step| f64::from(self.usual[(slot + step) % SLOTS]));
+        let is_within = (WITHIN..=1.0 - WITHIN).contains(&((here - before) / (after - before)));
+        let neighbour = if place - (slot as f64) < 0.5 { before } else { after };
+        let leap =
+            [before - here, after - here, after - before].map(f64::abs).into_iter().fold(0.0, f64::max);
+        if leap * leap <= f64::from(self.plain) {
+            return off;
+        }
+        let (one, other) = if is_within { (before, after) } else { (here, neighbour) };
+        let (low, high) = (one.min(other), one.max(other));
         let beyond = value - value.clamp(low - FOOT * leap, high + FOOT * leap);
-        if is_cliff && beyond.abs() < off.abs() { beyond } else { off }
+        if beyond.abs() < off.abs() { beyond } else { off }
     }
 
     /// Whether the time of the day explains most of how the half-hours differ.
@@ -194,11 +209,15 @@ impl Season {
                 *usual = mean;
             } else {
                 let off = mean - *usual;
-                *usual += GAIN * off;
+                let usually = self.off.max(LEAST_OFF * self.plain);
+                let is_known = self.days >= NEEDED_DAYS;
+                let most = if is_known { HUBER * usually.sqrt() } else { f32::INFINITY };
+                *usual += GAIN * off.clamp(-most, most);
                 // What the hour of the week explains is part of the rhythm.
                 let beyond_week = self.week.now().map(|of_week| off - of_week);
                 let off = beyond_week.filter(|beyond| beyond.abs() < off.abs()).unwrap_or(off);
-                self.off += MEMORY_GAIN * (off * off - self.off);
+                let square = if is_known { (off * off).min(BOUND * usually) } else { off * off };
+                self.off += MEMORY_GAIN * (square - self.off);
                 let plain = mean - self.mean;
                 self.plain += MEMORY_GAIN * (plain * plain - self.plain);
             }

@@ -53,8 +53,9 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let orders = File::options().write(true).open(orders).unwrap();
-        let reader = BufReader::new(File::open(answers).unwrap());
+        // Opened both ways, a pipe with a name waits for nobody at its other end.
+        let both_ways = |pipe| File::options().read(true).write(true).open(pipe).unwrap();
+        let (orders, reader) = (both_ways(orders), BufReader::new(both_ways(answers)));
         let (said, answers) = channel();
         std::thread::spawn(move || {
             for message in reader.split(0).map_while(Result::ok) {
@@ -72,20 +73,24 @@ impl Browser {
 
     /// What a script says of the page.
     pub fn see(&mut self, script: &str) -> Value {
-        let seen = self.ask("Runtime.evaluate", json!({"expression": script, "returnByValue": true}));
-        assert!(seen["exceptionDetails"].is_null(), "{script}: {seen}");
-        seen["result"]["value"].clone()
+        self.try_see(script).unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// The same, or why not: a page that is on its way to another answers nothing.
+    fn try_see(&mut self, script: &str) -> Result<Value, Value> {
+        let seen = self.try_ask("Runtime.evaluate", json!({"expression": script, "returnByValue": true}))?;
+        if seen["exceptionDetails"].is_null() { Ok(seen["result"]["value"].clone()) } else { Err(seen) }
     }
 
     /// Waits until a script says `expected`.
     pub fn until(&mut self, script: &str, expected: &Value) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let seen = self.see(script);
-            if seen == *expected {
+            let seen = self.try_see(script);
+            if seen.as_ref() == Ok(expected) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{script} is {seen}, not {expected}");
+            assert!(Instant::now() < deadline, "{script} is {seen:?}, not {expected}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -104,6 +109,10 @@ impl Browser {
     }
 
     fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.try_ask(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    fn try_ask(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.asked += 1;
         let mut order = json!({"id": self.asked, "method": method, "params": params});
         if !self.page.is_empty() {
@@ -113,8 +122,7 @@ impl Browser {
         loop {
             let mut answer = self.answers.recv_timeout(PATIENCE).expect("the browser answers");
             if answer["id"] == self.asked {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].take();
+                return if answer["error"].is_null() { Ok(answer["result"].take()) } else { Err(answer) };
             }
         }
     }
