@@ -15,7 +15,7 @@ const MINUTES: u64 = 1_000;
 /// From here on half of it is gone.
 const FALLS: u64 = 900;
 
-/// The gravest that is told of each gauge once it has fallen.
+/// The gravest that is told of each gauge.
 fn gravest(names: [&str; 3]) -> BTreeMap<String, Severity> {
     let tenant = Tenant::default();
     let config = DetectConfig { clock: Clock::Event, ..DetectConfig::default() };

@@ -40,6 +40,11 @@ const HELD: [&str; 7] = ["memory", "memstats", "heap", "rss", "descriptor", "des
 /// and of what there is left, where less is more held.
 const LEFT: [&str; 7] = ["free", "available", "unused", "limit", "max", "request", "remaining"];
 
+/// The metric's own name, without the attributes of a series.
+pub(super) fn metric_of(name: &str) -> &str {
+    name.split('{').next().unwrap_or(name)
+}
+
 /// Whether a text speaks of something bad.
 pub(super) fn speaks_of_harm(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
@@ -48,14 +53,14 @@ pub(super) fn speaks_of_harm(text: &str) -> bool {
 
 /// Whether a higher value of a metric is bad by its nature.
 pub(super) fn more_harms(name: &str, unit: &str) -> bool {
-    let metric = name.split('{').next().unwrap_or(name).to_ascii_lowercase();
+    let metric = metric_of(name).to_ascii_lowercase();
     let is_time = matches!(unit, "s" | "ms" | "us" | "ns") && metric.contains("p95");
     is_time || HARMFUL.iter().chain(&WAITING).any(|word| metric.contains(word))
 }
 
 /// Whether a lower value of a gauge is what a process gives back.
 pub(super) fn less_is_given_back(name: &str) -> bool {
-    let metric = name.split('{').next().unwrap_or(name).to_ascii_lowercase();
+    let metric = metric_of(name).to_ascii_lowercase();
     let words = || metric.split(['.', '_']);
     words().next().is_some_and(|first| RUNTIMES.contains(&first))
         && words().any(|word| HELD.contains(&word))

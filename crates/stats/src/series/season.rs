@@ -158,16 +158,14 @@ impl Season {
         if !self.is_real() {
             return off;
         }
-        let [before, here, after] =
-            [SLOTS - 1, 0, 1].map(|step| f64::from(self.usual[(slot + step) % SLOTS]));
+        let [before, here, after] = [SLOTS - 1, 0, 1].map(|step| self.of_slot(slot + step));
         let is_within = (WITHIN..=1.0 - WITHIN).contains(&((here - before) / (after - before)));
-        let neighbour = if place - (slot as f64) < 0.5 { before } else { after };
         let leap =
             [before - here, after - here, after - before].map(f64::abs).into_iter().fold(0.0, f64::max);
         if leap * leap <= f64::from(self.plain) {
             return off;
         }
-        let (one, other) = if is_within { (before, after) } else { (here, neighbour) };
+        let (one, other) = if is_within { (before, after) } else { (here, self.nearest(place, slot)) };
         let (low, high) = (one.min(other), one.max(other));
         let beyond = value - value.clamp(low - FOOT * leap, high + FOOT * leap);
         if beyond.abs() < off.abs() { beyond } else { off }
@@ -186,19 +184,28 @@ impl Season {
     /// How much the usual bends at this time of the day: its second derivative, per step squared.
     pub(crate) fn bend(&self, step_secs: f64) -> f64 {
         let slot = usize::from(self.slot);
-        let at = |slot: usize| f64::from(self.usual[slot % SLOTS]);
+        let [before, here, after] = [SLOTS - 1, 0, 1].map(|step| self.of_slot(slot + step));
         let steps = DAY_SECS / SLOTS as f64 / step_secs;
-        let bend = (at(slot + 1) - 2.0 * at(slot) + at(slot + SLOTS - 1)) / (steps * steps);
+        let bend = (after - 2.0 * here + before) / (steps * steps);
         if bend.is_finite() { bend } else { 0.0 }
     }
 
     /// Between the middles of slots the usual is on a line.
     fn usual(&self, place: f64, slot: usize) -> Option<f64> {
+        let (here, there) = (self.of_slot(slot), self.nearest(place, slot));
         let ahead = place - slot as f64 - 0.5;
-        let neighbour = if ahead >= 0.0 { (slot + 1) % SLOTS } else { (slot + SLOTS - 1) % SLOTS };
-        let (here, there) = (f64::from(self.usual[slot]), f64::from(self.usual[neighbour]));
         let between = if there.is_nan() { here } else { here + ahead.abs() * (there - here) };
         (!between.is_nan()).then_some(between)
+    }
+
+    /// What the nearer of its two neighbours usually is.
+    fn nearest(&self, place: f64, slot: usize) -> f64 {
+        let is_after = place - slot as f64 >= 0.5;
+        self.of_slot(if is_after { slot + 1 } else { slot + SLOTS - 1 })
+    }
+
+    fn of_slot(&self, slot: usize) -> f64 {
+        f64::from(self.usual[slot % SLOTS])
     }
 
     fn close(&mut self) {
@@ -209,15 +216,14 @@ impl Season {
                 *usual = mean;
             } else {
                 let off = mean - *usual;
-                let usually = self.off.max(LEAST_OFF * self.plain);
                 let is_known = self.days >= NEEDED_DAYS;
-                let most = if is_known { HUBER * usually.sqrt() } else { f32::INFINITY };
+                let variance = if is_known { self.off.max(LEAST_OFF * self.plain) } else { f32::INFINITY };
+                let most = HUBER * variance.sqrt();
                 *usual += GAIN * off.clamp(-most, most);
                 // What the hour of the week explains is part of the rhythm.
                 let beyond_week = self.week.now().map(|of_week| off - of_week);
                 let off = beyond_week.filter(|beyond| beyond.abs() < off.abs()).unwrap_or(off);
-                let square = if is_known { (off * off).min(BOUND * usually) } else { off * off };
-                self.off += MEMORY_GAIN * (square - self.off);
+                self.off += MEMORY_GAIN * ((off * off).min(BOUND * variance) - self.off);
                 let plain = mean - self.mean;
                 self.plain += MEMORY_GAIN * (plain * plain - self.plain);
             }

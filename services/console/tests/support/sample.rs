@@ -44,13 +44,13 @@ pub async fn say_incident(journal: &dyn Journal, incident: &Incident) {
 pub async fn said(journal: &dyn Journal) -> Vec<Feedback> {
     let partitions = journal.partitions(Stream::Findings);
     let partition = Partition::new(Stream::Findings, partition_of_tenant(&Tenant::default(), partitions));
-    let mut reader = journal.reader(partition, Offset(0)).expect("it is what was said");
+    let mut reader = journal.reader(partition, Offset(0)).expect("it can be read");
     let mut said = Vec::new();
-    for (_, entry) in reader.read_now(1 << 20).await.expect("it is what was said") {
+    for (_, entry) in reader.read_now(1 << 20).await.expect("it is read") {
         assert_eq!(entry.kind, EntryKind::Marker);
-        let marker = proto::Marker::decode(entry.payload.into_bytes()).expect("it is what was said");
+        let marker = proto::Marker::decode(entry.payload.into_bytes()).expect("it is a marker");
         let Some(proto::marker::Says::Feedback(feedback)) = marker.says else { panic!("feedback") };
-        said.push(Feedback::try_from(&feedback).expect("it is what was said"));
+        said.push(Feedback::try_from(&feedback).expect("it is feedback"));
     }
     said
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::service::ServiceMetrics;
-use crate::detect::draft::number;
+use crate::detect::{draft::number, harm::metric_of};
 
 /// Units of time in seconds, the longest first.
 const TIMES: [(&str, f64); 4] = [("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)];
@@ -115,7 +115,7 @@ pub(super) fn attribute<'a>(name: &'a str, key: &str) -> Option<&'a str> {
 /// The value at which a bounded resource is used up, where the metric's name and unit tell: a share of 1, a
 /// percentage of 100. A unit may say in an annotation, as UCUM has them, what it is a percentage of: `%{used}`.
 pub(super) fn limit_of(name: &str, unit: &str) -> Option<f64> {
-    let metric = name.split('{').next().unwrap_or(name);
+    let metric = metric_of(name);
     let (unit, annotation) = annotated(unit);
     let says = |word: &&str| metric.contains(*word) || annotation.contains(*word);
     let used = ["utilization", "usage", "used", "utilisation"].iter().any(says);
