@@ -71,7 +71,8 @@ impl<'a> Header<'a, '_> {
         Some(line)
     }
 
-    /// `host tag[pid]: ` or `tag[pid]: `. After an ISO time both tokens and the number must be there.
+    /// `host tag[pid]: ` or `tag[pid]: `. After an ISO time both tokens and the number must be there, and
+    /// a level may stand where the host does: `err tag[pid]: `.
     pub(super) fn syslog_tag(&mut self, spelling: Spelling) -> bool {
         if !matches!(spelling, Spelling::Named | Spelling::Civil | Spelling::Clock) || self.in_bracket {
             return false;
@@ -90,9 +91,12 @@ impl<'a> Header<'a, '_> {
         if let Some(name) = tag(second.bytes, is_named)
             && !first.bytes.ends_with(b":")
             && !matches!(first.bytes[0], b'[' | b'(' | b'<' | b'"' | b'-')
-            && (is_named || first.level().is_none())
         {
-            self.line.host = Some(self.slice(at, first.end));
+            match first.level() {
+                // No machine is called `err`; one that is called `log` loses no more than its name.
+                Some(level) if !is_named => self.line.level = Some(level),
+                _ => self.line.host = Some(self.slice(at, first.end)),
+            }
             self.line.logger = Some(self.slice(second_at, second_at + name));
             self.at = second.end;
         } else if spelling != Spelling::Civil

@@ -62,6 +62,14 @@ const EXAMPLES: &[Example] = &[
         "(root) CMD (run)",
     ),
     (
+        "2024-03-05T11:22:33+00:00 err cron[7]: (root) CMD (run)",
+        Format::Syslog,
+        Some(MOMENT),
+        Some(Level::Error),
+        Some("cron"),
+        "(root) CMD (run)",
+    ),
+    (
         "Mar  5 11:22:33 web1 app[3]: [ERROR] no route",
         Format::Syslog,
         Some(MOMENT),

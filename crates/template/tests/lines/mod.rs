@@ -33,7 +33,12 @@ pub(crate) struct Origin {
 }
 
 pub(crate) fn origin() -> impl Strategy<Value = Origin> {
-    (0..FORMS, 10u32..29, 0u32..86_400, "[a-z]{1,8}[0-9]{0,3}", 1u32..99_999, "[a-z]{2,6}-[0-9]{1,3}")
+    // Some machines are called as levels are.
+    let host = prop_oneof![
+        9 => "[a-z]{1,8}[0-9]{0,3}",
+        1 => prop::sample::select(&["log", "err", "info", "notice", "debug1"][..]).prop_map(str::to_owned),
+    ];
+    (0..FORMS, 10u32..29, 0u32..86_400, host, 1u32..99_999, "[a-z]{2,6}-[0-9]{1,3}")
         .prop_map(|(form, day, second, host, pid, thread)| Origin { form, day, second, host, pid, thread })
 }
 
