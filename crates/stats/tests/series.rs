@@ -92,6 +92,20 @@ fn a_spike_a_dip_and_a_shift_are_told_when_they_come() {
 }
 
 #[test]
+fn after_a_spike_or_a_burst_what_is_usual_again_is_not_told() {
+    for (seed, (height, lasts)) in
+        (20..).zip([(10.0, 2), (10.0, 5), (20.0, 8), (50.0, 1), (130.0, 12), (800.0, 3)])
+    {
+        let mut values = noisy(&mut Random::new(seed), 3_300);
+        values[3_000..3_000 + lasts].iter_mut().for_each(|value| *value += height);
+        let told = alarms(&watch_all(values).1);
+        assert!(told.iter().any(|(at, _)| (3_000..3_002).contains(at)), "{height} for {lasts}: {told:?}");
+        let after: Vec<_> = told.iter().filter(|(at, _)| *at > 3_002 + lasts).collect();
+        assert!(after.is_empty(), "{height} for {lasts}: {after:?}");
+    }
+}
+
+#[test]
 fn a_level_that_lasts_is_the_new_normal() {
     let mut values = noisy(&mut Random::new(5), 8_000);
     values[3_000..].iter_mut().for_each(|value| *value += 20.0);

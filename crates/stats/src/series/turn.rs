@@ -21,6 +21,13 @@ const NOISE_MEMORY: f64 = 500.0;
 const PULL: f64 = 3.0;
 /// From here on the change is taken for real, and the line begins anew where it happened.
 const LEFT: f64 = 5.0;
+/// A young line must not rest on both sides of a change, or it ends askew. Where two differences in a row differ by so
+/// many standard deviations before a line is known, it begins anew.
+const BROKEN: f64 = 6.0;
+/// What is smaller stays in it. Until it rests on so many values...
+const SETTLED: f64 = 40.0;
+/// ...and while these lie so much further around it than the noise, as a ratio of variances, they say how well it is known.
+const ASKEW: f64 = 4.0;
 /// The bend of a day is known from few days: so much more of it may be there.
 const BEND_MARGIN: f64 = 1.4;
 /// Below so many standard errors the weight of the tails does not matter.
@@ -67,6 +74,8 @@ pub(crate) struct Turn {
     tx: f64,
     tested: [f32; TESTED],
     kept: u8,
+    /// Sum of squares of the line's own values around it.
+    around: f32,
     /// Variance around the line, decayed, pulls limited.
     noise: f32,
     mixture: Mixture,
@@ -89,6 +98,7 @@ impl Default for Turn {
             tx: 0.0,
             tested: [0.0; TESTED],
             kept: 0,
+            around: 0.0,
             noise: 0.0,
             mixture: Mixture::default(),
             product: 0.0,
@@ -160,6 +170,9 @@ impl Turn {
         self.tested[self.kept as usize] = value;
         self.kept += 1;
         self.learn_difference(value);
+        if self.is_young_and_broken(floor) {
+            self.restart(2);
+        }
         let change = self.likeliest(floor, bend)?;
         if change.z > LEFT {
             self.restart(change.values);
@@ -176,25 +189,32 @@ impl Turn {
     }
 
     fn line(&self) -> Option<Line> {
-        if self.weight < NEEDED {
-            return None;
-        }
+        (self.weight >= NEEDED).then(|| self.fitted())
+    }
+
+    /// Through two values or more.
+    fn fitted(&self) -> Line {
         let mean_t = self.t / self.weight;
         let mean_x = self.x / self.weight;
         let spread_t = self.tt - self.t * mean_t;
-        Some(Line { mean_t, spread_t, mean_x, slope: (self.tx - self.t * mean_x) / spread_t })
+        Line { mean_t, spread_t, mean_x, slope: (self.tx - self.t * mean_x) / spread_t }
     }
 
     /// The oldest tested value joins the line.
     fn join(&mut self) {
         let value = f64::from(self.tested[0]);
-        if let Some(line) = self.line() {
-            self.learn_noise(
-                value - line.at(0.0),
-                1.0 + 1.0 / self.weight + line.mean_t * line.mean_t / line.spread_t,
-            );
-        }
         let keep = 1.0 - 1.0 / MEMORY;
+        self.around *= keep as f32;
+        if self.weight > 1.5 {
+            let line = self.fitted();
+            let residual = value - line.at(0.0);
+            let widened = 1.0 + 1.0 / self.weight + line.mean_t * line.mean_t / line.spread_t;
+            // As in recursive least squares.
+            self.around += (residual * residual / widened) as f32;
+            if self.weight >= NEEDED {
+                self.learn_noise(residual, widened);
+            }
+        }
         for sum in [&mut self.weight, &mut self.t, &mut self.tt, &mut self.x, &mut self.tx] {
             *sum *= keep;
         }
@@ -243,6 +263,19 @@ impl Turn {
         (self.difference, self.last) = (now as f32, value);
     }
 
+    /// Whether the last values can't be of one line, where none is known yet.
+    fn is_young_and_broken(&self, floor: f64) -> bool {
+        let [.., a, b, c] = self.tested[..self.kept as usize] else { return false };
+        if self.weight >= NEEDED || self.learned < 30 {
+            return false;
+        }
+        let turned = f64::from(c - b) - f64::from(b - a);
+        // Of two differences in a row; neighbours that go together differ less than those that don't.
+        let variance = (2.0 * f64::from(self.square - self.product)).min(6.0 * f64::from(self.noise));
+        let variance = variance.max(6.0 * floor * floor);
+        turned * turned > BROKEN * BROKEN * variance
+    }
+
     fn correlation(&self) -> f64 {
         let n = f64::from(self.learned).clamp(4.0, NOISE_MEMORY);
         (1.0 + 2.0 * f64::from(self.product) / f64::from(self.square).max(1e-30) + 1.0 / n.sqrt())
@@ -255,6 +288,9 @@ impl Turn {
             return None;
         }
         let noise = f64::from(self.noise).max(0.5 * f64::from(self.square)).max(floor * floor).max(1e-24);
+        let around = f64::from(self.around) / self.weight;
+        let is_askew = self.weight < SETTLED && around > ASKEW * noise;
+        let noise = if is_askew { around } else { noise };
         let rho = self.correlation();
         let long = (1.0 + rho) / (1.0 - rho);
         // What the correlation of neighbours takes from the variance of a long sum, where the sum is short.
@@ -320,6 +356,6 @@ impl Turn {
         }
         self.anchor += anchor;
         self.last -= anchor as f32;
-        (self.weight, self.t, self.tt, self.x, self.tx) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        (self.weight, self.t, self.tt, self.x, self.tx, self.around) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
     }
 }
