@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use foreshock_detect::{Decision, Prior, Spread, Thresholds};
-use foreshock_model::Finding;
+use foreshock_model::{Finding, RunsOut};
 use serde_json::Value;
 
 use super::Explained;
@@ -39,8 +39,16 @@ fn said(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     let p = 10f64.powf(-finding.surprise);
     row(out, "series", &finding.series)?;
     row(out, "window", &format!("{from} to {to}"))?;
-    row(out, "observed", &finding.observed.to_string())?;
-    row(out, "expected (95 %)", &format!("{} to {}", finding.expected.low, finding.expected.high))?;
+    match finding.runs_out() {
+        Some(RunsOut { at, low, high }) => {
+            row(out, "full at", &at.to_rfc3339())?;
+            row(out, "expected (80 %)", &format!("{low} to {high}"))?;
+        }
+        None => {
+            row(out, "observed", &finding.observed.to_string())?;
+            row(out, "expected (95 %)", &format!("{} to {}", finding.expected.low, finding.expected.high))?;
+        }
+    }
     row(out, "effect", &finding.effect.to_string())?;
     row(out, "p-value", &format!("{p:e}, a surprise (-log10 p) of {}", finding.surprise))
 }
@@ -118,5 +126,30 @@ fn more(out: &mut impl Write, path: &str, all: usize) -> io::Result<()> {
     match all.checked_sub(SHOWN) {
         Some(more) if more > 0 => writeln!(out, "    {path}: {more} more; --json has them all"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_forecast_says_when_and_how_sure() {
+        let finding = json!({
+            "id": "0".repeat(32), "tenant": "default", "kind": "will_run_out", "service": "db", "series": "disk.used",
+            "window_start": "2026-11-27T00:00:00Z", "window_end": "2026-11-27T00:10:00Z", "surprise": 9.0, "effect": 3.0,
+            "observed": 1_795_767_170.71, "expected": { "low": 1_795_761_506.0, "high": 1_795_771_506.0 },
+            "severity": "warning", "title": "db: disk.used will be full", "template": "", "evidence": [],
+            "provisional": false, "replaces": [], "labels": {}
+        });
+        let finding: Finding = serde_json::from_value(finding).unwrap();
+        let mut out = Vec::new();
+        said(&mut out, &finding).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("  full at          2026-11-27T08:12:50.71"), "{text}");
+        let within = "  expected (80 %)  2026-11-27T06:38:26.000000000Z to 2026-11-27T09:25:06.000000000Z";
+        assert!(text.contains(within) && !text.contains("observed") && !text.contains("95 %"), "{text}");
     }
 }
