@@ -28,7 +28,7 @@ pub(super) fn write(out: &mut impl Write, explained: &Explained) -> io::Result<(
         [] => writeln!(out, "  made again from the journal: equal to what was reported\n"),
         all => writeln!(
             out,
-            "  made again from the journal: DIFFERS from what was reported in {}\n",
+            "  made again from the journal: DIFFERS from what was reported in {}\n  reported under another configuration? give it with --config\n",
             all.join(", ")
         ),
     }
@@ -93,10 +93,10 @@ fn row(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
 }
 
 fn section(out: &mut impl Write, title: &str, value: &Value) -> io::Result<()> {
-    writeln!(out, "  {title}")?;
     if value.is_null() {
-        return writeln!(out, "    nothing");
+        return Ok(());
     }
+    writeln!(out, "  {title}")?;
     numbers(out, "", value)
 }
 
@@ -113,12 +113,25 @@ fn numbers(out: &mut impl Write, path: &str, value: &Value) -> io::Result<()> {
             more(out, path, all.len())
         }
         Value::Array(all) => {
-            let shown: Vec<String> = all.iter().take(SHOWN).map(Value::to_string).collect();
+            let runs: Vec<&[Value]> = all.chunk_by(|one, next| one == next).collect();
+            let shown: Vec<String> = runs.iter().take(SHOWN).map(|run| of_run(run)).collect();
             writeln!(out, "    {path} = [{}]", shown.join(", "))?;
-            more(out, path, all.len())
+            match runs.get(SHOWN..).map_or(0, |left| left.iter().map(|run| run.len()).sum()) {
+                0 => Ok(()),
+                left => writeln!(out, "    {path}: {left} more; --json has them all"),
+            }
         }
         Value::Null => Ok(()),
         one => writeln!(out, "    {path} = {one}"),
+    }
+}
+
+/// Equal elements in a row: the element, and how many there are.
+fn of_run(run: &[Value]) -> String {
+    match run {
+        [one] => one.to_string(),
+        [one, ..] => format!("{one} × {}", run.len()),
+        [] => String::new(),
     }
 }
 
@@ -134,6 +147,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn equal_elements_in_a_row_are_said_once_and_what_is_empty_is_left_out() {
+        let mut counts = vec![json!(0); 476];
+        counts.extend([json!(3), json!(3), json!(1)]);
+        let mut out = Vec::new();
+        section(&mut out, "the baseline", &json!({ "counts": counts })).unwrap();
+        section(&mut out, "the window", &Value::Null).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "  the baseline\n    counts = [0 × 476, 3 × 2, 1]\n");
+    }
 
     #[test]
     fn a_forecast_says_when_and_how_sure() {
