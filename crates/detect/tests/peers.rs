@@ -26,10 +26,11 @@ fn findings(slow: f64) -> Vec<Finding> {
     let tenant = Tenant::default();
     let config = DetectConfig { clock: Clock::Event, ..DetectConfig::default() };
     let mut pipeline = Pipeline::new(config, Partitions { telemetry: 1, summaries: 1, findings: 1 });
-    let mut load = 0.0;
+    let (mut load, mut loads) = (0.0, Vec::new());
     let mut findings = Vec::new();
     for minute in 0..MINUTES {
         load = 0.98 * load + 8.0 * noise(minute) + if minute % 97 == 0 { 30.0 } else { 0.0 };
+        loads.push(load);
         for (n, instance) in (0..).zip(INSTANCES) {
             let more = if instance == "cart-3" && minute >= SLOW { slow } else { 0.0 };
             let value = 200.0 + load + 3.0 * noise(1 + minute * 7 + n) + more;
@@ -43,8 +44,21 @@ fn findings(slow: f64) -> Vec<Finding> {
         pipeline.tick(Timestamp::from_secs(START + (minute + 1) * 60));
         findings.extend(pipeline.take().findings.into_iter().filter(|finding| !finding.provisional));
     }
+    assert_last_values(&pipeline, &loads);
     findings.retain(|finding| finding.kind == Kind::OddOneOut);
     findings
+}
+
+/// Every series is known by the value of a minute, one of the last two, and by when that ended.
+fn assert_last_values(pipeline: &Pipeline, loads: &[f64]) {
+    let views: Vec<_> = pipeline.detect().flat_map(|stage| stage.series(&Tenant::default(), 10)).collect();
+    assert_eq!(views.len(), INSTANCES.len());
+    for view in views.iter().filter(|view| view.instance != "cart-3") {
+        let (end, value) = view.last.expect("it had values");
+        let minutes = end.since(Timestamp::from_secs(START)).as_secs() / 60;
+        let off = value - 200.0 - loads[minutes as usize - 1];
+        assert!(minutes + 1 >= MINUTES && off.abs() <= 3.0, "{view:?}");
+    }
 }
 
 #[test]

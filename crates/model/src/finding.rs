@@ -19,7 +19,7 @@ pub struct Evidence {
     pub line: String,
 }
 
-/// The interval the baseline expected with 95 %.
+/// The interval the baseline expected with 95 %; of a forecast of what runs out, with 80 %.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
     /// Lower end.
@@ -51,7 +51,8 @@ pub struct Finding {
     pub surprise: f64,
     /// Observed over expected, or what the kind's natural size is.
     pub effect: f64,
-    /// What was observed.
+    /// What was observed; of a forecast of what runs out the moment it will have, in seconds since the epoch, and so the
+    /// interval.
     pub observed: f64,
     /// What was expected.
     pub expected: Expected,
@@ -69,6 +70,26 @@ pub struct Finding {
     pub replaces: Vec<FindingId>,
     /// More about it, by name.
     pub labels: BTreeMap<String, String>,
+}
+
+/// When something will have run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunsOut {
+    /// Most likely.
+    pub at: Timestamp,
+    /// The start of the interval that holds it with 80 %.
+    pub low: Timestamp,
+    /// The end of that interval.
+    pub high: Timestamp,
+}
+
+impl Finding {
+    /// What a forecast of what runs out says; of other kinds nothing.
+    pub fn runs_out(&self) -> Option<RunsOut> {
+        let [at, low, high] =
+            [self.observed, self.expected.low, self.expected.high].map(Timestamp::from_secs_f64);
+        (self.kind == Kind::WillRunOut).then_some(RunsOut { at, low, high })
+    }
 }
 
 impl From<&Finding> for proto::Finding {

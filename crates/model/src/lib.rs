@@ -14,7 +14,7 @@ mod tenant;
 mod time;
 
 pub use feedback::{Feedback, JudgedSeries, Verdict};
-pub use finding::{Evidence, Expected, Finding};
+pub use finding::{Evidence, Expected, Finding, RunsOut};
 pub use id::{FindingId, Id, IncidentId, fingerprint64, fingerprint128};
 pub use identity::{IDENTITY_ATTRIBUTES, Identity, PartitionKey};
 pub use incident::{Cause, Change, Incident, IncidentStatus};

@@ -17,6 +17,11 @@ impl Timestamp {
         Self(secs * 1_000_000_000)
     }
 
+    /// From seconds since the epoch; stops at the epoch and at the end of time.
+    pub fn from_secs_f64(secs: f64) -> Self {
+        Self((secs * 1e9) as u64)
+    }
+
     /// Nanoseconds since the epoch.
     pub const fn nanos(self) -> u64 {
         self.0
@@ -135,6 +140,13 @@ mod tests {
         assert_eq!(Timestamp::from_secs(0).to_rfc3339(), "1970-01-01T00:00:00.000000000Z");
         let json = serde_json::to_string(&at).unwrap();
         assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), at);
+    }
+
+    #[test]
+    fn fractions_of_seconds_stop_at_the_ends_of_time() {
+        assert_eq!(Timestamp::from_secs_f64(1.5), Timestamp(1_500_000_000));
+        assert_eq!([-1.0, f64::NAN].map(Timestamp::from_secs_f64), [Timestamp::from_secs(0); 2]);
+        assert_eq!(Timestamp::from_secs_f64(f64::INFINITY), Timestamp::MAX);
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub enum SourceError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no such file.
+    #[error("{name} can't be read: there is no such file; name one that is there, or - for standard input")]
+    Missing {
+        /// Which.
+        name: String,
+    },
     /// It is no text.
     #[error(
         "{name} is a binary file; scan reads text, JSON lines, OTLP JSON and CSV, plain or as gzip or zstd"
@@ -98,7 +104,11 @@ impl Source {
 
     pub(crate) fn open(&self) -> Result<Opened, SourceError> {
         let name = self.name();
-        self.try_open(&name).map_err(|source| SourceError::Io { name: name.clone(), source })?.probed()
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => SourceError::Missing { name: name.clone() },
+            _ => SourceError::Io { name: name.clone(), source },
+        };
+        self.try_open(&name).map_err(failed)?.probed()
     }
 
     fn try_open(&self, name: &str) -> io::Result<Opened> {

@@ -41,6 +41,17 @@ pub(crate) fn in_order(incidents: &[Incident]) -> Vec<&Incident> {
     ordered
 }
 
+/// The findings of an incident, the one that its title begins with first: what is told beside the title is of that one.
+pub(crate) fn led(incident: &Incident) -> Vec<&Finding> {
+    let is_lead =
+        |finding: &&Finding| !finding.title.is_empty() && incident.title.starts_with(&finding.title);
+    let mut findings: Vec<&Finding> = incident.findings.iter().collect();
+    // Of two of which one title begins with the other, the longer is meant.
+    let lead = findings.iter().copied().filter(is_lead).max_by_key(|finding| finding.title.len());
+    findings.sort_by_key(|finding| lead.is_some_and(|lead| lead.id != finding.id));
+    findings
+}
+
 /// When it went on: the windows of its findings. What comes after them until it counts as over is only waiting.
 pub(crate) fn lasted(incident: &Incident) -> (Timestamp, Timestamp) {
     let end = incident.findings.iter().map(|finding| finding.window_end).max();
@@ -223,3 +234,62 @@ pub(crate) fn nothing(scanned: &Scanned) -> String {
 
 /// A span shorter than this teaches little, in seconds.
 const SHORT_SECONDS: u64 = 3_600;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use foreshock_model::{Expected, Id, IncidentStatus, Tenant};
+
+    use super::*;
+
+    fn finding(number: u128, title: &str) -> Finding {
+        Finding {
+            id: Id(number),
+            tenant: Tenant::default(),
+            kind: Kind::WillRunOut,
+            service: "db".into(),
+            series: "disk".into(),
+            window_start: Timestamp(0),
+            window_end: Timestamp(1),
+            surprise: 1.0,
+            effect: 1.0,
+            observed: 1.0,
+            expected: Expected { low: 0.0, high: 2.0 },
+            severity: Severity::Critical,
+            title: title.into(),
+            template: String::new(),
+            evidence: Vec::new(),
+            provisional: false,
+            replaces: Vec::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn the_finding_of_the_title_is_told_first_and_the_others_in_their_order() {
+        let findings = vec![finding(1, "a: disk fills"), finding(2, "b: disk"), finding(3, "b: disk fills")];
+        let mut incident = Incident {
+            id: Id(9),
+            tenant: Tenant::default(),
+            status: IncidentStatus::Open,
+            severity: Severity::Critical,
+            title: "b: disk fills; also affects a".into(),
+            started_at: Timestamp(0),
+            updated_at: Timestamp(1),
+            resolved_at: None,
+            services: Vec::new(),
+            findings,
+            causes: Vec::new(),
+            changes: Vec::new(),
+            runbook_url: String::new(),
+            links: BTreeMap::new(),
+            revision: 1,
+            provisional: false,
+        };
+        let ids = |incident: &Incident| led(incident).iter().map(|finding| finding.id.0).collect::<Vec<_>>();
+        assert_eq!(ids(&incident), [3, 1, 2]);
+        incident.title = "something else".into();
+        assert_eq!(ids(&incident), [1, 2, 3]);
+    }
+}

@@ -143,7 +143,7 @@ impl Measure {
                 after: format!(", expected {} to {} %", number(100.0 * low), number(100.0 * high)),
             },
             Kind::WillRunOut => {
-                let at = |seconds: f64| moments.of(Timestamp((seconds.max(0.0) * 1e9) as u64));
+                let at = |seconds: f64| moments.of(Timestamp::from_secs_f64(seconds));
                 Self {
                     before: "full at ",
                     observed: at(observed),

@@ -3,11 +3,13 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
+    Json,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use serde_json::json;
 
 /// Where a browser says a request comes from, in one word.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -31,8 +33,8 @@ pub(crate) async fn guard(State(hosts): State<Arc<[String]>>, request: Request, 
             "this name is not the console's; use localhost, its address, or add the name to console.hosts\n";
         (StatusCode::MISDIRECTED_REQUEST, text).into_response()
     } else if !request.method().is_safe() && !is_own(request.headers(), host, &hosts) {
-        let text = "a page of another site may not change anything here; send it from the console or without an Origin\n";
-        (StatusCode::FORBIDDEN, text).into_response()
+        let error = "a page of another site may not change anything here; send it from the console or without an Origin";
+        (StatusCode::FORBIDDEN, Json(json!({"error": error}))).into_response()
     } else {
         next.run(request).await
     };

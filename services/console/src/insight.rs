@@ -79,10 +79,10 @@ pub struct SeriesRow {
     pub attributes: BTreeMap<String, String>,
     /// The unit, as it was sent.
     pub unit: String,
-    /// The newest value.
+    /// The value of the latest closed minute that had one; of a counter, how much it grew a second.
     pub last_value: Option<f64>,
-    /// Its time.
-    pub last_seen: Timestamp,
+    /// The end of that minute.
+    pub last_seen: Option<Timestamp>,
     /// The baseline is learned: deviations are told.
     pub learned: bool,
     /// How forecasts of when it is used up have fared, of what can be.

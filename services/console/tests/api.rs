@@ -82,6 +82,8 @@ async fn patterns_series_and_budgets_come_from_the_worker() {
     let judged = |what: &str| series["series"][0]["forecasts"][what].as_u64();
     assert_eq!(["judged", "right", "within"].map(judged), [Some(12), Some(9), Some(10)]);
     assert_eq!(series["series"][0]["service"], "auth");
+    let last = (&series["series"][0]["last_value"], &series["series"][0]["last_seen"]);
+    assert_eq!(last, (&0.5.into(), &"1970-01-01T00:00:03.000000000Z".into()));
     let budget = get(console.address, "/api/v1/budget?tenant=acme").await.json();
     let spike = serde_json::json!({"tests_a_week": 5e5, "calibration": 0.5, "page": 5.4, "warn": 3.9});
     let stands = serde_json::json!({

@@ -175,6 +175,7 @@ async fn wrong_questions_are_told_what_is_right_and_hold_up_no_other() {
     assert_eq!(send(at, "POST", PATH, &host, r#"{"config": ""}"#).await.status, 415);
     let foreign = post(at, PATH, "Origin: https://evil.example\r\n", r#"{"config": ""}"#).await;
     assert_eq!(foreign.status, 403);
+    assert!(foreign.json()["error"].as_str().unwrap().contains("page of another site"), "{}", foreign.body);
     assert_eq!(stand_in.asked.lock().unwrap().len(), 3, "the others were not passed on");
     assert_eq!(ask(at, "").await.status, 200);
     console.stop().await;

@@ -81,6 +81,15 @@ fn wrong_usage_and_wrong_configuration_exit_with_2_and_say_where() {
     let said = text(&checked.stderr);
     assert!(said.contains("f.toml:2:1: ") && said.contains("f.toml:4:11: "), "{said}");
 
+    std::fs::write(&file, "a,b\n1,2\n".repeat(500)).unwrap();
+    let checked = foreshock().args(["config", "check"]).arg(&file).output().unwrap();
+    let said = text(&checked.stderr);
+    assert!(said.lines().count() == 21 && said.lines().last().unwrap().ends_with(" more"), "{said}");
+    std::fs::remove_file(&file).unwrap();
+    let missing = foreshock().args(["config", "check"]).arg(&file).output().unwrap();
+    assert!(text(&missing.stderr).contains("f.toml: No such file") && missing.status.code() == Some(2));
+    assert!(text(&missing.stderr).contains("name a file that is there"), "{}", text(&missing.stderr));
+
     let unknown = journal(directory.path(), &["read", "nonsense"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("otlp_logs"), "{}", text(&unknown.stderr));

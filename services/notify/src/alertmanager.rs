@@ -5,7 +5,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use foreshock_model::{Incident, IncidentStatus, Kind, Severity, Timestamp};
+use foreshock_model::{Finding, Incident, IncidentStatus, Kind, RunsOut, Severity, Timestamp};
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::{Value, json};
 
@@ -171,11 +171,7 @@ impl Alertmanager {
 fn description(incident: &Incident) -> String {
     let mut text = String::new();
     for finding in incident.findings.iter().take(3) {
-        let _ = writeln!(
-            text,
-            "{}: observed {:.4}, expected {:.4} to {:.4} ({})",
-            finding.service, finding.observed, finding.expected.low, finding.expected.high, finding.title,
-        );
+        let _ = writeln!(text, "{}: {} ({})", finding.service, measure(finding), finding.title);
     }
     let lines = incident.findings.iter().flat_map(|finding| &finding.evidence).take(LINES);
     for evidence in lines {
@@ -189,4 +185,37 @@ fn description(incident: &Incident) -> String {
     }
     text.truncate(text.floor_char_boundary(DESCRIPTION_BYTES));
     text
+}
+
+/// What was observed against what was expected; a forecast says when.
+fn measure(finding: &Finding) -> String {
+    let (observed, expected) = (finding.observed, finding.expected);
+    match finding.runs_out() {
+        Some(RunsOut { at, low, high }) => format!("full at {at}, with 80 % between {low} and {high}"),
+        None => format!("observed {observed:.4}, expected {:.4} to {:.4}", expected.low, expected.high),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forecast_says_when_and_how_sure() {
+        let finding = json!({
+            "id": "0".repeat(32), "tenant": "default", "kind": "will_run_out", "service": "db", "series": "disk.used",
+            "window_start": "2026-11-27T00:00:00Z", "window_end": "2026-11-27T00:10:00Z", "surprise": 9.0, "effect": 3.0,
+            "observed": 1_795_767_170.71, "expected": { "low": 1_795_761_506.0, "high": 1_795_771_506.0 },
+            "severity": "warning", "title": "db: disk.used will be full", "template": "", "evidence": [],
+            "provisional": false, "replaces": [], "labels": {}
+        });
+        let finding: Finding = serde_json::from_value(finding).unwrap();
+        assert_eq!(
+            measure(&finding),
+            "full at 2026-11-27T08:12:50.710000128Z, with 80 % between 2026-11-27T06:38:26.000000000Z and \
+             2026-11-27T09:25:06.000000000Z"
+        );
+        let spike = Finding { kind: Kind::Spike, observed: 2.0, ..finding };
+        assert!(measure(&spike).starts_with("observed 2.0000, expected 1795761506.0000 to "));
+    }
 }

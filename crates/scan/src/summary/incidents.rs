@@ -93,11 +93,11 @@ fn write_one(
         writeln!(out, "  {}", look.paint(Ink::Heading, &line))?;
     }
     write_why(out, incident, moments, look)?;
-    let mut findings = incident.findings.iter();
-    if let Some(first) = findings.next() {
-        write_measure(out, scanned, first, moments, look)?;
+    let findings = story::led(incident);
+    let (lead, others) = findings.split_at(findings.len().min(1));
+    for finding in lead {
+        write_measure(out, scanned, finding, moments, look)?;
     }
-    let others: Vec<&Finding> = findings.collect();
     for finding in others.iter().take(FINDINGS) {
         write_item(out, "- ", &clean(&finding.title), 4, 2, look)?;
     }

@@ -83,7 +83,7 @@ impl Insight for Worker {
             attributes: Default::default(),
             unit: "1".into(),
             last_value: Some(0.5),
-            last_seen: Timestamp::from_secs(3),
+            last_seen: Some(Timestamp::from_secs(3)),
             learned: true,
             forecasts: Some(ForecastsRow { judged: 12, right: 9, within: 10 }),
         }]

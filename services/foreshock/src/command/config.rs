@@ -12,6 +12,9 @@ use crate::{
     outcome::Usage,
 };
 
+/// Faults of a configuration that are printed; of more, how many.
+const FAULTS: usize = 20;
+
 pub(super) fn run(command: cli::Config) -> anyhow::Result<()> {
     match command {
         cli::Config::Check { file } => {
@@ -27,14 +30,21 @@ pub(super) fn load(file: Option<&Path>) -> anyhow::Result<Config> {
     let (name, text) = match file {
         Some(file) => {
             let text = fs::read_to_string(file).map_err(|error| {
-                Usage(format!("can't read the configuration {}: {error}", file.display()))
+                Usage(format!(
+                    "can't read the configuration {}: {error}; name a file that is there, or leave it out for the defaults",
+                    file.display()
+                ))
             })?;
             (file.display().to_string(), text)
         }
         None => ("(defaults)".to_owned(), String::new()),
     };
     config::load(&text, config::variables()).map_err(|faults| {
-        let lines: Vec<String> = faults.iter().map(|fault| fault.in_file(&name).to_string()).collect();
+        let mut lines: Vec<String> =
+            faults.iter().take(FAULTS).map(|fault| fault.in_file(&name).to_string()).collect();
+        if faults.len() > FAULTS {
+            lines.push(format!("{name}: and {} more", faults.len() - FAULTS));
+        }
         Usage(lines.join("\n")).into()
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use foreshock_detect::pipeline::Seen;
-use foreshock_model::{Finding, Id, Incident, Severity, Timestamp};
+use foreshock_model::{Finding, Id, Incident, Kind, Severity, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -51,6 +51,9 @@ pub(crate) struct Difference {
     pub(crate) what: &'static str,
     pub(crate) way: Way,
     pub(crate) id: Id,
+    /// Of a finding, which tells what its numbers are.
+    #[serde(skip)]
+    pub(crate) kind: Option<Kind>,
     pub(crate) time: Timestamp,
     pub(crate) severity: Severity,
     pub(crate) title: String,
@@ -63,6 +66,9 @@ trait Told: Serialize {
     const WHAT: &'static str;
     /// Fields in which two of the same id may differ without one being another than the other.
     const PASSED_OVER: &'static [&'static str];
+    fn kind(&self) -> Option<Kind> {
+        None
+    }
     fn time(&self) -> Timestamp;
     fn severity(&self) -> Severity;
     fn title(&self) -> &str;
@@ -71,6 +77,10 @@ trait Told: Serialize {
 impl Told for Finding {
     const WHAT: &'static str = "finding";
     const PASSED_OVER: &'static [&'static str] = &[];
+
+    fn kind(&self) -> Option<Kind> {
+        Some(self.kind)
+    }
 
     fn time(&self) -> Timestamp {
         self.window_end
@@ -106,7 +116,7 @@ impl Told for Incident {
 fn differences<T: Told>(ours: &BTreeMap<Id, T>, theirs: &BTreeMap<Id, T>) -> Vec<Difference> {
     let difference = |id: &Id, way: Way, told: &T, fields: BTreeMap<String, [Value; 2]>| {
         let (time, severity, title) = (told.time(), told.severity(), told.title().to_owned());
-        Difference { what: T::WHAT, way, id: *id, time, severity, title, fields }
+        Difference { what: T::WHAT, way, id: *id, kind: told.kind(), time, severity, title, fields }
     };
     let go = ours.iter().filter_map(|(id, told)| match theirs.get(id) {
         None => Some(difference(id, Way::Goes, told, BTreeMap::new())),

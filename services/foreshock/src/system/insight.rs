@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use foreshock_console::{BudgetRow, ForecastsRow, Insight, KindBudgetRow, PatternRow, SeriesRow};
 use foreshock_detect::{KindSpending, detect::Detect};
-use foreshock_model::{ServiceName, Tenant, Timestamp};
+use foreshock_model::{ServiceName, Tenant};
 use foreshock_worker::{Views, WorkerMetrics};
 
 /// Minutes after which a series' baseline is good enough to tell deviations.
@@ -53,8 +53,8 @@ impl Insight for StageInsight {
                 name: row.name,
                 attributes: BTreeMap::from([("instance".to_owned(), row.instance)]),
                 unit: row.unit,
-                last_value: None,
-                last_seen: Timestamp::default(),
+                last_value: row.last.map(|(_, value)| value),
+                last_seen: row.last.map(|(end, _)| end),
                 learned: row.learned_minutes >= LEARNED_MINUTES,
                 forecasts: row.forecasts.map(|fared| ForecastsRow {
                     judged: fared.judged,

@@ -59,6 +59,9 @@ pub struct SeriesView {
     pub instance: String,
     /// Its unit.
     pub unit: String,
+    /// The value of the latest closed minute that had one, and the end of that minute: the mean of a gauge, of a counter
+    /// how much it grew a second.
+    pub last: Option<(Timestamp, f64)>,
     /// What is expected next.
     pub expected: f64,
     /// Minutes that taught.
@@ -241,6 +244,7 @@ impl SeriesTable {
                 service: of(state).1.clone(),
                 instance: text.instance.to_string(),
                 unit: text.unit.to_string(),
+                last: state.last(),
                 expected: state.watch().mean(),
                 learned_minutes: state.watch().learned(),
                 forecasts: state.fared(),

@@ -56,6 +56,8 @@ pub(super) struct SeriesState {
     /// The base window of its first value. Not that of its announcement, which comes early where other sources of
     /// its partition move time on: what is learned must not depend on who shares a partition. Never, before it.
     since: Timestamp,
+    /// The value of the latest minute that had one, and the end of that minute.
+    last: Option<(Timestamp, f64)>,
     /// The minute before was odd as well.
     again: bool,
     watch: SeriesWatch,
@@ -98,6 +100,7 @@ impl SeriesState {
             metric,
             measure,
             since: Timestamp::MAX,
+            last: None,
             again: false,
             watch: SeriesWatch::new(),
             run_out: limit.map(|limit| Box::new(RunOut::new(60.0).bounded_by(limit))),
@@ -114,6 +117,11 @@ impl SeriesState {
 
     pub(super) fn watch(&self) -> &SeriesWatch {
         &self.watch
+    }
+
+    /// The value of the latest minute that had one, and the end of that minute.
+    pub(super) fn last(&self) -> Option<(Timestamp, f64)> {
+        self.last
     }
 
     /// How its forecasts have fared, of what can be used up.
@@ -158,14 +166,15 @@ impl SeriesState {
             return;
         }
         service.note_heard(self.instance, minute);
-        if self.measure == Measure::Quantile && samples < FEWEST_SAMPLES {
-            self.again = false;
-            return;
-        }
         let value = match self.measure {
             Measure::Rate => sum / 60.0,
             Measure::Gauge | Measure::Quantile => sum / f64::from(samples),
         };
+        self.last = Some((minute.end(), value));
+        if self.measure == Measure::Quantile && samples < FEWEST_SAMPLES {
+            self.again = false;
+            return;
+        }
         service.note_value(self.metric, number, self.instance, value);
         if let Some(run_out) = &mut self.run_out {
             run_out.observe(secs, value);

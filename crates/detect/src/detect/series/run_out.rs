@@ -53,7 +53,7 @@ pub(super) fn forecast(
         ),
     };
     let mut finding = draft.finish();
-    finding.labels.insert("full_at".into(), Timestamp((forecast.at.max(0.0) * 1e9) as u64).to_rfc3339());
+    finding.labels.insert("full_at".into(), Timestamp::from_secs_f64(forecast.at).to_rfc3339());
     if fared.judged > 0 {
         let of = |count: u32| format!("{count} of {}", fared.judged);
         finding.labels.insert("forecasts_right".into(), of(fared.right));

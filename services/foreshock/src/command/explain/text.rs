@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use foreshock_detect::{Decision, Prior, Spread, Thresholds};
-use foreshock_model::Finding;
+use foreshock_model::{Finding, RunsOut};
 use serde_json::Value;
 
 use super::Explained;
@@ -28,7 +28,7 @@ pub(super) fn write(out: &mut impl Write, explained: &Explained) -> io::Result<(
         [] => writeln!(out, "  made again from the journal: equal to what was reported\n"),
         all => writeln!(
             out,
-            "  made again from the journal: DIFFERS from what was reported in {}\n",
+            "  made again from the journal: DIFFERS from what was reported in {}\n  reported under another configuration? give it with --config\n",
             all.join(", ")
         ),
     }
@@ -39,8 +39,16 @@ fn said(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     let p = 10f64.powf(-finding.surprise);
     row(out, "series", &finding.series)?;
     row(out, "window", &format!("{from} to {to}"))?;
-    row(out, "observed", &finding.observed.to_string())?;
-    row(out, "expected (95 %)", &format!("{} to {}", finding.expected.low, finding.expected.high))?;
+    match finding.runs_out() {
+        Some(RunsOut { at, low, high }) => {
+            row(out, "full at", &at.to_rfc3339())?;
+            row(out, "expected (80 %)", &format!("{low} to {high}"))?;
+        }
+        None => {
+            row(out, "observed", &finding.observed.to_string())?;
+            row(out, "expected (95 %)", &format!("{} to {}", finding.expected.low, finding.expected.high))?;
+        }
+    }
     row(out, "effect", &finding.effect.to_string())?;
     row(out, "p-value", &format!("{p:e}, a surprise (-log10 p) of {}", finding.surprise))
 }
@@ -85,10 +93,10 @@ fn row(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
 }
 
 fn section(out: &mut impl Write, title: &str, value: &Value) -> io::Result<()> {
-    writeln!(out, "  {title}")?;
     if value.is_null() {
-        return writeln!(out, "    nothing");
+        return Ok(());
     }
+    writeln!(out, "  {title}")?;
     numbers(out, "", value)
 }
 
@@ -105,12 +113,25 @@ fn numbers(out: &mut impl Write, path: &str, value: &Value) -> io::Result<()> {
             more(out, path, all.len())
         }
         Value::Array(all) => {
-            let shown: Vec<String> = all.iter().take(SHOWN).map(Value::to_string).collect();
+            let runs: Vec<&[Value]> = all.chunk_by(|one, next| one == next).collect();
+            let shown: Vec<String> = runs.iter().take(SHOWN).map(|run| of_run(run)).collect();
             writeln!(out, "    {path} = [{}]", shown.join(", "))?;
-            more(out, path, all.len())
+            match runs.get(SHOWN..).map_or(0, |left| left.iter().map(|run| run.len()).sum()) {
+                0 => Ok(()),
+                left => writeln!(out, "    {path}: {left} more; --json has them all"),
+            }
         }
         Value::Null => Ok(()),
         one => writeln!(out, "    {path} = {one}"),
+    }
+}
+
+/// Equal elements in a row: the element, and how many there are.
+fn of_run(run: &[Value]) -> String {
+    match run {
+        [one] => one.to_string(),
+        [one, ..] => format!("{one} × {}", run.len()),
+        [] => String::new(),
     }
 }
 
@@ -118,5 +139,40 @@ fn more(out: &mut impl Write, path: &str, all: usize) -> io::Result<()> {
     match all.checked_sub(SHOWN) {
         Some(more) if more > 0 => writeln!(out, "    {path}: {more} more; --json has them all"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn equal_elements_in_a_row_are_said_once_and_what_is_empty_is_left_out() {
+        let mut counts = vec![json!(0); 476];
+        counts.extend([json!(3), json!(3), json!(1)]);
+        let mut out = Vec::new();
+        section(&mut out, "the baseline", &json!({ "counts": counts })).unwrap();
+        section(&mut out, "the window", &Value::Null).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "  the baseline\n    counts = [0 × 476, 3 × 2, 1]\n");
+    }
+
+    #[test]
+    fn a_forecast_says_when_and_how_sure() {
+        let finding = json!({
+            "id": "0".repeat(32), "tenant": "default", "kind": "will_run_out", "service": "db", "series": "disk.used",
+            "window_start": "2026-11-27T00:00:00Z", "window_end": "2026-11-27T00:10:00Z", "surprise": 9.0, "effect": 3.0,
+            "observed": 1_795_767_170.71, "expected": { "low": 1_795_761_506.0, "high": 1_795_771_506.0 },
+            "severity": "warning", "title": "db: disk.used will be full", "template": "", "evidence": [],
+            "provisional": false, "replaces": [], "labels": {}
+        });
+        let finding: Finding = serde_json::from_value(finding).unwrap();
+        let mut out = Vec::new();
+        said(&mut out, &finding).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("  full at          2026-11-27T08:12:50.71"), "{text}");
+        let within = "  expected (80 %)  2026-11-27T06:38:26.000000000Z to 2026-11-27T09:25:06.000000000Z";
+        assert!(text.contains(within) && !text.contains("observed") && !text.contains("95 %"), "{text}");
     }
 }

@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 
+use foreshock_model::{Kind, Timestamp};
+use serde_json::Value;
+
 use super::super::scan::write_line;
 use crate::replay::{Difference, Differences, Totals, Way};
 
@@ -27,7 +30,7 @@ fn total(out: &mut impl Write, what: &str, totals: Totals) -> io::Result<()> {
 }
 
 fn row(out: &mut impl Write, difference: &Difference) -> io::Result<()> {
-    let Difference { what, way, id, time, severity, title, fields } = difference;
+    let Difference { what, way, id, kind, time, severity, title, fields } = difference;
     let way = match way {
         Way::Comes => "comes",
         Way::Goes => "goes",
@@ -38,7 +41,18 @@ fn row(out: &mut impl Write, difference: &Difference) -> io::Result<()> {
     writeln!(out, "{way:<8} {what:<8} {time}  {:<8}  {id}  {title}", severity.to_string())?;
     for (name, [ours, theirs]) in fields.iter().filter(|(_, [ours, _])| !ours.is_array() && !ours.is_object())
     {
+        let [ours, theirs] = [ours, theirs].map(|value| shown(*kind, name, value));
         writeln!(out, "         {name}: {ours} -> {theirs}")?;
     }
     Ok(())
+}
+
+/// A value of a field; a forecast's is the moment of which it is the seconds since the epoch.
+fn shown(kind: Option<Kind>, name: &str, value: &Value) -> String {
+    match value.as_f64() {
+        Some(secs) if kind == Some(Kind::WillRunOut) && name == "observed" => {
+            Timestamp::from_secs_f64(secs).to_rfc3339()
+        }
+        _ => value.to_string(),
+    }
 }

@@ -36,7 +36,8 @@ impl OutFile {
             let beside = tempfile::Builder::new()
                 .permissions(Permissions::from_mode(0o666))
                 .prefix(".foreshock-")
-                .tempfile_in(directory(path))?;
+                .tempfile_in(directory(path))
+                .map_err(unnamed)?;
             Ok(To::Beside(beside))
         };
         let to = open().with_context(|| format!("{} can't be written", path.display()))?;
@@ -82,6 +83,14 @@ impl OutFile {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             filled => filled.with_context(|| format!("writing {} failed", self.path.display())),
         }
+    }
+}
+
+/// What the system said, without the name of the temporary file, which nobody has given.
+fn unnamed(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => io::Error::other("its folder is not there; make it, or name another"),
+        kind => kind.into(),
     }
 }
 

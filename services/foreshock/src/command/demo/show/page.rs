@@ -99,7 +99,7 @@ fn tell(rows: &mut Vec<String>, finding: &Finding) {
 /// What was observed against what was expected, in the unit of its kind.
 fn measure(finding: &Finding) -> String {
     let (observed, low, high) = (finding.observed, finding.expected.low, finding.expected.high);
-    let at = |seconds: f64| time(Timestamp((seconds.max(0.0) * 1e9) as u64));
+    let at = |seconds: f64| clock(Timestamp::from_secs_f64(seconds));
     let window = span(finding.window_end.since(finding.window_start).as_secs_f64());
     match finding.kind {
         Kind::ErrorShare => format!(
