@@ -23,6 +23,10 @@ const RETURNS: Duration = Duration::from_secs(3_600);
 const TOGETHER: Duration = Duration::from_secs(120);
 /// A final revision is so much above the one before: what is told between the closes of windows finds room there.
 pub(super) const REVISIONS: u64 = 100;
+/// What goes on is told again when it lasts twice as long as when it was told last, and not before this.
+const TOLD_AGAIN: Duration = Duration::from_secs(6 * 3_600);
+/// A forecast is told again when so much less time is left.
+const NEARER: u32 = 2;
 /// Calls between services that can belong together.
 pub(super) const HOPS: usize = 2;
 
@@ -36,6 +40,8 @@ pub(super) struct Standing {
     quiet: Duration,
     /// When a service or a series was added last.
     grown: Timestamp,
+    /// When it was put out last.
+    put_out: Timestamp,
     /// Something worth telling changed since it was last put out.
     news: bool,
     /// Its page was paid for.
@@ -69,6 +75,7 @@ impl Standing {
             last: finding.window_end,
             quiet: QUIET_AT_LEAST,
             grown: finding.window_end,
+            put_out: finding.window_end,
             news: true,
             paid: false,
         }
@@ -99,7 +106,8 @@ impl Standing {
         linked.or_else(|| (unplaced && at.since(self.grown) <= TOGETHER).then_some(HOPS + 1))
     }
 
-    /// Takes a finding. The service on the other side of a slow call belongs to it as well. Of the same series and kind the most surprising one is kept; `limit` are kept in all.
+    /// Takes a finding. The service on the other side of a slow call belongs to it as well. Of the same series and kind the
+    /// most surprising one is kept, of forecasts the one that was told last; `limit` are kept in all.
     pub(super) fn add(&mut self, finding: Finding, map: &ServiceMap, limit: usize) {
         let peer = map.peer(&finding);
         let peer = peer.as_ref();
@@ -123,12 +131,18 @@ impl Standing {
             known.kind == finding.kind && known.service == finding.service && known.series == finding.series
         };
         match incident.findings.iter_mut().find(same) {
-            Some(known) if known.severity >= finding.severity && known.surprise >= finding.surprise => {}
-            Some(known) => {
-                // It was only shown until now.
-                self.news |= known.severity == Severity::Info && finding.severity > Severity::Info;
+            Some(known) if finding.severity > known.severity || is_nearer(&finding, known) => {
+                self.news |= finding.severity > Severity::Info;
                 *known = finding;
             }
+            Some(known)
+                if finding.kind != Kind::WillRunOut
+                    && finding.severity == known.severity
+                    && finding.surprise > known.surprise =>
+            {
+                *known = finding;
+            }
+            Some(_) => {}
             None => {
                 self.news |= finding.severity > Severity::Info;
                 self.grown = finding.window_end;
@@ -185,9 +199,14 @@ impl Standing {
             incident.updated_at = end;
             self.news = true;
         }
-        if !std::mem::take(&mut self.news) {
+        let since = end.since(self.put_out);
+        let goes_on = self.last > self.put_out
+            && since >= TOLD_AGAIN
+            && since >= self.put_out.since(incident.started_at);
+        if !std::mem::take(&mut self.news) && !goes_on {
             return None;
         }
+        self.put_out = end;
         let from = incident.started_at.minus(NEAR);
         incident.changes = changes
             .iter()
@@ -218,6 +237,15 @@ impl Standing {
             self.incident.severity = severity;
             self.news = true;
         }
+    }
+}
+
+/// Whether much less time is left by a forecast than by the one that was told. Its window ended when it was made.
+fn is_nearer(finding: &Finding, told: &Finding) -> bool {
+    let left = |of: &Finding| of.runs_out().map(|out| out.at.since(of.window_end));
+    match (left(finding), left(told)) {
+        (Some(now), Some(then)) => finding.severity >= told.severity && now * NEARER <= then && now < then,
+        _ => false,
     }
 }
 
@@ -262,10 +290,20 @@ fn title(incident: &Incident) -> String {
     let says_most = |finding: &&Finding| (finding.severity, std::cmp::Reverse(plainness(finding.kind)));
     let findings = || incident.findings.iter().rev().filter(telling);
     let lead = findings().filter(of_cause).max_by_key(says_most).or_else(|| findings().max_by_key(says_most));
+    // What runs out first leads: of forecasts none is the cause of another.
+    let sooner = |finding: &&Finding| {
+        let left = finding.runs_out().map(|out| std::cmp::Reverse(out.at));
+        left.map(|left| (finding.severity, left))
+    };
+    let lead = match lead {
+        Some(lead) if lead.kind == Kind::WillRunOut => findings().max_by_key(sooner),
+        lead => lead,
+    };
     let Some(lead) = lead else { return String::new() };
-    match incident.services.len() {
-        0 | 1 => lead.title.clone(),
-        2 => format!("{}; also affects {}", lead.title, incident.services[1]),
-        more => format!("{}; also affects {} and {} more", lead.title, incident.services[1], more - 2),
+    let mut others = incident.services.iter().filter(|service| **service != lead.service);
+    match (others.next(), others.count()) {
+        (None, _) => lead.title.clone(),
+        (Some(other), 0) => format!("{}; also affects {other}", lead.title),
+        (Some(other), more) => format!("{}; also affects {other} and {more} more", lead.title),
     }
 }

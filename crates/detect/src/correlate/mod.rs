@@ -338,7 +338,7 @@ impl Correlate {
 
 impl Stage for Correlate {
     const NAME: &'static str = "correlate";
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
     type Output = proto::Incidents;
 
     fn apply(&mut self, input: Input<'_>, out: &mut Outputs<proto::Incidents>) {

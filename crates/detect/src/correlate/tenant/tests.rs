@@ -180,6 +180,64 @@ fn what_was_only_shown_is_news_once_it_is_worth_telling() {
     assert_eq!(told, [(Severity::Critical, IncidentStatus::Open)]);
 }
 
+/// That the disk of a service will be full `left` after `end`.
+fn disk(service: &str, at_most: Severity, left: u64, end: Timestamp) -> Finding {
+    let full = end.plus(Duration::from_secs(left)).as_secs_f64();
+    Finding {
+        observed: full,
+        expected: Expected { low: full - 60.0, high: full + 60.0 },
+        title: format!("{service}: full in {left} s"),
+        ..finding(service, "disk", Kind::WillRunOut, at_most, 100.0, end)
+    }
+}
+
+/// The titles that are told at the close of a window.
+fn titles(state: &mut TenantState, end: Timestamp, findings: Vec<Finding>) -> Vec<String> {
+    let pending = Pending { findings, ..Pending::default() };
+    let told = state.close(end, pending, &DetectConfig::default(), &mut Decisions::default());
+    told.incidents.into_iter().map(|incident| incident.title).collect()
+}
+
+#[test]
+fn a_forecast_is_told_again_when_half_the_time_is_left() {
+    let mut state = TenantState::default();
+    let mut told = Vec::new();
+    for (minute, left) in [(0, 7_200), (60, 7_000), (120, 3_700), (180, 3_600), (240, 1_900), (300, 1_790)] {
+        let end = at(minute);
+        told.extend(titles(&mut state, end, vec![disk("shop", Severity::Critical, left, end)]));
+    }
+    assert_eq!(told, ["shop: full in 7200 s", "shop: full in 3600 s", "shop: full in 1790 s"]);
+}
+
+#[test]
+fn of_several_disks_the_one_that_is_full_first_leads() {
+    let mut state = TenantState::default();
+    let disks = vec![
+        disk("db", Severity::Critical, 7_200, at(60)),
+        disk("api", Severity::Critical, 30_000, at(60)),
+        disk("web", Severity::Warning, 3_600, at(60)),
+    ];
+    assert_eq!(titles(&mut state, at(60), disks), ["db: full in 7200 s; also affects api and 1 more"]);
+}
+
+#[test]
+fn what_becomes_worse_is_told_at_once_and_what_lasts_after_twice_as_long() {
+    let mut state = TenantState::default();
+    let mut told = Vec::new();
+    for hour in 0..=13 {
+        let at_most = if hour < 2 { Severity::Warning } else { Severity::Critical };
+        for minute in 0..60 {
+            let end = at(hour * 3_600 + minute * 60);
+            let findings = vec![
+                finding("shop", "s", Kind::Spike, Severity::Critical, 9.0, end),
+                finding("shop", "t", Kind::FlatLine, at_most, 9.0, end),
+            ];
+            told.extend(close(&mut state, end, findings).iter().map(|_| (hour, minute)));
+        }
+    }
+    assert_eq!(told, [(0, 0), (2, 0), (8, 0)], "two hours and six; the next would be at sixteen");
+}
+
 #[test]
 fn a_warning_that_comes_back_pages_nobody_again_and_what_would_page_does() {
     let mut state = TenantState::default();
