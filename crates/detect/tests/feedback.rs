@@ -61,6 +61,7 @@ fn said(incident: Id, verdict: Verdict, series: &[(&str, f64)]) -> Feedback {
         surprise: *surprise,
         window_seconds: 10,
         lasted_seconds: 40,
+        left_seconds: 0,
     });
     Feedback {
         incident,

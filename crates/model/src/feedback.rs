@@ -61,6 +61,8 @@ pub struct JudgedSeries {
     pub window_seconds: u32,
     /// How long the incident lasted, by its findings; 0 where that is not known.
     pub lasted_seconds: u32,
+    /// By a forecast, how long until something would have run out; 0 of everything else, and where that is not known.
+    pub left_seconds: u32,
 }
 
 /// A verdict, what it is about, and how long it holds.
@@ -101,6 +103,7 @@ impl From<&Feedback> for proto::Feedback {
             surprise: of.surprise,
             window_seconds: of.window_seconds,
             lasted_seconds: of.lasted_seconds,
+            left_seconds: of.left_seconds,
         });
         Self {
             tenant: feedback.tenant.to_string(),
@@ -125,9 +128,15 @@ impl TryFrom<&proto::Feedback> for Feedback {
         let series = feedback.series.iter().filter_map(|of| {
             let (service, kind) = (of.service.as_str().into(), Kind::parse(&of.kind)?);
             let surprise = if of.surprise.is_finite() { of.surprise.max(0.0) } else { 0.0 };
-            let (window_seconds, lasted_seconds) = (of.window_seconds, of.lasted_seconds);
-            let series = of.series.clone();
-            Some(JudgedSeries { service, series, kind, surprise, window_seconds, lasted_seconds })
+            Some(JudgedSeries {
+                service,
+                series: of.series.clone(),
+                kind,
+                surprise,
+                window_seconds: of.window_seconds,
+                lasted_seconds: of.lasted_seconds,
+                left_seconds: of.left_seconds,
+            })
         });
         Ok(Self {
             incident: Id::parse(&feedback.incident)
@@ -174,6 +183,7 @@ mod tests {
                     surprise: 12.5,
                     window_seconds: 60,
                     lasted_seconds: 240,
+                    left_seconds: 3_600,
                 }],
             };
             let message = proto::Feedback::from(&feedback);

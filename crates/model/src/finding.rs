@@ -1,6 +1,6 @@
 //! One deviation from a baseline.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,11 @@ impl Finding {
         let [at, low, high] =
             [self.observed, self.expected.low, self.expected.high].map(Timestamp::from_secs_f64);
         (self.kind == Kind::WillRunOut).then_some(RunsOut { at, low, high })
+    }
+
+    /// By a forecast of what runs out, how long that is away when it is made; of other kinds nothing.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.runs_out().map(|out| out.at.since(self.window_end))
     }
 }
 

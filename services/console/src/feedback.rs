@@ -153,6 +153,7 @@ fn judged(incident: &Incident) -> Vec<JudgedSeries> {
             surprise: finding.surprise,
             window_seconds: seconds(finding.window_start, finding.window_end),
             lasted_seconds: seconds(began, ended),
+            left_seconds: finding.runs_out().map_or(0, |out| seconds(finding.window_end, out.at)),
         })
         .collect()
 }

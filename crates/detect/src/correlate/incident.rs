@@ -242,8 +242,7 @@ impl Standing {
 
 /// Whether much less time is left by a forecast than by the one that was told. Its window ended when it was made.
 fn is_nearer(finding: &Finding, told: &Finding) -> bool {
-    let left = |of: &Finding| of.runs_out().map(|out| out.at.since(of.window_end));
-    match (left(finding), left(told)) {
+    match (finding.time_left(), told.time_left()) {
         (Some(now), Some(then)) => finding.severity >= told.severity && now * NEARER <= then && now < then,
         _ => false,
     }

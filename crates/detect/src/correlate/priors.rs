@@ -25,6 +25,9 @@ const USEFUL: f64 = 10.0;
 const LEAST_LEFT: f64 = 0.5;
 /// A series is judged on windows of so many lengths, each a stream of tests: 10 s, a minute, ten, an hour.
 const LENGTHS: f64 = 4.0;
+/// What was said of a forecast does not hold when less than this share of the time is left: a disk that was expected to be
+/// full tomorrow is not expected to be full in an hour.
+const NEARER: f64 = 0.25;
 const DAY_NANOS: u64 = 86_400_000_000_000;
 
 /// What a person's word made of what is asked of a finding.
@@ -46,6 +49,7 @@ struct Judged {
     surprise: f64,
     window_seconds: u32,
     lasted_seconds: u32,
+    left_seconds: u32,
 }
 
 impl Judged {
@@ -57,6 +61,12 @@ impl Judged {
         }
         let held = seconds.min(f64::from(self.lasted_seconds));
         self.surprise * (held / f64::from(self.window_seconds)).max(1.0)
+    }
+
+    /// Whether something runs out so much sooner that it is another matter.
+    fn is_far_from(self, finding: &Finding) -> bool {
+        let nearer = NEARER * f64::from(self.left_seconds);
+        finding.time_left().is_some_and(|left| left.as_secs_f64() < nearer)
     }
 }
 
@@ -118,6 +128,7 @@ impl Priors {
                 surprise: of.surprise,
                 window_seconds: of.window_seconds,
                 lasted_seconds: of.lasted_seconds,
+                left_seconds: of.left_seconds,
             };
             // The same series twice, as two findings of one incident: the greater counts.
             let same = self.series.get(&key).filter(|(same, _)| *same == incident);
@@ -166,6 +177,9 @@ impl Priors {
         let key = (finding.service.clone(), finding.series.clone(), finding.kind);
         let (incident, judged) = *self.series.get(&key)?;
         let said = self.said.get(&incident)?;
+        if said.verdict != Verdict::Useful && judged.is_far_from(finding) {
+            return None;
+        }
         let seconds = finding.window_end.since(finding.window_start).as_secs_f64();
         Some(Prior { verdict: said.verdict, incident, judged: judged.over(seconds), until: said.until })
     }

@@ -88,6 +88,7 @@ impl World<'_> {
                         surprise: self.chance.between(3, 20) as f64,
                         window_seconds: 10,
                         lasted_seconds: self.chance.between(0, 600) as u32,
+                        left_seconds: 0,
                     }],
                     ..Default::default()
                 };

@@ -74,6 +74,11 @@ impl Clock {
         if self.seen < 2 { 0.0 } else { f64::from(self.gaps[(self.seen as usize - 2) % GAPS]) }
     }
 
+    /// Of the last observation.
+    pub(crate) fn last_secs(&self) -> Option<f64> {
+        (self.seen > 0).then_some(self.last)
+    }
+
     /// Since the last observation, in seconds.
     pub(crate) fn silent_secs(&self, now_secs: f64) -> f64 {
         if self.seen == 0 { 0.0 } else { (now_secs - self.last).max(0.0) }

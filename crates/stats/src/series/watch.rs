@@ -176,6 +176,11 @@ impl SeriesWatch {
         self.clock.silent_secs(now_secs)
     }
 
+    /// When it was observed last, Unix time.
+    pub fn last_secs(&self) -> Option<f64> {
+        self.clock.last_secs()
+    }
+
     /// Feeds the value at `secs`, Unix time. A value that is none (`NaN`, infinite) is a gap.
     pub fn observe(&mut self, secs: f64, value: f64) -> Watched {
         match self.look(secs, value) {

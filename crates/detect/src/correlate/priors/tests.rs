@@ -1,4 +1,6 @@
-use foreshock_model::{Id, JudgedSeries, Tenant};
+use std::time::Duration;
+
+use foreshock_model::{BASE_WINDOW, Expected, Id, JudgedSeries, Severity, Tenant};
 use proptest::prelude::*;
 
 use super::*;
@@ -6,6 +8,32 @@ use super::*;
 /// The end of a window so many days after a point in 2024.
 fn day(days: u64) -> Timestamp {
     Timestamp::from_secs(1_710_000_000 + days * 86_400)
+}
+
+/// That the shop's disk will be full `left` seconds after `end`.
+fn full_in(left: u64, series: &str, end: Timestamp) -> Finding {
+    let (tenant, service) = (Tenant::default(), "shop".into());
+    let window = end.minus(BASE_WINDOW).window(BASE_WINDOW);
+    Finding {
+        id: Id::finding(&tenant, &service, series, window, Kind::WillRunOut, false),
+        tenant,
+        kind: Kind::WillRunOut,
+        service,
+        series: series.into(),
+        window_start: window.start,
+        window_end: end,
+        surprise: 100.0,
+        effect: 1.0,
+        observed: end.plus(Duration::from_secs(left)).as_secs_f64(),
+        expected: Expected { low: 0.0, high: f64::MAX },
+        severity: Severity::Critical,
+        title: String::new(),
+        template: String::new(),
+        evidence: Vec::new(),
+        provisional: false,
+        replaces: Vec::new(),
+        labels: BTreeMap::new(),
+    }
 }
 
 fn word(incident: u128, verdict: Verdict, series: &[&str]) -> Feedback {
@@ -16,6 +44,7 @@ fn word(incident: u128, verdict: Verdict, series: &[&str]) -> Feedback {
         surprise: 9.0,
         window_seconds: 0,
         lasted_seconds: 0,
+        left_seconds: 0,
     };
     Feedback {
         incident: Id(incident),
@@ -116,9 +145,21 @@ fn a_few_useful_series_among_many_have_ten_times_their_share_and_many_have_no_mo
 
 #[test]
 fn what_was_judged_is_as_much_more_surprising_over_a_longer_window_as_it_lasted() {
-    let judged = Judged { surprise: 6.0, window_seconds: 60, lasted_seconds: 240 };
+    let judged = Judged { surprise: 6.0, window_seconds: 60, lasted_seconds: 240, left_seconds: 0 };
     assert_eq!([10.0, 60.0, 120.0, 600.0].map(|seconds| judged.over(seconds)), [6.0, 6.0, 12.0, 24.0]);
     assert_eq!(Judged { window_seconds: 0, ..judged }.over(600.0), 6.0, "it is not known how long it was");
+}
+
+#[test]
+fn a_disk_that_was_expected_to_fill_is_as_any_other_when_a_quarter_of_the_time_is_left() {
+    let mut priors = Priors::default();
+    let filling = word(1, Verdict::Expected, &["disk"]);
+    let series = filling.series.iter().cloned();
+    let series = series.map(|of| JudgedSeries { kind: Kind::WillRunOut, left_seconds: 28_800, ..of });
+    let filling = Feedback { series: series.collect(), ..filling };
+    priors.take(day(1), vec![filling], &FeedbackLimits::default());
+    let holds = |left| priors.of(&full_in(left, "disk", day(2))).is_some();
+    assert_eq!([28_000, 7_210, 7_190, 60].map(holds), [true, true, false, false]);
 }
 
 proptest! {

@@ -56,8 +56,8 @@ pub(super) struct SeriesState {
     /// The base window of its first value. Not that of its announcement, which comes early where other sources of
     /// its partition move time on: what is learned must not depend on who shares a partition. Never, before it.
     since: Timestamp,
-    /// The value of the latest minute that had one, and the end of that minute.
-    last: Option<(Timestamp, f64)>,
+    /// The latest value that was judged.
+    last: f64,
     /// The minute before was odd as well.
     again: bool,
     watch: SeriesWatch,
@@ -100,7 +100,7 @@ impl SeriesState {
             metric,
             measure,
             since: Timestamp::MAX,
-            last: None,
+            last: 0.0,
             again: false,
             watch: SeriesWatch::new(),
             run_out: limit.map(|limit| Box::new(RunOut::new(60.0).bounded_by(limit))),
@@ -119,9 +119,9 @@ impl SeriesState {
         &self.watch
     }
 
-    /// The value of the latest minute that had one, and the end of that minute.
+    /// The latest value that was judged, and the end of its minute.
     pub(super) fn last(&self) -> Option<(Timestamp, f64)> {
-        self.last
+        self.watch.last_secs().map(|secs| (Timestamp::from_secs_f64(secs), self.last))
     }
 
     /// How its forecasts have fared, of what can be used up.
@@ -170,7 +170,6 @@ impl SeriesState {
             Measure::Rate => sum / 60.0,
             Measure::Gauge | Measure::Quantile => sum / f64::from(samples),
         };
-        self.last = Some((minute.end(), value));
         if self.measure == Measure::Quantile && samples < FEWEST_SAMPLES {
             self.again = false;
             return;
@@ -180,6 +179,7 @@ impl SeriesState {
             run_out.observe(secs, value);
         }
         let was_rare = self.measure == Measure::Gauge && self.watch.is_rare_count();
+        self.last = value;
         let mut watched = self.watch.observe(secs, value);
         let counted = match self.measure {
             Measure::Rate => Some((sum, watched.mean * 60.0)),
