@@ -42,6 +42,10 @@ pub(super) struct Standing {
     grown: Timestamp,
     /// When it was put out last.
     put_out: Timestamp,
+    /// What was told of each resource that runs out: when, and how much time was left, or more that is left by now.
+    told: BTreeMap<(ServiceName, String), (Timestamp, Duration)>,
+    /// The last window before it came back, if it did.
+    before: Timestamp,
     /// Something worth telling changed since it was last put out.
     news: bool,
     /// Its page was paid for.
@@ -76,6 +80,8 @@ impl Standing {
             quiet: QUIET_AT_LEAST,
             grown: finding.window_end,
             put_out: finding.window_end,
+            told: BTreeMap::new(),
+            before: Timestamp::default(),
             news: true,
             paid: false,
         }
@@ -107,7 +113,7 @@ impl Standing {
     }
 
     /// Takes a finding. The service on the other side of a slow call belongs to it as well. Of the same series and kind the
-    /// most surprising one is kept, of forecasts the one that was told last; `limit` are kept in all.
+    /// most surprising one is kept, of forecasts the latest; `limit` are kept in all.
     pub(super) fn add(&mut self, finding: Finding, map: &ServiceMap, limit: usize) {
         let peer = map.peer(&finding);
         let peer = peer.as_ref();
@@ -127,25 +133,26 @@ impl Standing {
                 self.news = true;
             }
         }
+        self.news |= self.is_nearer(&finding);
+        let incident = &mut self.incident;
+        let (id, end, before) = (finding.id, finding.window_end, self.before);
+        let mut is_new = false;
         let same = |known: &&mut Finding| {
             known.kind == finding.kind && known.service == finding.service && known.series == finding.series
         };
         match incident.findings.iter_mut().find(same) {
-            Some(known) if finding.severity > known.severity || is_nearer(&finding, known) => {
-                self.news |= finding.severity > Severity::Info;
-                *known = finding;
+            Some(known) => {
+                let is_worse = finding.severity > known.severity;
+                let is_odder = finding.severity == known.severity && finding.surprise > known.surprise;
+                self.news |= is_worse;
+                if known.window_end <= before || is_worse || is_odder {
+                    *known = finding;
+                } else if finding.kind == Kind::WillRunOut {
+                    *known = Finding { severity: known.severity, ..finding };
+                }
             }
-            Some(known)
-                if finding.kind != Kind::WillRunOut
-                    && finding.severity == known.severity
-                    && finding.surprise > known.surprise =>
-            {
-                *known = finding;
-            }
-            Some(_) => {}
             None => {
-                self.news |= finding.severity > Severity::Info;
-                self.grown = finding.window_end;
+                is_new = true;
                 incident.findings.push(finding);
             }
         }
@@ -156,6 +163,20 @@ impl Standing {
                 .then_with(|| a.id.cmp(&b.id))
         });
         incident.findings.truncate(limit.max(1));
+        // One that finds no room is no news: it would be again with each window.
+        if is_new && incident.findings.iter().any(|kept| kept.id == id) {
+            self.news = true;
+            self.grown = end;
+        }
+    }
+
+    /// Whether a forecast is news: half of the time that was left is over, or the moment that was told has passed.
+    fn is_nearer(&mut self, finding: &Finding) -> bool {
+        let (Some(out), Some(left)) = (finding.runs_out(), finding.time_left()) else { return false };
+        let key = (finding.service.clone(), finding.series.clone());
+        let Some((at, told)) = self.told.get_mut(&key) else { return false };
+        *told = left.max(*told);
+        left * NEARER <= *told && left < *told || finding.window_end > *at && out.at > finding.window_end
     }
 
     /// Takes a finding that is not worth telling by itself: shown, but it neither keeps the incident open nor makes
@@ -207,6 +228,13 @@ impl Standing {
             return None;
         }
         self.put_out = end;
+        self.told = incident
+            .findings
+            .iter()
+            .filter_map(|of| {
+                Some(((of.service.clone(), of.series.clone()), (of.runs_out()?.at, of.time_left()?)))
+            })
+            .collect();
         let from = incident.started_at.minus(NEAR);
         incident.changes = changes
             .iter()
@@ -235,16 +263,9 @@ impl Standing {
             self.incident.status = IncidentStatus::Open;
             self.incident.resolved_at = None;
             self.incident.severity = severity;
+            self.before = self.last;
             self.news = true;
         }
-    }
-}
-
-/// Whether much less time is left by a forecast than by the one that was told. Its window ended when it was made.
-fn is_nearer(finding: &Finding, told: &Finding) -> bool {
-    match (finding.time_left(), told.time_left()) {
-        (Some(now), Some(then)) => finding.severity >= told.severity && now * NEARER <= then && now < then,
-        _ => false,
     }
 }
 
@@ -292,7 +313,8 @@ fn title(incident: &Incident) -> String {
     // What runs out first leads: of forecasts none is the cause of another.
     let sooner = |finding: &&Finding| {
         let left = finding.runs_out().map(|out| std::cmp::Reverse(out.at));
-        left.map(|left| (finding.severity, left))
+        let is_old = incident.updated_at.since(finding.window_end) > NEAR;
+        left.map(|left| (!is_old, finding.severity, left))
     };
     let lead = match lead {
         Some(lead) if lead.kind == Kind::WillRunOut => findings().max_by_key(sooner),

@@ -24,6 +24,8 @@ const LEFT: f64 = 5.0;
 /// A young line must not rest on both sides of a change, or it ends askew. Where two differences in a row differ by so
 /// many standard deviations before a line is known, it begins anew.
 const BROKEN: f64 = 6.0;
+/// A burst has two such edges. Of more, before a line has settled, the series is like that: it has to be learned.
+const BREAKS: u8 = 4;
 /// What is smaller stays in it. Until it rests on so many values...
 const SETTLED: f64 = 40.0;
 /// ...and while these lie so much further around it than the noise, as a ratio of variances, they say how well it is known.
@@ -74,6 +76,8 @@ pub(crate) struct Turn {
     tx: f64,
     tested: [f32; TESTED],
     kept: u8,
+    /// Breaks since a line was settled.
+    broken: u8,
     /// Sum of squares of the line's own values around it.
     around: f32,
     /// Variance around the line, decayed, pulls limited.
@@ -98,6 +102,7 @@ impl Default for Turn {
             tx: 0.0,
             tested: [0.0; TESTED],
             kept: 0,
+            broken: 0,
             around: 0.0,
             noise: 0.0,
             mixture: Mixture::default(),
@@ -171,6 +176,7 @@ impl Turn {
         self.kept += 1;
         self.learn_difference(value);
         if self.is_young_and_broken(floor) {
+            self.broken += 1;
             self.restart(2);
         }
         let change = self.likeliest(floor, bend)?;
@@ -219,6 +225,9 @@ impl Turn {
             *sum *= keep;
         }
         self.weight += 1.0;
+        if self.weight >= SETTLED {
+            self.broken = 0;
+        }
         self.x += value;
         self.shift();
         self.tested.rotate_left(1);
@@ -266,7 +275,7 @@ impl Turn {
     /// Whether the last values can't be of one line, where none is known yet.
     fn is_young_and_broken(&self, floor: f64) -> bool {
         let [.., a, b, c] = self.tested[..self.kept as usize] else { return false };
-        if self.weight >= NEEDED || self.learned < 30 {
+        if self.weight >= NEEDED || self.learned < 30 || self.broken >= BREAKS {
             return false;
         }
         let turned = f64::from(c - b) - f64::from(b - a);
@@ -357,5 +366,33 @@ impl Turn {
         self.anchor += anchor;
         self.last -= anchor as f32;
         (self.weight, self.t, self.tt, self.x, self.tx, self.around) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Noise of standard deviation 0.29, the same each time.
+    fn noise(i: usize) -> f64 {
+        (i * 7_919 % 1_009) as f64 / 1_009.0 - 0.5
+    }
+
+    /// How many of the last 1,000 of 8,000 values were tested against a line.
+    fn tested(value: impl Fn(usize) -> f64) -> usize {
+        let mut turn = Turn::default();
+        (0..8_000).filter(|i| turn.observe(value(*i), 1e-6, 0.0).is_some() && *i >= 7_000).count()
+    }
+
+    #[test]
+    fn whatever_a_series_becomes_it_follows_a_line_again() {
+        let begins = |i: usize| if i >= 500 { 1.0 } else { 0.0 };
+        assert_eq!(tested(noise), 1_000);
+        assert!(tested(|i| begins(i) * (100.0 + 5.0 * noise(i))) > 900, "nothing, and then something");
+        assert!(tested(|i| 100.0 + begins(i) * noise(i)) > 900, "a constant, and then none");
+        assert!(tested(|i| noise(i) * (1.0 + 9.0 * begins(i))) > 900, "ten times the noise");
+        let spike = |i: usize| if i.is_multiple_of(12) { 6.0 } else { 0.0 };
+        assert!(tested(|i| noise(i) + begins(i) * spike(i)) > 900, "a spike every twelve minutes");
+        assert!(tested(|i| noise(i) + begins(i) * 40.0 * (i % 2) as f64) > 900, "to and fro");
     }
 }

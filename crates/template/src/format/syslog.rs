@@ -91,10 +91,11 @@ impl<'a> Header<'a, '_> {
         if let Some(name) = tag(second.bytes, is_named)
             && !first.bytes.ends_with(b":")
             && !matches!(first.bytes[0], b'[' | b'(' | b'<' | b'"' | b'-')
+            && (is_named || first.level().is_none() || second.bytes.ends_with(b":"))
         {
             match first.level() {
                 // No machine is called `err`; one that is called `log` loses no more than its name.
-                Some(level) if !is_named => self.line.level = Some(level),
+                Some(level) if !is_named && self.line.level.is_none() => self.line.level = Some(level),
                 _ => self.line.host = Some(self.slice(at, first.end)),
             }
             self.line.logger = Some(self.slice(second_at, second_at + name));

@@ -70,6 +70,22 @@ const EXAMPLES: &[Example] = &[
         "(root) CMD (run)",
     ),
     (
+        "<11>2024-03-05T11:22:33Z log app[7]: disk failed",
+        Format::Syslog,
+        Some(MOMENT),
+        Some(Level::Error),
+        Some("app"),
+        "disk failed",
+    ),
+    (
+        "2024-03-05 11:22:33 ERROR shard[7] lost its leader",
+        Format::Header,
+        Some(MOMENT),
+        Some(Level::Error),
+        None,
+        "shard[7] lost its leader",
+    ),
+    (
         "Mar  5 11:22:33 web1 app[3]: [ERROR] no route",
         Format::Syslog,
         Some(MOMENT),

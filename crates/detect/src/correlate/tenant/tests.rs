@@ -210,6 +210,45 @@ fn a_forecast_is_told_again_when_half_the_time_is_left() {
 }
 
 #[test]
+fn a_forecast_that_recedes_is_shown_as_it_is_and_told_when_the_moment_that_was_told_has_passed() {
+    let mut state = TenantState::default();
+    let mut told = Vec::new();
+    for (minute, left) in [(0, 600), (1, 6_000), (2, 5_900), (11, 5_400), (12, 5_300)] {
+        let end = at(minute * 60);
+        told.extend(titles(&mut state, end, vec![disk("shop", Severity::Critical, left, end)]));
+    }
+    assert_eq!(told, ["shop: full in 600 s", "shop: full in 5400 s"]);
+    let standing = state.standing.values().next().expect("it stands");
+    assert_eq!(standing.incident.findings[0].title, "shop: full in 5300 s");
+}
+
+#[test]
+fn a_forecast_that_is_a_warning_now_and_then_is_told_once() {
+    let mut state = TenantState::default();
+    let mut told = Vec::new();
+    for minute in 0..20 {
+        let at_most = if minute % 2 == 0 { Severity::Critical } else { Severity::Warning };
+        let end = at(minute * 60);
+        told.extend(titles(&mut state, end, vec![disk("shop", at_most, 7_200 - minute * 60, end)]));
+    }
+    assert_eq!(told, ["shop: full in 7200 s"]);
+}
+
+#[test]
+fn what_finds_no_room_in_an_incident_is_not_told_again_and_again() {
+    let mut state = TenantState::default();
+    let mut told = 0;
+    for minute in 1..10 {
+        let end = at(minute * 10);
+        let odd = |n: u64| {
+            finding("shop", &format!("s{n}"), Kind::Spike, Severity::Critical, 20.0 - n as f64 / 10.0, end)
+        };
+        told += close(&mut state, end, (0..60).map(odd).collect()).len();
+    }
+    assert_eq!(told, 1);
+}
+
+#[test]
 fn of_several_disks_the_one_that_is_full_first_leads() {
     let mut state = TenantState::default();
     let disks = vec![

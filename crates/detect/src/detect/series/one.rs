@@ -179,7 +179,9 @@ impl SeriesState {
             run_out.observe(secs, value);
         }
         let was_rare = self.measure == Measure::Gauge && self.watch.is_rare_count();
-        self.last = value;
+        if value.is_finite() {
+            self.last = value;
+        }
         let mut watched = self.watch.observe(secs, value);
         let counted = match self.measure {
             Measure::Rate => Some((sum, watched.mean * 60.0)),
