@@ -84,6 +84,11 @@ pub struct RunsOut {
 }
 
 impl Finding {
+    /// Whether the other one is of the same series and kind: the same trouble, as another window has it.
+    pub fn is_of_same(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.service == other.service && self.series == other.series
+    }
+
     /// What a forecast of what runs out says; of other kinds nothing.
     pub fn runs_out(&self) -> Option<RunsOut> {
         let [at, low, high] =

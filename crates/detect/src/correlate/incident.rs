@@ -115,6 +115,7 @@ impl Standing {
     /// Takes a finding. The service on the other side of a slow call belongs to it as well. Of the same series and kind the
     /// most surprising one is kept, of forecasts the latest; `limit` are kept in all.
     pub(super) fn add(&mut self, finding: Finding, map: &ServiceMap, limit: usize) {
+        self.news |= self.hear_forecast(&finding);
         let peer = map.peer(&finding);
         let peer = peer.as_ref();
         let incident = &mut self.incident;
@@ -133,14 +134,9 @@ impl Standing {
                 self.news = true;
             }
         }
-        self.news |= self.is_nearer(&finding);
-        let incident = &mut self.incident;
         let (id, end, before) = (finding.id, finding.window_end, self.before);
         let mut is_new = false;
-        let same = |known: &&mut Finding| {
-            known.kind == finding.kind && known.service == finding.service && known.series == finding.series
-        };
-        match incident.findings.iter_mut().find(same) {
+        match incident.findings.iter_mut().find(|known| known.is_of_same(&finding)) {
             Some(known) => {
                 let is_worse = finding.severity > known.severity;
                 let is_odder = finding.severity == known.severity && finding.surprise > known.surprise;
@@ -170,8 +166,9 @@ impl Standing {
         }
     }
 
-    /// Whether a forecast is news: half of the time that was left is over, or the moment that was told has passed.
-    fn is_nearer(&mut self, finding: &Finding) -> bool {
+    /// Remembers the most time that was left since a forecast was told. Whether this one is news: half of that is over, or
+    /// the moment that was told has passed.
+    fn hear_forecast(&mut self, finding: &Finding) -> bool {
         let (Some(out), Some(left)) = (finding.runs_out(), finding.time_left()) else { return false };
         let key = (finding.service.clone(), finding.series.clone());
         let Some((at, told)) = self.told.get_mut(&key) else { return false };
@@ -183,9 +180,7 @@ impl Standing {
     /// it grow over other services.
     pub(super) fn add_bystander(&mut self, finding: Finding, limit: usize) {
         let findings = &mut self.incident.findings;
-        let known = findings.iter().any(|known| {
-            known.kind == finding.kind && known.service == finding.service && known.series == finding.series
-        });
+        let known = findings.iter().any(|known| known.is_of_same(&finding));
         if !known && findings.len() < limit {
             findings.push(finding);
         }

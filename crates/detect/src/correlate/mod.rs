@@ -11,6 +11,8 @@ mod incident;
 mod next_window;
 mod priors;
 mod provisional;
+#[cfg(test)]
+mod sample;
 mod service_map;
 mod spread;
 mod tally;

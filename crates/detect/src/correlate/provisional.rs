@@ -84,10 +84,8 @@ impl Provisionals {
             *news = fresh();
         }
         let told = &mut news.told;
-        let same = |known: &Finding| {
-            known.kind == finding.kind && known.service == finding.service && known.series == finding.series
-        };
-        if told.findings.iter().any(same) || told.revision - news.base >= NEWS {
+        let is_told = told.findings.iter().any(|known| known.is_of_same(&finding));
+        if is_told || told.revision - news.base >= NEWS {
             return None;
         }
         news.decided = news.decided.max(finding.window_end);

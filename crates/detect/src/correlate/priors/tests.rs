@@ -1,39 +1,11 @@
-use std::time::Duration;
-
-use foreshock_model::{BASE_WINDOW, Expected, Id, JudgedSeries, Severity, Tenant};
+use foreshock_model::{Id, JudgedSeries, Severity, Tenant};
 use proptest::prelude::*;
 
-use super::*;
+use super::{super::sample::disk, *};
 
 /// The end of a window so many days after a point in 2024.
 fn day(days: u64) -> Timestamp {
     Timestamp::from_secs(1_710_000_000 + days * 86_400)
-}
-
-/// That the shop's disk will be full `left` seconds after `end`.
-fn full_in(left: u64, series: &str, end: Timestamp) -> Finding {
-    let (tenant, service) = (Tenant::default(), "shop".into());
-    let window = end.minus(BASE_WINDOW).window(BASE_WINDOW);
-    Finding {
-        id: Id::finding(&tenant, &service, series, window, Kind::WillRunOut, false),
-        tenant,
-        kind: Kind::WillRunOut,
-        service,
-        series: series.into(),
-        window_start: window.start,
-        window_end: end,
-        surprise: 100.0,
-        effect: 1.0,
-        observed: end.plus(Duration::from_secs(left)).as_secs_f64(),
-        expected: Expected { low: 0.0, high: f64::MAX },
-        severity: Severity::Critical,
-        title: String::new(),
-        template: String::new(),
-        evidence: Vec::new(),
-        provisional: false,
-        replaces: Vec::new(),
-        labels: BTreeMap::new(),
-    }
 }
 
 fn word(incident: u128, verdict: Verdict, series: &[&str]) -> Feedback {
@@ -158,7 +130,7 @@ fn a_disk_that_was_expected_to_fill_is_as_any_other_when_a_quarter_of_the_time_i
     let series = series.map(|of| JudgedSeries { kind: Kind::WillRunOut, left_seconds: 28_800, ..of });
     let filling = Feedback { series: series.collect(), ..filling };
     priors.take(day(1), vec![filling], &FeedbackLimits::default());
-    let holds = |left| priors.of(&full_in(left, "disk", day(2))).is_some();
+    let holds = |left| priors.of(&disk("shop", Severity::Critical, left, day(2))).is_some();
     assert_eq!([28_000, 7_210, 7_190, 60].map(holds), [true, true, false, false]);
 }
 

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use foreshock_model::{BASE_WINDOW, Expected, Id, Tenant};
-
-use super::*;
+use super::{
+    super::sample::{disk, finding},
+    *,
+};
 
 /// An incident of minutes is over after this.
 const QUIET: Duration = Duration::from_secs(300);
@@ -10,38 +11,6 @@ const QUIET: Duration = Duration::from_secs(300);
 /// The end of a window: so many seconds after an hour of 2024.
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_secs(1_710_000_000 + seconds)
-}
-
-fn finding(
-    service: &str,
-    series: &str,
-    kind: Kind,
-    at_most: Severity,
-    surprise: f64,
-    end: Timestamp,
-) -> Finding {
-    let (tenant, service) = (Tenant::default(), service.into());
-    let window = end.minus(BASE_WINDOW).window(BASE_WINDOW);
-    Finding {
-        id: Id::finding(&tenant, &service, series, window, kind, false),
-        tenant,
-        kind,
-        service,
-        series: series.into(),
-        window_start: window.start,
-        window_end: end,
-        surprise,
-        effect: 2.0,
-        observed: 2.0,
-        expected: Expected { low: 0.0, high: 1.0 },
-        severity: at_most,
-        title: format!("{series} is odd"),
-        template: String::new(),
-        evidence: Vec::new(),
-        provisional: false,
-        replaces: Vec::new(),
-        labels: BTreeMap::new(),
-    }
 }
 
 /// Closes a window with these findings, and says which incidents are told and how severe they are.
@@ -178,17 +147,6 @@ fn what_was_only_shown_is_news_once_it_is_worth_telling() {
     assert_eq!(close(&mut state, at(20), vec![bystander]), []);
     let told = close(&mut state, at(30), vec![odd(Kind::Dip, Severity::Critical, at(30))]);
     assert_eq!(told, [(Severity::Critical, IncidentStatus::Open)]);
-}
-
-/// That the disk of a service will be full `left` after `end`.
-fn disk(service: &str, at_most: Severity, left: u64, end: Timestamp) -> Finding {
-    let full = end.plus(Duration::from_secs(left)).as_secs_f64();
-    Finding {
-        observed: full,
-        expected: Expected { low: full - 60.0, high: full + 60.0 },
-        title: format!("{service}: full in {left} s"),
-        ..finding(service, "disk", Kind::WillRunOut, at_most, 100.0, end)
-    }
 }
 
 /// The titles that are told at the close of a window.

@@ -110,16 +110,13 @@ fn numbers(out: &mut impl Write, path: &str, value: &Value) -> io::Result<()> {
         Value::Array(all) if all.iter().any(|one| one.is_object() || one.is_array()) => {
             let shown = all.iter().take(SHOWN).enumerate();
             shown.into_iter().try_for_each(|(at, one)| numbers(out, &inner(&at.to_string()), one))?;
-            more(out, path, all.len())
+            more(out, path, all.len().saturating_sub(SHOWN))
         }
         Value::Array(all) => {
             let runs: Vec<&[Value]> = all.chunk_by(|one, next| one == next).collect();
             let shown: Vec<String> = runs.iter().take(SHOWN).map(|run| of_run(run)).collect();
             writeln!(out, "    {path} = [{}]", shown.join(", "))?;
-            match runs.get(SHOWN..).map_or(0, |left| left.iter().map(|run| run.len()).sum()) {
-                0 => Ok(()),
-                left => writeln!(out, "    {path}: {left} more; --json has them all"),
-            }
+            more(out, path, runs.iter().skip(SHOWN).map(|run| run.len()).sum())
         }
         Value::Null => Ok(()),
         one => writeln!(out, "    {path} = {one}"),
@@ -135,10 +132,10 @@ fn of_run(run: &[Value]) -> String {
     }
 }
 
-fn more(out: &mut impl Write, path: &str, all: usize) -> io::Result<()> {
-    match all.checked_sub(SHOWN) {
-        Some(more) if more > 0 => writeln!(out, "    {path}: {more} more; --json has them all"),
-        _ => Ok(()),
+fn more(out: &mut impl Write, path: &str, left: usize) -> io::Result<()> {
+    match left {
+        0 => Ok(()),
+        left => writeln!(out, "    {path}: {left} more; --json has them all"),
     }
 }
 
